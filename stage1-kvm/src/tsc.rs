@@ -15,6 +15,8 @@ const FILE: &str = "kvm-tsc-khz";
 /// How long is measured.
 const LONG_ENOUGH: Duration = Duration::from_millis(10);
 
+const ATTEMPTS: usize = 8;
+
 /// A measurement that has begun, unless the figure is known.
 #[derive(Debug)]
 pub(crate) struct Measurement {
@@ -30,7 +32,7 @@ impl Measurement {
         let known = fs::read_to_string(&file).ok();
         Self {
             known: known.and_then(|text| text.trim().parse().ok()),
-            begun: time_stamp().map(|stamp| (Instant::now(), stamp)),
+            begun: sample(),
             file,
         }
     }
@@ -43,11 +45,27 @@ impl Measurement {
         let (begun, first) = self.begun?;
         // What was done meanwhile took some of the time.
         sleep(LONG_ENOUGH.saturating_sub(begun.elapsed()));
-        let figure = kilohertz(time_stamp()?.checked_sub(first)?, begun.elapsed())?;
+        let (ended, last) = sample()?;
+        let time = ended.saturating_duration_since(begun);
+        let figure = kilohertz(last.checked_sub(first)?, time)?;
         // Who can't keep it measures again.
         let _ = fs::write(&self.file, figure.to_string());
         Some(figure)
     }
+}
+
+/// The counter at a time. Of some attempts the one counts between whose beginning and end the least time has passed: who
+/// is interrupted there knows neither.
+fn sample() -> Option<(Instant, u64)> {
+    let attempts = (0..ATTEMPTS).map(|_| {
+        let before = Instant::now();
+        let stamp = time_stamp()?;
+        let taken = before.elapsed();
+        Some((taken, before + taken / 2, stamp))
+    });
+    let attempts = attempts.collect::<Option<Vec<_>>>()?;
+    let best = attempts.into_iter().min_by_key(|(taken, ..)| *taken);
+    best.map(|(_, time, stamp)| (time, stamp))
 }
 
 fn kilohertz(ticks: u64, time: Duration) -> Option<u64> {

@@ -2,7 +2,8 @@
 //! from other copies of it before any app runs.
 //!
 //! A template is a machine that has booted and waits. It says that it does, and what it reads next it reads as a copy.
-//! The copy says that it is awake, and is told the time; a machine that stood still has missed it.
+//! The copy says that it is awake, and is told the time; a machine that stood still has missed it. It asks as often as
+//! [`ASKED`] says, and takes the answer that came fastest: how long one takes to arrive nobody knows.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use cni_glue::mac::Mac;
 pub const WAITING: &[u8; 16] = b"fairing waiting\n";
 /// What a copy says when it has been awakened.
 pub const AWAKE: &[u8; 16] = b"fairing awakes1\n";
+/// How often it says that, to be told the time each time.
+pub const ASKED: usize = 4;
 /// Bytes of randomness.
 pub const SEED: usize = 64;
 

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
-use stage1::awakening::{AWAKE, Awakening, HostTime, SEED};
+use stage1::awakening::{ASKED, AWAKE, Awakening, HostTime, SEED};
 use stage1::failure::StartFailure;
 
 use super::port::{Patience, Port};
@@ -52,8 +52,10 @@ pub(super) fn start(
     let patience = Patience::for_copy(starter.asked().accelerator);
     let port = Port::new(&started.link, process.pidfd(), &patience)?;
     port.say(&awakening.to_bytes())?;
-    port.expect(AWAKE)?;
-    port.say(&now()?.to_bytes())?;
+    for _ in 0..ASKED {
+        port.expect(AWAKE)?;
+        port.say(&now()?.to_bytes())?;
+    }
     // From here on nobody tells its program anything.
     drop(started.control);
     Ok(Copied {

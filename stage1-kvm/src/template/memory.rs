@@ -4,11 +4,13 @@
 //! program that a machine has taken over could change what later copies begin with.
 
 use std::fs::File;
-use std::io::{Read, Result, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Result, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create, seek,
+    sendfile,
 };
 use rustix::io::Errno;
 
@@ -16,6 +18,7 @@ use rustix::io::Errno;
 const CHUNK: usize = 256 << 10;
 /// What is left out if it holds nothing.
 const PAGE: usize = 4096;
+const ZEROS: [u8; PAGE] = [0; PAGE];
 
 /// Nothing of it changes: neither content nor size, nor this.
 fn sealed() -> SealFlags {
@@ -40,53 +43,55 @@ pub(super) fn is_sealed(memory: &OwnedFd) -> bool {
     fcntl_get_seals(memory).is_ok_and(|seals| seals.contains(sealed()))
 }
 
-/// Copies what one file holds to an empty one, which is as large then. Pages that hold nothing stay holes.
-pub(super) fn copy(from: &mut File, to: &mut File) -> Result<()> {
-    let size = from.metadata()?.len();
-    to.set_len(size)?;
+/// Copies what memory holds to an empty file, which is as large then. Pages that hold nothing become holes.
+pub(super) fn save(memory: &mut File, to: &mut File) -> Result<()> {
+    to.set_len(memory.metadata()?.len())?;
     let mut buffer = vec![0; CHUNK];
-    let mut at = 0;
-    while let Some((start, end)) = next_data(from, at)? {
-        from.seek(SeekFrom::Start(start))?;
-        copy_part(from, to, (start, end), &mut buffer)?;
-        at = end;
-    }
-    Ok(())
-}
-
-fn copy_part(
-    from: &mut File,
-    to: &mut File,
-    (mut at, end): (u64, u64),
-    buffer: &mut [u8],
-) -> Result<()> {
-    while at < end {
-        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
-        let chunk = buffer.get_mut(..left.min(CHUNK)).unwrap_or_default();
-        from.read_exact(chunk)?;
-        write_held(to, at, chunk)?;
-        at += chunk.len() as u64;
+    let mut parts = 0;
+    while let Some((mut at, end)) = next_data(memory, parts)? {
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let chunk = buffer.get_mut(..left.min(CHUNK)).unwrap_or_default();
+            memory.read_exact_at(chunk, at)?;
+            write_held(to, at, chunk)?;
+            at += chunk.len() as u64;
+        }
+        parts = end;
     }
     Ok(())
 }
 
 /// Writes runs of pages that hold something.
-fn write_held(to: &mut File, at: u64, chunk: &[u8]) -> Result<()> {
-    let holds = |page: &&[u8]| page.iter().any(|byte| *byte != 0);
-    let mut offset = at;
-    for run in chunk
-        .chunks(PAGE)
-        .collect::<Vec<_>>()
-        .chunk_by(|a, b| holds(a) == holds(b))
-    {
-        let length: usize = run.iter().map(|page| page.len()).sum();
-        if run.first().is_some_and(holds) {
-            to.seek(SeekFrom::Start(offset))?;
-            for page in run {
-                to.write_all(page)?;
+fn write_held(to: &mut File, mut at: u64, mut chunk: &[u8]) -> Result<()> {
+    let holds = |page: &[u8]| ZEROS.get(..page.len()) != Some(page);
+    while !chunk.is_empty() {
+        let is_held = holds(chunk.chunks(PAGE).next().unwrap_or_default());
+        let pages = chunk.chunks(PAGE).take_while(|page| holds(page) == is_held);
+        let length = pages.map(<[u8]>::len).sum();
+        let (run, rest) = chunk.split_at_checked(length).unwrap_or((chunk, &[]));
+        if is_held {
+            to.write_all_at(run, at)?;
+        }
+        at += run.len() as u64;
+        chunk = rest;
+    }
+    Ok(())
+}
+
+/// Copies what a file holds to empty memory, which is as large then.
+pub(super) fn load(file: &File, memory: &mut File) -> Result<()> {
+    memory.set_len(file.metadata()?.len())?;
+    let mut parts = 0;
+    while let Some((mut at, end)) = next_data(file, parts)? {
+        memory.seek(SeekFrom::Start(at))?;
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+            // It moves on by as much as it sends.
+            if sendfile(&*memory, file, Some(&mut at), left)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
             }
         }
-        offset += length as u64;
+        parts = end;
     }
     Ok(())
 }
@@ -104,7 +109,7 @@ fn next_data(file: &File, at: u64) -> Result<Option<(u64, u64)>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::os::unix::fs::MetadataExt;
 
     use super::*;
 
@@ -116,10 +121,10 @@ mod tests {
         memory.write_at(&data, 8 << 20).unwrap();
         memory.write_at(b"last", (64 << 20) - 4).unwrap();
         let mut kept = tempfile::tempfile().unwrap();
-        copy(&mut memory.try_clone().unwrap(), &mut kept).unwrap();
+        save(&mut memory.try_clone().unwrap(), &mut kept).unwrap();
         assert!(kept.metadata().unwrap().blocks() < 64, "it is sparse");
         let mut again = File::from(make(0).unwrap());
-        copy(&mut kept, &mut again).unwrap();
+        load(&kept, &mut again).unwrap();
         let all = |file: &File| {
             let mut bytes = vec![0; 64 << 20];
             file.read_exact_at(&mut bytes, 0).unwrap();

@@ -94,9 +94,9 @@ impl Templates {
     pub(super) fn load_memory(&self, key: &Key) -> Result<OwnedFd, StartFailure> {
         let place = self.place(key);
         let loaded = (|| {
-            let mut file = File::open(place.join(MEMORY))?;
+            let file = File::open(place.join(MEMORY))?;
             let mut loaded = File::from(memory::make(0)?);
-            memory::copy(&mut file, &mut loaded)?;
+            memory::load(&file, &mut loaded)?;
             // What was copied is what was recorded.
             check(&file, &read_record(&place)?.memory, MEMORY)?;
             let loaded = loaded.into();
@@ -158,7 +158,7 @@ impl Templates {
         let kept = (|| {
             let mut from = File::from(memory.try_clone()?);
             let mut file = new_file(&making.folder.join(MEMORY))?;
-            memory::copy(&mut from, &mut file)?;
+            memory::save(&mut from, &mut file)?;
             let state = File::open(making.folder.join(STATE))?;
             let record = Record {
                 memory: facts(&file)?,

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 use cni_glue::Netns;
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -15,7 +16,7 @@ use rustix::time::{ClockId, Timespec, clock_settime};
 
 use super::first_program::{DEVICES, Modules, place};
 use crate::app::detached::mount_detached;
-use crate::awakening::{AWAKE, Awakening, HostTime, WAITING};
+use crate::awakening::{ASKED, AWAKE, Awakening, HostTime, WAITING};
 use crate::failure::StartFailure;
 use crate::sys::{self, CStringArray};
 
@@ -44,9 +45,7 @@ fn awake(port: &OwnedFd, modules: &Modules) -> Result<(), StartFailure> {
     let device = openat(CWD, &random, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(StartFailure::os(format_args!("open {random}")))?;
     sys::reseed(device.as_fd(), seed).map_err(StartFailure::os("seed random numbers"))?;
-    port.write_all(AWAKE).map_err(failed())?;
-    let HostTime(time) = HostTime::read(&mut port).map_err(failed())?;
-    set_clock(time)?;
+    set_clock(&mut port)?;
     modules.load(|name| LATE_MODULES.contains(&name))?;
     if interfaces.is_empty() {
         return Ok(());
@@ -61,10 +60,26 @@ fn awake(port: &OwnedFd, modules: &Modules) -> Result<(), StartFailure> {
     unmount(PROC, UnmountFlags::DETACH).map_err(StartFailure::os(format_args!("unmount {PROC}")))
 }
 
-fn set_clock(time: std::time::Duration) -> Result<(), StartFailure> {
+/// Sets the clock to the host's time.
+fn set_clock(port: &mut File) -> Result<(), StartFailure> {
+    let answers = (0..ASKED).map(|_| {
+        let asked = Instant::now();
+        port.write_all(AWAKE)?;
+        let HostTime(time) = HostTime::read(port)?;
+        Ok((asked.elapsed(), asked, time))
+    });
+    let answers = answers
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(StartFailure::os("ask the monitor for the time"))?;
+    let best = answers.into_iter().min_by_key(|(taken, ..)| *taken);
+    let Some((taken, asked, time)) = best else {
+        return Ok(());
+    };
+    // It was so late half way between question and answer.
+    let now = time + asked.elapsed().saturating_sub(taken / 2);
     let now = Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: time.subsec_nanos().into(),
+        tv_sec: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: now.subsec_nanos().into(),
     };
     clock_settime(ClockId::Realtime, now).map_err(StartFailure::os("set the clock"))
 }
