@@ -11,9 +11,9 @@ use stage1::failure::StartFailure;
 /// Filesystems of images, in the directory of images and pods.
 const FILESYSTEMS: &str = "images/filesystems";
 
-/// Their chain IDs, in the order in which the machine has them.
+/// The layers of each, in the order in which the machine has them.
 #[derive(Debug, Default)]
-pub(crate) struct Disks(Vec<Digest>);
+pub(crate) struct Disks(Vec<Vec<Digest>>);
 
 impl Disks {
     /// Opens the filesystems of all apps, each once: none in a pod that is kept, whose root filesystems are shared with the
@@ -31,30 +31,23 @@ impl Disks {
             return Ok(files);
         }
         for app in manifest.apps.iter() {
-            let chain_id = chain_id(app)?;
-            if self.0.contains(chain_id) {
+            if self.0.contains(&app.image.layers) {
                 continue;
             }
+            let chain_id = chain_id(app)?;
             let path = data.join(FILESYSTEMS).join(chain_id.hex()).join("image");
             let file = File::open(&path);
             let file = file.map_err(StartFailure::os(format_args!("open {}", path.display())))?;
-            self.0.push(chain_id.clone());
+            self.0.push(app.image.layers.clone());
             files.push(OwnedFd::from(file));
         }
         Ok(files)
     }
 
     /// Where the machine has the files of an app's image; `None` if it was started without them.
-    ///
-    /// # Errors
-    /// If nobody has made a filesystem of them.
-    pub(crate) fn device_of(&self, app: &App) -> Result<Option<PathBuf>, StartFailure> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let chain_id = chain_id(app)?;
-        let number = self.0.iter().position(|disk| disk == chain_id);
-        Ok(number.map(device))
+    pub(crate) fn device_of(&self, app: &App) -> Option<PathBuf> {
+        let layers = &app.image.layers;
+        self.0.iter().position(|disk| disk == layers).map(device)
     }
 }
 

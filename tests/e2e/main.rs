@@ -83,6 +83,7 @@ mod kvm_limits;
 mod kvm_network;
 mod kvm_privileges;
 mod kvm_template;
+mod kvm_volumes;
 mod layer_bombs;
 mod limits;
 mod logging;
