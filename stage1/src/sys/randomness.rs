@@ -32,9 +32,9 @@ pub(crate) fn reseed<const N: usize>(device: BorrowedFd<'_>, bytes: [u8; N]) -> 
         bytes,
     };
     // SAFETY: the kernel reads the two numbers and as many bytes as they say, which live for the call.
-    check(
-        unsafe { libc::ioctl(device.as_raw_fd(), ADD as libc::Ioctl, ptr::from_ref(&pool)) }.into(),
-    )?;
+    let added =
+        unsafe { libc::ioctl(device.as_raw_fd(), ADD as libc::Ioctl, ptr::from_ref(&pool)) };
+    check(added.into())?;
     // SAFETY: takes nothing.
     check(unsafe { libc::ioctl(device.as_raw_fd(), RESEED as libc::Ioctl) }.into())
 }
