@@ -146,6 +146,11 @@ fn what_a_machine_can_not_do_is_refused_by_name_before_anything_starts() {
         (["--net=host"], "host-network"),
         (["--userns=auto"], "user-namespaces"),
         (["--ipc=host"], "host-namespaces"),
+        (["--cgroupns=host"], "host-namespaces"),
+        (["--cpuset-cpus=0"], "cpuset"),
+        (["--blkio-weight=100"], "block-io"),
+        (["--hugetlb=2MB=2m"], "hugepages"),
+        (["--device=/dev/null"], "devices"),
     ] {
         let refused = run(&host, &flags).args([IMAGE, "--", "/bin/true"]).run();
         refused.expect_error(125, &[word, "isolator `kvm` does not offer"]);

@@ -118,7 +118,7 @@ fn all_apps_of_a_machine_together_have_what_the_pod_may_have() {
     let host = busybox();
     let flags = [
         "--pod-memory=96m",
-        "--pod-cpus=1.5",
+        "--pod-cpus=1",
         "--pod-cpu-shares=512",
         "--pod-cpuset-cpus=0",
     ];
@@ -129,20 +129,20 @@ fn all_apps_of_a_machine_together_have_what_the_pod_may_have() {
     // With 128 MiB for the machine's kernel.
     let kilobytes: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!((140 << 10..224 << 10).contains(&kilobytes), "{told}");
-    assert_eq!(processors, "2");
+    assert_eq!(processors, "1");
     let on_host = |name: &str| {
         let (controller, _) = name.split_once('.').unwrap();
         value(&folder(&host, &uuid, controller), name)
     };
     let most = (96 + 128 + 256) * MIB;
     assert_eq!(on_host("memory.limit_in_bytes"), most.to_string());
-    assert_eq!(on_host("cpu.cfs_quota_us"), "150000");
+    assert_eq!(on_host("cpu.cfs_quota_us"), "100000");
     assert_eq!(on_host("cpu.shares"), "512");
     assert_eq!(on_host("cpuset.cpus"), "0");
 
     let update = |flag: &str| host.fairing(["update", flag, "box"]).limit(LIMIT).run();
-    update("--pod-cpus=1").ok();
-    assert_eq!(on_host("cpu.cfs_quota_us"), "100000");
+    update("--pod-cpus=0.9").ok();
+    assert_eq!(on_host("cpu.cfs_quota_us"), "90000");
     update("--pod-memory=1g").expect_error(125, &["224 MiB", "96 MiB of them for apps"]);
     update("--pod-memory=64m").ok();
     assert_eq!(

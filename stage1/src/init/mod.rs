@@ -13,6 +13,7 @@ mod ground;
 mod hosts_file;
 mod leftovers;
 mod machine;
+mod memory_kills;
 mod pod_memory;
 mod pod_root;
 mod privileges;

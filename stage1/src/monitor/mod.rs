@@ -26,6 +26,7 @@ mod names;
 mod notifications;
 mod peers;
 mod pump;
+mod questions;
 mod records;
 mod report;
 mod requests;
