@@ -127,7 +127,7 @@ impl Monitor {
             if let Err(failure) = self.turn(isolator, ready) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
-                self.end = Some(Err(failure));
+                self.end = Some(Err(isolator.explain(failure)));
                 self.kill_init();
                 // The kernel waits for what is frozen; what can't be thawed is no worse for that.
                 let _ = self.resume_all(isolator);
@@ -333,7 +333,7 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due()])
+            .chain([look_at, of_clients, self.streams.due(), self.init.due()])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
