@@ -4,31 +4,17 @@
 
 #![cfg_attr(not(test), no_main)]
 
-mod gc;
 mod host_mounts;
 mod isolator;
-mod run;
-
-use std::env;
 
 use pod::entry::ClosedStreams;
-use stage1::failure::StartFailure;
-use stage1::host::copy;
-use stage1::monitor::report_failure;
+use stage1::entry_points;
+
+use crate::isolator::Fly;
 
 pod::entry!(run);
 
 /// What the program does. The result is its exit code.
 fn run(_: ClosedStreams) -> i32 {
-    match env::args().nth(1).as_deref() {
-        Some("run") => run::run(),
-        Some("gc") => gc::gc(),
-        Some("copy") => copy::copy(env::args().nth(2).as_deref()),
-        _ => {
-            let usage =
-                "this is an isolator of fairing, which calls it as `stage1-fly run|gc|copy`";
-            report_failure(None, &StartFailure::other(usage));
-            2
-        }
-    }
+    entry_points::answer("stage1-fly", Fly::new, true)
 }

@@ -5,36 +5,25 @@
 #![cfg_attr(not(test), no_main)]
 
 mod boot_files;
-mod gc;
 mod initramfs;
 mod isolator;
 mod kernel;
 mod launcher;
 mod output;
 mod qemu;
-mod run;
 mod size;
 mod sys;
 mod tsc;
 mod vmm;
 
-use std::env;
-
 use pod::entry::ClosedStreams;
-use stage1::failure::StartFailure;
-use stage1::monitor::report_failure;
+use stage1::entry_points;
+
+use crate::isolator::Kvm;
 
 pod::entry!(run);
 
 /// What the program does. The result is its exit code.
 fn run(_: ClosedStreams) -> i32 {
-    match env::args().nth(1).as_deref() {
-        Some("run") => run::run(),
-        Some("gc") => gc::gc(),
-        _ => {
-            let usage = "this is an isolator of fairing, which calls it as `stage1-kvm run|gc`";
-            report_failure(None, &StartFailure::other(usage));
-            2
-        }
-    }
+    entry_points::answer("stage1-kvm", Kvm::new, false)
 }

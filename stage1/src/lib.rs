@@ -10,10 +10,12 @@
 //! - [`seccomp`] makes system call filters.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
 //! - [`host`] is what isolators share that run apps on the host's kernel.
+//! - [`entry_points`] is how fairing calls an isolator.
 //! - [`overlay`] makes root filesystems, and [`mounts`] what else an app mounts, wherever the host's files are seen.
 
 pub mod app;
 pub mod cgroup;
+pub mod entry_points;
 pub mod environment;
 pub mod failure;
 pub mod file_transfer;
