@@ -29,6 +29,7 @@ use stage1::networks::{PodNetworks, failed as network_failed};
 use crate::boot_files::{self, BootFiles};
 use crate::launcher::{self, FIRST, Program};
 use crate::output::Output;
+use crate::patience::patience;
 use crate::qemu::Qemu;
 use crate::size::size;
 use crate::tsc::Measurement;
@@ -288,7 +289,7 @@ impl Isolator for Kvm {
         )?;
         Ok(StartedInit {
             process,
-            link: Box::new(ToMachine::new(link)?),
+            link: Box::new(ToMachine::new(link, patience(asked.accelerator))?),
         })
     }
 
@@ -364,6 +365,17 @@ impl Isolator for Kvm {
 
     fn network(&mut self, _manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
         Ok(std::mem::take(&mut self.network))
+    }
+
+    fn explain(&self, failure: StartFailure) -> StartFailure {
+        let said = self.output.as_ref().and_then(Output::last_line);
+        match said {
+            Some(said) => StartFailure::other(format!(
+                "{}; the machine's last line: {said}",
+                failure.message
+            )),
+            None => failure,
+        }
     }
 
     fn explain_early_end(&mut self) -> Option<StartFailure> {

@@ -10,6 +10,7 @@ mod isolator;
 mod kernel;
 mod launcher;
 mod output;
+mod patience;
 mod qemu;
 mod size;
 mod sys;

@@ -31,6 +31,17 @@ impl Output {
     }
 }
 
+impl Output {
+    /// The last line that says anything, of a machine that has not ended: its program's, or else that of its console.
+    pub(crate) fn last_line(&self) -> Option<String> {
+        let last = |text: String| {
+            let mut lines = text.lines().map(str::trim).rev();
+            lines.find(|line| !line.is_empty()).map(quoted)
+        };
+        last(all(&self.errors)).or_else(|| last(all(&self.console)))
+    }
+}
+
 fn all(fd: &OwnedFd) -> String {
     let mut bytes = vec![0; MOST];
     let mut length = 0;

@@ -78,6 +78,7 @@ mod isolator;
 mod kill;
 mod kvm;
 mod kvm_ending;
+mod kvm_hostile;
 mod kvm_network;
 mod layer_bombs;
 mod limits;
