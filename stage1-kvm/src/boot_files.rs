@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use image_layer::sha256;
+use image_name::Digest;
+use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
@@ -15,8 +17,10 @@ use crate::kernel::{Kernel, Modules, extract, find};
 const FOLDER: &str = "kvm";
 const KERNEL: &str = "vmlinux";
 const INITRAMFS: &str = "initramfs";
+/// What is known of both.
+const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Modules of which a pod needs each, built into the kernel or not.
 const MODULES: [&str; 6] = [
@@ -28,13 +32,30 @@ const MODULES: [&str; 6] = [
     "overlay",
 ];
 /// What others ask for in a way that their files don't tell.
-const OPTIONAL_MODULES: [&str; 2] = ["crc32c_generic", "crc32c_intel"];
+const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", VERITY];
+/// By which a kernel checks disks while it reads them.
+const VERITY: &str = "dm_verity";
 
 /// The files, open for reading.
 #[derive(Debug)]
 pub(crate) struct BootFiles {
     pub(crate) kernel: File,
     pub(crate) initramfs: File,
+    pub(crate) record: Record,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Record {
+    /// The kernel's file, as the distribution has it.
+    pub(crate) source: PathBuf,
+    pub(crate) kernel: Digest,
+    pub(crate) initramfs: Digest,
+    /// Whether it can check disks while it reads them.
+    pub(crate) checks_disks: bool,
+    /// What both files show to stat(2) since then: whoever changes one changes that.
+    facts: [String; 2],
 }
 
 /// The files for a kernel and pod init, which are made if they are not there. `data` is the directory of images and pods.
@@ -51,7 +72,9 @@ pub(crate) fn provide(
     let name = name(&kernel.image, pod_init)?;
     let place = folder.join(&name);
     match open(&place) {
-        Ok(files) => return Ok(files),
+        Ok(Some(files)) => return Ok(files),
+        // They are not what was made.
+        Ok(None) => remove(&place).map_err(failed("remove", &place))?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed("open", &place)(error)),
     }
@@ -70,6 +93,9 @@ pub(crate) fn provide(
         let _ = remove(&staged);
     })?;
     let files = open(&place).map_err(failed("open", &place))?;
+    let files = files.ok_or_else(|| {
+        StartFailure::other(format!("somebody changes the files in {}", place.display()))
+    })?;
     // Those of other kernels and releases are made again by whoever needs them; those that run have them open.
     remove_others(&folder, &name);
     Ok(files)
@@ -91,34 +117,51 @@ fn facts_of(found: &Metadata) -> String {
     format!("{inode} {size} {}.{}", changed.0, changed.1)
 }
 
-fn open(place: &Path) -> io::Result<BootFiles> {
-    Ok(BootFiles {
-        kernel: File::open(place.join(KERNEL))?,
-        initramfs: File::open(place.join(INITRAMFS))?,
-    })
+/// The files of a directory, if they are what was made.
+fn open(place: &Path) -> io::Result<Option<BootFiles>> {
+    let kernel = File::open(place.join(KERNEL))?;
+    let initramfs = File::open(place.join(INITRAMFS))?;
+    let record = fs::read(place.join(RECORD))?;
+    let facts = [facts_of(&kernel.metadata()?), facts_of(&initramfs.metadata()?)];
+    let record = serde_json::from_slice::<Record>(&record).ok();
+    let record = record.filter(|record| record.facts == facts);
+    Ok(record.map(|record| BootFiles {
+        kernel,
+        initramfs,
+        record,
+    }))
 }
 
 fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {
     let image = fs::read(&kernel.image).map_err(failed("read", &kernel.image))?;
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
+    let checks_disks = modules.has(VERITY);
     let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
     remove(folder).map_err(failed("remove", folder))?;
     make_folder(folder).map_err(failed("make", folder))?;
-    for (name, bytes) in [
-        (KERNEL, extracted),
-        (INITRAMFS, archive(&program, &modules)),
-    ] {
+    let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
-        write(&path, &bytes).map_err(failed("write", &path))?;
-    }
-    Ok(())
+        let facts = write(&path, bytes).map_err(failed("write", &path))?;
+        Ok::<_, StartFailure>((sha256(bytes), facts))
+    };
+    let (kernel_digest, kernel_facts) = put(KERNEL, &extracted)?;
+    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules))?;
+    let record = Record {
+        source: kernel.image.clone(),
+        kernel: kernel_digest,
+        initramfs,
+        checks_disks,
+        facts: [kernel_facts, initramfs_facts],
+    };
+    let record = serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
+    put(RECORD, &record).map(|_| ())
 }
 
-/// A file that is read by who may not enter the directory: it is handed to them.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A file that is read by who may not enter the directory: it is handed to them. Gives what it shows to stat(2).
+fn write(path: &Path, bytes: &[u8]) -> io::Result<String> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -126,7 +169,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     // A name never stands for less.
-    file.sync_all()
+    file.sync_all()?;
+    Ok(facts_of(&file.metadata()?))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

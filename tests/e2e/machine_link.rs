@@ -204,6 +204,7 @@ fn disk_app(link: &mut ToMachine) -> File {
     let image = MachineImage::Device {
         path: "/dev/vda".into(),
         filesystem: "erofs".to_owned(),
+        verity: None,
     };
     let script = "cat /motd; [ ! -e /kept ] || cat /kept; echo again > /kept";
     app(link, "disk", script, image, Resources::default())

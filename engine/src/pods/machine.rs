@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image_store::Depth;
 use pod::feature::Feature;
-use pod::manifest::{Accelerator, ImageFilesystem, VirtualMachine};
+use pod::manifest::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
 use pod::stage1::Stage1;
 use trust::Integrity;
 
@@ -100,6 +100,11 @@ pub(super) fn filesystem(
     Ok(Some(ImageFilesystem {
         chain_id: made.chain_id,
         digest: made.digest,
+        verity: Some(Verity {
+            root_hash: made.verity.root_hash,
+            salt: made.verity.salt,
+            data_blocks: made.verity.data_blocks,
+        }),
     }))
 }
 

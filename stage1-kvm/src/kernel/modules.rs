@@ -87,6 +87,11 @@ impl Modules {
         Ok(order)
     }
 
+    /// Whether the kernel has it, in a file or built in.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name) || self.built_in.contains(name)
+    }
+
     fn add(
         &self,
         name: &str,
@@ -181,6 +186,7 @@ mod tests {
             order
         );
         assert_eq!(names(&[], &["virtio_ring"]), ["virtio_ring"]);
+        assert!(modules.has("builtin") && modules.has("circle") && !modules.has("absent"));
         let lacking = modules.with_needed(&["absent"], &[]).unwrap_err();
         assert!(lacking.message.contains("no module absent"), "{lacking}");
     }

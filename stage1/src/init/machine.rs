@@ -16,6 +16,7 @@ use rustix::mount::{
 
 use super::ground::Ground;
 use super::pod_root::PodRoot;
+use super::verity;
 use crate::app::detached::mount_detached;
 use crate::app::devices::HandedDevices;
 use crate::app::launch::AppGround;
@@ -91,7 +92,7 @@ impl Machine {
     fn image(&mut self, image: MachineImage) -> Result<OwnedFd, StartFailure> {
         match image {
             MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY),
-            MachineImage::Device { path, filesystem } => {
+            MachineImage::Device { path, filesystem, verity } => {
                 let duplicate = |mount: &OwnedFd| {
                     mount
                         .try_clone()
@@ -102,7 +103,12 @@ impl Machine {
                     return duplicate(mount);
                 }
                 let (path, filesystem) = &known;
-                let mount = mount_device(&open(&self.root, path, OFlags::empty())?, filesystem)
+                let mut device = open(&self.root, path, OFlags::empty())?;
+                if let Some(verity) = verity {
+                    let name = format!("image-{}", self.devices.len());
+                    device = verity::checked(&self.root, &device, &name, &verity)?;
+                }
+                let mount = mount_device(&device, filesystem)
                     .and_then(|mount| self.attach_image(mount))
                     .map_err(StartFailure::os(format_args!(
                         "mount {} as {filesystem}",

@@ -19,6 +19,7 @@ mod starting;
 mod starts;
 mod supervisor;
 mod sysctl;
+mod verity;
 
 use std::os::fd::OwnedFd;
 

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use cni_glue::interface::InterfaceConfig;
-use pod::manifest::{Limit, Resources};
+use pod::manifest::{Limit, Resources, Verity};
 use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
@@ -73,5 +73,8 @@ pub enum MachineImage {
         path: PathBuf,
         /// The type of the filesystem.
         filesystem: String,
+        /// The hash tree by which its kernel is to check what it reads of it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        verity: Option<Verity>,
     },
 }
