@@ -52,6 +52,14 @@ pub enum NetworkError {
         /// What is wrong, and with what.
         reason: String,
     },
+    /// Another fairing has made its built-in networks in this network namespace.
+    #[error("{what} is needed, which another fairing has in this network namespace{}", owner.as_ref().map(|owner| format!(" that keeps its state in {owner}")).unwrap_or_default())]
+    OtherFairing {
+        /// What it has, of which there can be one.
+        what: String,
+        /// The directory of its state, if that is known.
+        owner: Option<String>,
+    },
     /// What is kept of a built-in network can't be read, and pods may be in it.
     #[error("network {network}: {} is damaged: {reason}", path.display())]
     DamagedNetwork {

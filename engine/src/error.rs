@@ -100,6 +100,16 @@ pub enum Error {
         /// The state it is in.
         state: State,
     },
+    /// What is waited for can't come any more.
+    #[error("pod {uuid} can't be waited for until it is `{conditions}`: {why}")]
+    NeverAgain {
+        /// The pod.
+        uuid: PodUuid,
+        /// What was waited for.
+        conditions: String,
+        /// Why that is in vain.
+        why: String,
+    },
     /// A pod has gone, or moved on, while its files were read.
     #[error("pod {0} was removed or started while its files were read: what was read is not whole")]
     RemovedMeanwhile(PodUuid),

@@ -55,6 +55,12 @@ pub enum StoreError {
         /// Why it can't be used.
         reason: String,
     },
+    /// A file that no layer can hold.
+    #[error("{path} can't be in a layer, which would say by its name that another file is removed")]
+    WhiteoutName {
+        /// Where it is.
+        path: String,
+    },
     /// An archive or a layout that is no whole one: it can't be read, or lacks what it names.
     #[error("{origin}: {reason}")]
     BrokenSource {

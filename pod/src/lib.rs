@@ -21,6 +21,9 @@
 //!   tree in `fs/`; they are shared between pods and must never be changed;
 //! - [`stage1::ENV_READY_FD`], if set, names a descriptor on which one [`stage1::Readiness`] document is
 //!   written when every app has been started, or could not be; then it is closed;
+//! - [`stage1::ENV_CLIENT_FD`], if set, names a connection as those to the control socket are, with a client that is there
+//!   before any app runs. What it has sent by then is served first. It comes only to isolators with the feature
+//!   [`feature::Feature::Attach`];
 //! - [`stage1::ENV_HINT`], if set, is a line that is written to standard error if no program could be executed, or the
 //!   pod ends at once with an exit code by which programs say that they were called in a wrong way: words of the command
 //!   line may have been meant for the other side;

@@ -44,6 +44,10 @@ pub fn remedy(error: &NetworkError) -> Option<&'static str> {
             "stop the pods that are in the network, then `fairing network gc` removes what is left \
              of it, and the next pod creates it again",
         ),
+        NetworkError::OtherFairing { .. } => Some(
+            "end its pods and let it `fairing gc`, or use `--net=host` or `--net=none`; if its directories \
+             are gone, `nft delete table inet fairing` removes its rules, and `ip link delete` its bridges",
+        ),
         _ => None,
     }
 }

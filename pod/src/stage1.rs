@@ -33,6 +33,9 @@ pub const ENV_LAYERS_DIR: &str = "FAIRING_LAYERS_DIR";
 /// Environment variable: number of a descriptor for the [`Readiness`] document. With it, SIGINT, SIGTERM and SIGHUP are
 /// blocked from the beginning: the start is to be given up if one of them waits.
 pub const ENV_READY_FD: &str = "FAIRING_READY_FD";
+/// Environment variable: number of a connection as those to the control socket are, whose client is there before any app
+/// runs.
+pub const ENV_CLIENT_FD: &str = "FAIRING_CLIENT_FD";
 /// A line for standard error, where a pod fails at once as one whose program was called in a wrong way.
 pub const ENV_HINT: &str = "FAIRING_HINT";
 /// Environment variable: set if an earlier call prepared the pod, which is prepared again if it can't be started.

@@ -1,8 +1,10 @@
 //! The command line: flags of every command, and the grammar of a pod.
 
 pub(crate) mod app;
+pub(crate) mod attachment;
 pub(crate) mod booleans;
 mod command_words;
+pub(crate) mod condition;
 mod devices;
 mod disks;
 pub(crate) mod duration;

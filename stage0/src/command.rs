@@ -2,6 +2,7 @@
 
 mod app;
 mod attach;
+mod attached;
 mod cat_manifest;
 mod commit;
 mod complete;

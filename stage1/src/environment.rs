@@ -8,7 +8,10 @@ use crate::monitor::Place;
 use pod::activation::ActivationSockets;
 use pod::lock::PodLock;
 use pod::pods_dir::LockedPod;
-use pod::stage1::{ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd};
+use pod::seqpacket::SeqPacket;
+use pod::stage1::{
+    ENV_CLIENT_FD, ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd,
+};
 
 /// A variable of the stage1 contract.
 ///
@@ -40,9 +43,14 @@ pub fn place() -> Result<Place, StartFailure> {
         .ok()
         .map(|text| inherited_fd(&text))
         .transpose()?;
+    let client = env::var(ENV_CLIENT_FD)
+        .ok()
+        .map(|text| inherited_fd(&text))
+        .transpose()?;
     Ok(Place {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
         ready,
+        client: client.map(SeqPacket::from_fd),
         hint: env::var(ENV_HINT).ok(),
         was_prepared: env::var_os(ENV_PREPARED).is_some(),
         sockets,

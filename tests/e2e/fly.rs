@@ -420,27 +420,59 @@ fn a_killed_pod_init_leaves_no_process_and_a_record_of_that() {
     assert!(failure.contains("pod init was killed"), "{ended}");
 }
 
+/// Kills both, the monitor before it has seen that pod init is gone.
+fn kill_monitor_and_init(host: &Host, pod: &str) {
+    let (monitor, init) = (pid(host, pod, "monitor-pid"), pid(host, pod, "init-pid"));
+    let stopped = Pid::from_raw(monitor.cast_signed()).unwrap();
+    kill_process(stopped, Signal::STOP).unwrap();
+    kill(init);
+    kill(monitor);
+    wait_until("the monitor's end", Duration::from_secs(10), || {
+        let is_gone = Process::read(monitor).is_none_or(|left| left.state == 'Z');
+        is_gone.then_some(())
+    });
+}
+
+#[test]
+fn stop_ends_what_runs_where_monitor_and_pod_init_are_killed_at_once() {
+    for how in [&["--force"][..], &[], &["--all"]] {
+        let host = busybox();
+        let pod = stubborn(&host);
+        kill_monitor_and_init(&host, &pod);
+        assert_eq!(sleepers(&host).len(), 3);
+        let which = if how == ["--all"] {
+            None
+        } else {
+            Some(pod.as_str())
+        };
+        let stop = || host.fairing(["stop"]).args(how).args(which).run();
+        let stopped = stop().ok();
+        assert_eq!(stopped.stdout, format!("{pod}\n"));
+        assert_eq!(
+            stopped.stderr,
+            format!("pod {pod} had lost its monitor; what was left of it has ended\n")
+        );
+        assert!(sleepers(&host).is_empty());
+        let again = stop().ok();
+        assert_eq!(again.stdout, "");
+        assert_eq!(
+            again.stderr.contains("has already stopped"),
+            which.is_some()
+        );
+        host.fairing(["rm", &pod]).run().ok();
+        host.expect_clean();
+    }
+}
+
 #[test]
 fn what_is_left_where_monitor_and_pod_init_are_killed_at_once_gc_ends() {
     for paused in [false, true] {
         let host = busybox();
         let pod = stubborn(&host);
-        let (monitor, init) = (
-            pid(&host, &pod, "monitor-pid"),
-            pid(&host, &pod, "init-pid"),
-        );
         if paused {
             host.fairing(["pause", &pod]).run().ok();
         }
-        // The monitor has no time to see that pod init is gone.
-        let stopped = Pid::from_raw(monitor.cast_signed()).unwrap();
-        kill_process(stopped, Signal::STOP).unwrap();
-        kill(init);
-        kill(monitor);
-        wait_until("the monitor's end", Duration::from_secs(10), || {
-            let is_gone = Process::read(monitor).is_none_or(|left| left.state == 'Z');
-            is_gone.then_some(())
-        });
+        kill_monitor_and_init(&host, &pod);
         assert_eq!(sleepers(&host).len(), 3);
         host.collect();
         assert!(sleepers(&host).is_empty());

@@ -66,3 +66,24 @@ fn control_c_interrupts_then_stops_then_kills_and_says_so() {
         .expect_code(137)
         .expect_stdout("fairing: the pod is killed");
 }
+
+#[test]
+fn control_c_escalates_in_silence_where_standard_error_is_no_terminal() {
+    let host = busybox();
+    let script = "trap 'echo interrupted' INT; trap 'echo asked' TERM; echo up; ";
+    let file = host.path("said");
+    let to_file = format!("exec \"$@\" 2>{}", file.display());
+    let mut terminal = host
+        .fairing(["run", "--rm", "--grace-period=1h", IMAGE, "--"])
+        .args(["/bin/sh", "-c", &format!("{script}{IDLE}")])
+        .through("sh", ["-c", &to_file, "sh"])
+        .spawn_on_terminal(24, 80);
+    terminal.wait_screen("up");
+    terminal.type_keys("\x03");
+    terminal.wait_screen("interrupted\r\n");
+    terminal.type_keys("\x03");
+    terminal.wait_screen("asked\r\n");
+    terminal.type_keys("\x03");
+    terminal.wait().expect_code(137);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "");
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use super::claim::{Claim, Table};
 use super::config::{LINK_PREFIX, Mode, PLUGIN_TYPE};
 use super::network::{Network, is_any_made, setup_lock};
 use crate::error::NetworkError;
@@ -39,17 +40,33 @@ fn open() -> Result<Nftables, NetworkError> {
     Nftables::open().map_err(NetworkError::at("reach nftables"))
 }
 
-/// Whether the table is there, whole as far as one can see.
-fn is_there(nftables: &mut Nftables) -> Result<bool, NetworkError> {
-    let version = nftables
+/// What the table of rules is to the fairing that keeps its state in a directory.
+fn look_at_table(nftables: &mut Nftables, claim: &Claim) -> Result<Table, NetworkError> {
+    let comment = nftables
         .table(TABLE)
         .map_err(NetworkError::at("look at the table of rules"))?;
-    Ok(version.as_deref() == Some(nftables::VERSION))
+    Ok(claim.table(comment.as_deref()))
+}
+
+/// Where the fairing keeps its state that has the table of rules, if it is another than that of `state`.
+pub(super) fn owner_of_others(state: &Path) -> Result<Option<String>, NetworkError> {
+    match look_at_table(&mut open()?, &Claim::of(state))? {
+        Table::Others(owner) => Ok(Some(owner)),
+        Table::Absent | Table::Outdated | Table::Current => Ok(None),
+    }
+}
+
+/// Refuses to make anything where another fairing has made its networks.
+pub(super) fn refuse_others(state: &Path) -> Result<(), NetworkError> {
+    match owner_of_others(state)? {
+        None => Ok(()),
+        owner => Err(Claim::refused("its table of rules", owner)),
+    }
 }
 
 /// Makes sure that the rules are there; others may have removed them, by flushing all.
 pub(super) fn ensure(state: &Path) -> Result<(), NetworkError> {
-    if is_there(&mut open()?)? {
+    if look_at_table(&mut open()?, &Claim::of(state))? == Table::Current {
         return Ok(());
     }
     let _lock = setup_lock(state)?;
@@ -59,11 +76,18 @@ pub(super) fn ensure(state: &Path) -> Result<(), NetworkError> {
 /// Writes down what networks have, and makes the table if it isn't there. Under the lock.
 pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
     let mut nftables = open()?;
+    let claim = Claim::of(state);
     let mut transaction = Transaction::on(TABLE);
-    let fresh = !is_there(&mut nftables)?;
-    if fresh {
-        nftables::create(&mut transaction);
+    let outdated = match look_at_table(&mut nftables, &claim)? {
+        Table::Current => None,
+        Table::Outdated => Some(true),
+        Table::Absent => Some(false),
+        Table::Others(owner) => return Err(Claim::refused("its table of rules", Some(owner))),
+    };
+    if let Some(outdated) = outdated {
+        nftables::create(&mut transaction, &claim.comment(), outdated);
     }
+    let fresh = outdated.is_some();
     for network in Network::all(state)? {
         for (set, elements) in of_network(&network) {
             if fresh || missing(&mut nftables, set, &elements)? {
@@ -72,34 +96,44 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
         }
     }
     if fresh {
-        // Pods that run have their ports again.
-        for attachment in Cache::new(state).all()? {
-            let told = attachment.capability_args.get("portMappings");
-            let (Some(told), Some(result)) = (told, &attachment.result) else {
-                continue;
-            };
-            if !attachment
-                .list()
-                .is_ok_and(|list| list.plugins.iter().any(|p| p.kind == PLUGIN_TYPE))
-            {
-                continue;
-            }
-            if let (Ok(mappings), Ok(result)) =
-                (PortMapping::from_cni(told), CniResult::parse(result))
-            {
-                let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.address()).collect();
-                add_elements(
-                    &mut transaction,
-                    &PortOwner::interface(&attachment.container_id, &attachment.if_name),
-                    &mappings,
-                    &addresses,
-                );
-            }
+        give_ports_again(state, &mut transaction)?;
+    }
+    match nftables.commit(transaction) {
+        // Another fairing was quicker.
+        Err(refused) if refused.errno == Errno::EEXIST => {
+            refuse_others(state)?;
+            Err(refused)
+        }
+        outcome => outcome,
+    }
+    .map_err(NetworkError::at("make the table of rules"))
+}
+
+/// Pods that run have their ports again.
+fn give_ports_again(state: &Path, transaction: &mut Transaction) -> Result<(), NetworkError> {
+    for attachment in Cache::new(state).all()? {
+        let told = attachment.capability_args.get("portMappings");
+        let (Some(told), Some(result)) = (told, &attachment.result) else {
+            continue;
+        };
+        if !attachment
+            .list()
+            .is_ok_and(|list| list.plugins.iter().any(|p| p.kind == PLUGIN_TYPE))
+        {
+            continue;
+        }
+        if let (Ok(mappings), Ok(result)) = (PortMapping::from_cni(told), CniResult::parse(result))
+        {
+            let addresses: Vec<_> = result.ips.iter().map(|ip| ip.address.address()).collect();
+            add_elements(
+                transaction,
+                &PortOwner::interface(&attachment.container_id, &attachment.if_name),
+                &mappings,
+                &addresses,
+            );
         }
     }
-    nftables
-        .commit(transaction)
-        .map_err(NetworkError::at("make the table of rules"))
+    Ok(())
 }
 
 fn of_network(network: &Network) -> Vec<(&'static str, Vec<Element>)> {
@@ -149,9 +183,11 @@ fn elements(nftables: &mut Nftables, set: &str) -> Result<Vec<Element>, NetworkE
 pub(super) fn remove_network(state: &Path, network: &Network) -> Result<(), NetworkError> {
     let mut nftables = open()?;
     let mut transaction = Transaction::on(TABLE);
-    let there = nftables.table(TABLE);
-    let there = there.map_err(NetworkError::at("look at the table of rules"))?;
-    if there.is_some() && !is_any_made(state)? {
+    let table = look_at_table(&mut nftables, &Claim::of(state))?;
+    if matches!(table, Table::Absent | Table::Others(_)) {
+        return Ok(());
+    }
+    if !is_any_made(state)? {
         transaction.delete_table();
     } else {
         for (set, elements) in of_network(network) {
@@ -170,7 +206,7 @@ pub(super) fn remove_network(state: &Path, network: &Network) -> Result<(), Netw
 pub(super) fn remove_owner(state: &Path, name: &NetworkName) -> Result<(), NetworkError> {
     let mut nftables = open()?;
     let mut transaction = Transaction::on(TABLE);
-    if !is_there(&mut nftables)? {
+    if look_at_table(&mut nftables, &Claim::of(state))? != Table::Current {
         return Ok(());
     }
     if !is_any_made(state)? {

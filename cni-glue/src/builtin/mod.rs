@@ -9,6 +9,7 @@
 
 mod addressing;
 mod choice;
+mod claim;
 mod config;
 mod firewall;
 mod forwarding;

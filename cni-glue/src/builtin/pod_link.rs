@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 
 use super::choice::way_out;
+use super::claim::Claim;
 use super::config::{LINK_PREFIX, Mode, NetworkArguments};
 use super::forwarding;
 use super::lease::hash;
@@ -42,6 +43,7 @@ pub(super) fn host_name(container: &ContainerId, interface: &InterfaceName) -> S
 /// What a pod's link is made of.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
+    pub(super) claim: &'a Claim,
     pub(super) network: &'a Network,
     pub(super) bridge: Option<&'a Link>,
     pub(super) container: &'a ContainerId,
@@ -124,6 +126,7 @@ impl Plan<'_> {
             name: &name,
             master: self.bridge.map(|bridge| bridge.index),
             mtu: self.network.mtu,
+            group: self.claim.group(),
             peer: PodLink {
                 name: self.interface.as_str(),
                 mac,

@@ -6,7 +6,8 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::choice::{bridge_name, choose};
-use super::config::BuiltinConfig;
+use super::claim::Claim;
+use super::config::{BuiltinConfig, Mode};
 use super::lease::Leases;
 use super::network::{Network, record_path, setup_lock};
 use super::{firewall, forwarding};
@@ -61,23 +62,34 @@ pub(super) fn set_up(
         }
         None => choose(state, name, config, host)?,
     };
+    let ruled = network.config.mode != Mode::Macvlan;
+    if ruled {
+        firewall::refuse_others(state)?;
+    }
     let record = record_path(state, name);
     network.made = false;
     record::write_json(&record, "new", &network)?;
-    let bridge = make_bridge(&network, host).inspect_err(|_| {
-        if is_without_bridge(&network, host) {
+    let claim = Claim::of(state);
+    let bridge = make_bridge(&network, &claim, host).inspect_err(|_| {
+        if is_without_bridge(&network, &claim, host) {
             // Nothing of it is there. The failure that led here is the one to tell of.
             let _ = forget(state, name);
         }
     })?;
     network.made = true;
     record::write_json(&record, "new", &network)?;
-    firewall::set_up(state)?;
+    if ruled {
+        firewall::set_up(state)?;
+    }
     Ok((network, bridge))
 }
 
 /// Makes the bridge, or gives one that is there what it needs.
-fn make_bridge(network: &Network, host: &mut Rtnetlink) -> Result<Option<Link>, NetworkError> {
+fn make_bridge(
+    network: &Network,
+    claim: &Claim,
+    host: &mut Rtnetlink,
+) -> Result<Option<Link>, NetworkError> {
     let Some(name) = &network.bridge else {
         return Ok(None);
     };
@@ -89,7 +101,7 @@ fn make_bridge(network: &Network, host: &mut Rtnetlink) -> Result<Option<Link>, 
             .unwrap_or(IpAddr::from([0; 4])),
     );
     let mut batch = Batch::default();
-    link::create_bridge(&mut batch, name.as_str(), mac, network.mtu);
+    link::create_bridge(&mut batch, name.as_str(), mac, network.mtu, claim.group());
     let outcomes = host.apply(&batch).map_err(failed("make"))?;
     for outcome in outcomes {
         match outcome {
@@ -103,6 +115,9 @@ fn make_bridge(network: &Network, host: &mut Rtnetlink) -> Result<Option<Link>, 
         network: network.name.to_string(),
         reason: format!("the host's interface {name} is not a bridge"),
     })?;
+    if claim.is_others(&bridge) {
+        return Err(Claim::refused(format!("its bridge {name}"), None));
+    }
     forwarding::ignore_advertisements(name.as_str())?;
     let mut batch = Batch::default();
     forwarding::configure_host_side(&mut batch, bridge.index, network.config.restricted);
@@ -175,7 +190,10 @@ fn remove(
     bridge: Option<&InterfaceName>,
     host: &mut Rtnetlink,
 ) -> Result<(), NetworkError> {
-    if let Some(bridge) = bridge {
+    let claim = Claim::of(state);
+    if let Some(bridge) = bridge
+        && !is_bridge_of_others(bridge, &claim, host)?
+    {
         let mut batch = Batch::default();
         link::delete(&mut batch, bridge.as_str());
         match host.apply_all(&batch) {
@@ -186,9 +204,24 @@ fn remove(
     forget(state, name)
 }
 
-fn is_without_bridge(network: &Network, host: &mut Rtnetlink) -> bool {
-    let bridge = network.bridge.as_ref().map(|name| host.link(name.as_str()));
-    matches!(bridge, None | Some(Ok(None)))
+fn is_without_bridge(network: &Network, claim: &Claim, host: &mut Rtnetlink) -> bool {
+    match network.bridge.as_ref().map(|name| host.link(name.as_str())) {
+        None | Some(Ok(None)) => true,
+        Some(Ok(Some(link))) => claim.is_others(&link),
+        Some(Err(_)) => false,
+    }
+}
+
+/// Whether a bridge is there and was made by another fairing.
+fn is_bridge_of_others(
+    bridge: &InterfaceName,
+    claim: &Claim,
+    host: &mut Rtnetlink,
+) -> Result<bool, NetworkError> {
+    let link = host
+        .link(bridge.as_str())
+        .map_err(NetworkError::at(format!("look at the bridge {bridge}")))?;
+    Ok(link.is_some_and(|link| claim.is_others(&link)))
 }
 
 /// Removes the record of a network.

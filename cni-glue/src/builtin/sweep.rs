@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::claim::Claim;
 use super::config::LINK_PREFIX;
 use super::lease::Leases;
 use super::network::Network;
@@ -11,12 +12,14 @@ use crate::error::NetworkError;
 use crate::id::ContainerId;
 
 /// Removes links of ours, of pods that are not `live`, and the ports that lead to such. How many of each; a link that
-/// only waits for the end of its namespace was nobody's to clear, and isn't counted.
+/// only waits for the end of its namespace was nobody's to clear, and isn't counted. What is another fairing's, which
+/// keeps its state elsewhere, stays.
 pub(crate) fn sweep(
     state: &Path,
     live: &dyn Fn(&ContainerId) -> bool,
 ) -> Result<(usize, usize), NetworkError> {
     // Links before addresses: a pod that joins meanwhile has its address before its link.
+    let claim = Claim::of(state);
     let mut host = open_host()?;
     let links = host
         .links()
@@ -30,11 +33,14 @@ pub(crate) fn sweep(
     let mut removed = 0;
     for link in links {
         let ours = link.name.starts_with(LINK_PREFIX) && link.kind.as_deref() == Some("veth");
-        if ours && !expected.contains(&link.name) {
+        if ours && !claim.is_others(&link) && !expected.contains(&link.name) {
             let was_there = pod_link::remove(&mut host, &link.name)?;
             removed += usize::from(was_there && !pod_link::is_leaving(&link));
         }
     }
-    let rules = firewall::remove_ports(|owner| !live(&owner.container), &[])?;
+    let rules = match firewall::owner_of_others(state)? {
+        None => firewall::remove_ports(|owner| !live(&owner.container), &[])?,
+        Some(_) => 0,
+    };
     Ok((removed, rules))
 }

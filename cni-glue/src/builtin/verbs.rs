@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::claim::Claim;
 use super::config::{BuiltinConfig, Mode, NetworkArguments};
 use super::lease::Leases;
 use super::network::{Network, setup_lock};
@@ -181,6 +182,7 @@ impl Builtin<'_> {
     ) -> Result<CreatedLink, NetworkError> {
         let gateways = gateways(network, wishes, addresses);
         Plan {
+            claim: &Claim::of(self.state),
             network,
             bridge,
             container: pod.container,

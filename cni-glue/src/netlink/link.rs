@@ -22,6 +22,7 @@ const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_AF_SPEC: u16 = 26;
+const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_EXT_MASK: u16 = 29;
 
@@ -70,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) kind: Option<String>,
     /// What somebody wrote on it.
     pub(crate) alias: Option<String>,
+    /// Its group; 0 if nobody put it into one.
+    pub(crate) group: u32,
     pub(crate) up: bool,
     pub(crate) loopback: bool,
 }
@@ -88,6 +91,7 @@ impl Link {
             master: None,
             kind: None,
             alias: None,
+            group: 0,
             up: flags & IFF_UP != 0,
             loopback: flags & 8 != 0,
         };
@@ -98,6 +102,7 @@ impl Link {
                 IFLA_ADDRESS => link.mac = value.try_into().ok().map(Mac),
                 IFLA_MASTER => link.master = u32_at(value, 0),
                 IFLA_IFALIAS => link.alias = Some(text(value)),
+                IFLA_GROUP => link.group = u32_at(value, 0)?,
                 IFLA_LINKINFO => link.kind = attribute(value, IFLA_INFO_KIND).map(text),
                 _ => (),
             }
@@ -130,12 +135,13 @@ pub(crate) fn list(batch: &mut Batch) {
 }
 
 /// A new bridge, up. Its hardware address is given, or it would change with every port.
-pub(crate) fn create_bridge(batch: &mut Batch, name: &str, mac: Mac, mtu: u32) {
+pub(crate) fn create_bridge(batch: &mut Batch, name: &str, mac: Mac, mtu: u32, group: u32) {
     let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     batch.push(RTM_NEWLINK, flags, &header(0, 0, IFF_UP), |a| {
         a.text(IFLA_IFNAME, name)
             .put(IFLA_ADDRESS, &mac.0)
             .number(IFLA_MTU, mtu)
+            .number(IFLA_GROUP, group)
             .nested(IFLA_LINKINFO, |info| {
                 info.text(IFLA_INFO_KIND, "bridge");
             });
@@ -149,6 +155,8 @@ pub(crate) struct VethPair<'a> {
     /// The bridge that this end joins.
     pub(crate) master: Option<u32>,
     pub(crate) mtu: u32,
+    /// The group of this end.
+    pub(crate) group: u32,
     pub(crate) peer: PodLink<'a>,
 }
 
@@ -175,7 +183,9 @@ impl PodLink<'_> {
 pub(crate) fn create_veth(batch: &mut Batch, pair: &VethPair<'_>) {
     let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     batch.push(RTM_NEWLINK, flags, &header(0, 0, IFF_UP), |a| {
-        a.text(IFLA_IFNAME, pair.name).number(IFLA_MTU, pair.mtu);
+        a.text(IFLA_IFNAME, pair.name)
+            .number(IFLA_MTU, pair.mtu)
+            .number(IFLA_GROUP, pair.group);
         if let Some(master) = pair.master {
             a.number(IFLA_MASTER, master);
         }

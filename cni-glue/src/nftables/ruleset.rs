@@ -13,8 +13,8 @@ use crate::builtin::LINK_PREFIX;
 
 /// The name of the table, in the family `inet`.
 pub(crate) const TABLE: &str = "fairing";
-/// The table's comment: which rules are in it.
-pub(crate) const VERSION: &str = "rules 3";
+/// How the table's comment begins: which rules are in it. Whose it is, follows.
+pub(crate) const VERSION: &str = "rules 4";
 
 /// Ports of the host: protocol and port, to a pod's address and port.
 pub(crate) const PORTS_V4_ANY: &str = "ports-v4";
@@ -61,12 +61,14 @@ const TYPE_INTERFACE: SetType = SetType {
     length: 16,
 };
 
-/// Makes the table anew, empty of what networks and pods own.
-pub(crate) fn create(transaction: &mut Transaction) {
-    transaction.new_table(VERSION);
-    // Removed and made again at once: what was left of an older version goes.
-    transaction.delete_table();
-    transaction.new_table(VERSION);
+/// Makes the table, empty of what networks and pods own. One that is there is replaced if `outdated` is true, and else in
+/// the way.
+pub(crate) fn create(transaction: &mut Transaction, comment: &str, outdated: bool) {
+    if outdated {
+        // Removed and made again at once: what was left of an older version goes.
+        transaction.delete_table();
+    }
+    transaction.new_table(comment);
     sets(transaction);
     transaction.new_chain("ports", None);
     for (name, kind, number, priority) in [

@@ -8,7 +8,7 @@ use super::elements::Element;
 use super::expression::Expression;
 use super::hook::{self, Hook};
 use crate::netlink::message::{
-    Batch, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, attribute, text,
+    Batch, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, attribute, text,
 };
 use crate::netlink::socket::{Refused, Socket};
 
@@ -139,7 +139,7 @@ impl Transaction {
 
     pub(super) fn new_table(&mut self, note: &str) {
         let table = self.table;
-        self.push(NEWTABLE, NLM_F_CREATE, |a| {
+        self.push(NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, |a| {
             a.text(1, table).put(6, &comment(note));
         });
     }

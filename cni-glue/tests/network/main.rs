@@ -26,3 +26,4 @@ mod ports;
 mod pretence;
 mod recording;
 mod traffic;
+mod two_fairings;

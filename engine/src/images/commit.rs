@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::pods::files::{made_for, trees};
 use crate::pods::pause::hold;
+use crate::signal_names;
 
 /// How to make an image of an app.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,20 @@ pub struct CommitSpec {
     pub message: Option<String>,
     /// Whether the app is frozen while its files are read.
     pub pauses: bool,
+}
+
+/// Parses a change of how an image is run, as in a Dockerfile.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn change(text: &str) -> Result<ConfigChange, String> {
+    let change = text.parse()?;
+    match &change {
+        ConfigChange::StopSignal(signal) if signal_names::parse(signal).is_none() => {
+            Err(format!("no signal is called {signal:?}"))
+        }
+        _ => Ok(change),
+    }
 }
 
 /// Packs what an app has changed of its image, whether it runs or has ended. The image is still to be fetched from there.
@@ -155,6 +170,17 @@ mod tests {
             "stop-signal": 15,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_stop_signal_is_one() {
+        for good in ["SIGQUIT", "term", "15", "RTMIN+3"] {
+            assert!(change(&format!("STOPSIGNAL {good}")).is_ok(), "{good}");
+        }
+        for bad in ["SIGNONE", "0", "65", "-1", "TERM KILL"] {
+            let error = change(&format!("STOPSIGNAL {bad}")).unwrap_err();
+            assert_eq!(error, format!("no signal is called {bad:?}"));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod activation;
 mod app_names;
 pub(crate) mod apparmor;
 pub mod apps;
+pub mod condition;
 pub mod connection;
 pub mod copy_at_rest;
 pub mod ending;

@@ -29,10 +29,19 @@ pub fn remove(mut pod: LockedPod, engine: &Engine, observer: &dyn Observer) -> R
     if was_started {
         // At once, so that others see a pod that goes and not one that runs.
         pod.discard()?;
-        let stage1 = stage1_of(&pod, engine)?;
-        run_gc(&pod, &stage1, &engine.directories, observer)?;
+        clear_elsewhere(&pod, engine, observer)?;
     }
     Ok(pod.remove()?)
+}
+
+/// Has a pod's isolator clear what a killed monitor may have left outside of the pod's directory, processes too.
+pub(super) fn clear_elsewhere(
+    pod: &LockedPod,
+    engine: &Engine,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let stage1 = stage1_of(pod, engine)?;
+    run_gc(pod, &stage1, &engine.directories, observer)
 }
 
 /// The pod's isolator; the default one where its manifest doesn't tell.

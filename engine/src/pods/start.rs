@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_HINT, ENV_PREPARED, ENV_READY_FD, Stage1};
+use pod::stage1::{ENV_CLIENT_FD, ENV_HINT, ENV_PREPARED, ENV_READY_FD, Stage1};
 use pod::{LockedPod, Phase};
 
 use super::entry_point::{self, Called};
@@ -21,6 +21,9 @@ pub struct Handover<'a> {
     pub sockets: &'a ActivationSockets,
     /// Where the isolator tells that the pod is up, or why it is not.
     pub ready: Option<BorrowedFd<'a>>,
+    /// The isolator's end of a connection as those to its control socket are, with a client that is there before any app
+    /// runs. The isolator has to offer `attach` for that.
+    pub client: Option<BorrowedFd<'a>>,
     /// The signals that are blocked from the beginning.
     pub blocked: SigSet,
     /// What to say if the pod fails at once as one whose program was called in a wrong way.
@@ -78,19 +81,27 @@ impl<'a> Launch<'a> {
         let Handover {
             sockets,
             ready,
+            client,
             blocked,
             hint,
         } = self.handover;
         let hint = hint.map(|hint| (ENV_HINT, hint.to_owned()));
         let prepared = (self.before == Phase::Prepared).then(|| (ENV_PREPARED, "1".to_owned()));
-        let readiness = ready.map(|ready| (ENV_READY_FD, ready.as_raw_fd().to_string()));
+        let numbered =
+            |name, fd: Option<BorrowedFd<'_>>| fd.map(|fd| (name, fd.as_raw_fd().to_string()));
+        let readiness = numbered(ENV_READY_FD, ready);
         entry_point::command(
             (&self.program, self.arguments),
             &Called::locked(&self.pod),
             self.directories,
-            sockets.iter().map(|socket| socket.fd.as_fd()).chain(ready),
+            sockets
+                .iter()
+                .map(|socket| socket.fd.as_fd())
+                .chain(ready)
+                .chain(client),
             readiness
                 .into_iter()
+                .chain(numbered(ENV_CLIENT_FD, client))
                 .chain(hint)
                 .chain(prepared)
                 .chain(sockets.announcement()),

@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use pod::PodEntry;
 use pod::control::{Request, Response};
+use pod::exit::PodExit;
 use pod::lock::PodLock;
 use pod::seqpacket::SeqPacket;
 
 use super::connection::{ask_waiting, connect_briefly, connect_when_up, unexpected};
 use super::ending;
 use super::monitor::Monitor;
+use super::removal::clear_elsewhere;
 use crate::config::directories::Directories;
+use crate::engine::Engine;
 use crate::error::{Error, MonitorError};
+use crate::observer::Observer;
 
 /// How long a monitor that is told to end its pod at once may take.
 const FORCED: Duration = Duration::from_secs(5);
@@ -70,6 +74,24 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
         ending::wait_for_lock(entry)?;
     }
     monitor.wait()
+}
+
+/// Ends what still runs of a pod whose monitor was killed, as an app of a pod without namespaces may. Whether there was
+/// anything to clear up.
+///
+/// # Errors
+/// If the pod is in use, or its isolator fails.
+pub fn end_remains(
+    entry: &PodEntry,
+    engine: &Engine,
+    observer: &dyn Observer,
+) -> Result<bool, Error> {
+    // A monitor that ends in good order removes its runtime directory and writes the record.
+    let left = engine.directories.pod_run(entry.uuid).exists();
+    if left || PodExit::load(&entry.path)?.is_none() {
+        clear_elsewhere(&engine.pods().lock(entry)?, engine, observer)?;
+    }
+    Ok(left)
 }
 
 /// Kills a monitor that can't be connected to, for this reason: it may be stopped itself.

@@ -71,7 +71,7 @@ fn answer(
 }
 
 /// What the pod's records say.
-fn recorded(entry: &PodEntry, app: Option<&AppName>) -> Result<Option<i32>, Error> {
+pub(super) fn recorded(entry: &PodEntry, app: Option<&AppName>) -> Result<Option<i32>, Error> {
     let Some(app) = app else {
         return Ok(PodExit::load(&entry.path)?.map(|exit| exit.exit_code));
     };

@@ -1,5 +1,6 @@
 //! Changes of how an image is run, in the words of a Dockerfile.
 
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
@@ -52,29 +53,51 @@ impl FromStr for ConfigChange {
                 "write it as `INSTRUCTION VALUE`, with one of {KNOWN}"
             ));
         }
+        // What a value is shown in has lines: only words that a program is given may have any.
+        if !matches!(
+            &*instruction,
+            "CMD" | "ENTRYPOINT" | "ENV" | "LABEL" | "VOLUME"
+        ) && value.contains(char::is_control)
+        {
+            return Err("it holds a control character".to_owned());
+        }
         let some = || value.to_owned();
         Ok(match &*instruction {
             "CMD" => Self::Cmd(command(value)?),
             "ENTRYPOINT" => Self::Entrypoint(command(value)?),
             "ENV" => {
-                let pairs = pairs(value)?.into_iter();
-                Self::Env(
-                    pairs
-                        .map(|(name, value)| format!("{name}={value}"))
-                        .collect(),
-                )
+                let pairs = pairs(value)?;
+                let odd = |c: char| c.is_whitespace() || c.is_control();
+                if let Some((name, _)) = pairs.iter().find(|(name, _)| name.contains(odd)) {
+                    return Err(format!(
+                        "{name:?} is no name of a variable: it has a blank or a control character"
+                    ));
+                }
+                let entry = |(name, value)| format!("{name}={value}");
+                Self::Env(pairs.into_iter().map(entry).collect())
             }
-            "EXPOSE" => Self::Expose(
-                words(value)?
-                    .iter()
-                    .map(|word| port(word))
-                    .collect::<Result<_, _>>()?,
-            ),
-            "LABEL" => Self::Label(pairs(value)?),
+            "EXPOSE" => {
+                let all: Result<Vec<_>, _> = words(value)?.iter().map(|word| ports(word)).collect();
+                Self::Expose(all?.concat())
+            }
+            "LABEL" => {
+                let pairs = pairs(value)?;
+                if pairs.iter().any(|(key, _)| key.contains(char::is_control)) {
+                    return Err("a label's key holds a control character".to_owned());
+                }
+                Self::Label(pairs)
+            }
             "ONBUILD" => Self::OnBuild(some()),
             "STOPSIGNAL" => Self::StopSignal(some()),
+            "USER" if value.contains(char::is_whitespace) => {
+                return Err("write a user as USER or USER:GROUP, without blanks".to_owned());
+            }
             "USER" => Self::User(some()),
-            "VOLUME" => Self::Volume(list(value)?),
+            "VOLUME" => {
+                let paths = list(value)?;
+                paths.iter().try_for_each(|path| mount_point(path))?;
+                Self::Volume(paths)
+            }
             "WORKDIR" if value.starts_with('/') => Self::Workdir(some()),
             "WORKDIR" => return Err("the working directory must begin with `/`".to_owned()),
             _ => return Err(format!("{instruction} is none of {KNOWN}")),
@@ -210,15 +233,38 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     }
 }
 
-fn port(word: &str) -> Result<String, String> {
-    let (number, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
-    let is_range = number.split('-').all(|end| end.parse::<u16>().is_ok());
-    match is_range && matches!(protocol, "tcp" | "udp" | "sctp") {
-        true => Ok(format!("{number}/{protocol}")),
-        false => Err(format!(
-            "{word:?} is not a port: write PORT or PORT/PROTOCOL"
+/// The ports of a word, each by itself: images know no ranges.
+fn ports(word: &str) -> Result<Vec<String>, String> {
+    let (numbers, protocol) = word.split_once('/').unwrap_or((word, "tcp"));
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    let number = |text: &str| text.parse::<NonZeroU16>().ok().map(NonZeroU16::get);
+    let protocol = protocol.to_ascii_lowercase();
+    match (number(first), number(last)) {
+        (Some(first), Some(last))
+            if first <= last && matches!(&*protocol, "tcp" | "udp" | "sctp") =>
+        {
+            Ok((first..=last)
+                .map(|port| format!("{port}/{protocol}"))
+                .collect())
+        }
+        _ => Err(format!(
+            "{word:?} is not a port: write PORT, FIRST-LAST or PORT/PROTOCOL"
         )),
     }
+}
+
+/// Where a volume can be: below the root, by a path that leads nowhere else.
+fn mount_point(path: &str) -> Result<(), String> {
+    let reason = match path {
+        path if !path.starts_with('/') => "must begin with `/`",
+        path if path.split('/').all(|part| matches!(part, "" | ".")) => {
+            "is the whole of the app's files"
+        }
+        path if path.split('/').any(|part| part == "..") => "must do without `..`",
+        path if path.contains(char::is_control) => "holds a control character",
+        _ => return Ok(()),
+    };
+    Err(format!("the path {path:?} of a volume {reason}"))
 }
 
 /// Words with blanks between them; in quotes, or behind a backslash, a blank belongs to a word.
@@ -294,6 +340,17 @@ mod tests {
                 "ExposedPorts",
                 json!({ "80/tcp": {}, "53/udp": {} }),
             ),
+            (
+                &["EXPOSE 79-80 7/UDP"],
+                "ExposedPorts",
+                json!({ "79/tcp": {}, "80/tcp": {}, "7/udp": {} }),
+            ),
+            (&["CMD=[\"a\\nb\"]"], "Cmd", json!(["a\nb"])),
+            (
+                &["LABEL b=\"c\nd\""],
+                "Labels",
+                json!({ "a": "1", "b": "c\nd" }),
+            ),
             (&["VOLUME /a /b"], "Volumes", json!({ "/a": {}, "/b": {} })),
             (&["VOLUME [\"/a b\"]"], "Volumes", json!({ "/a b": {} })),
             (&["WORKDIR /srv"], "WorkingDir", json!("/srv")),
@@ -318,7 +375,28 @@ mod tests {
             ("EXPOSE http", "not a port"),
             ("EXPOSE 70000", "not a port"),
             ("USER", "INSTRUCTION VALUE"),
+            ("EXPOSE 0", "not a port"),
+            ("EXPOSE 80-79", "not a port"),
+            ("EXPOSE 1-2-3", "not a port"),
+            ("EXPOSE 80/icmp", "not a port"),
+            ("EXPOSE 80/", "not a port"),
             ("USER a\0b", "NUL"),
+            ("USER a\nb", "control character"),
+            ("USER a b", "without blanks"),
+            ("STOPSIGNAL TERM\nKILL", "control character"),
+            ("WORKDIR /a\nb", "control character"),
+            ("ONBUILD RUN x\nRUN y", "control character"),
+            ("ENV \"A B\"", "NAME=VALUE"),
+            ("ENV \"A B\"=c", "no name of a variable"),
+            ("ENV \"A B\" c", "no name of a variable"),
+            ("ENV \"A\nB=c\"", "no name of a variable"),
+            ("LABEL \"a\nb\"=c", "a label's key holds"),
+            ("VOLUME /", "whole of the app's files"),
+            ("VOLUME [\"/a\", \"//./\"]", "whole of the app's files"),
+            ("VOLUME srv", "must begin"),
+            ("VOLUME /a/../..", "`..`"),
+            ("VOLUME [\"/a\\nb\"]", "control character"),
+            ("VOLUME [\"\"]", "must begin"),
         ] {
             let error = text.parse::<ConfigChange>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

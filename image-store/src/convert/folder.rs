@@ -114,7 +114,8 @@ impl Packer<'_> {
         depth: usize,
     ) -> Result<(), StoreError> {
         if name.to_bytes().starts_with(b".wh.") {
-            return Err(self.refused(path, "a layer would take it for the removal of a file"));
+            let path = shown(self.folder, path).display().to_string();
+            return Err(StoreError::WhiteoutName { path });
         }
         if path.len() > self.limits.path {
             return Err(self.over(LayerLimit::PathLength, path));

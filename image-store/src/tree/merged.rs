@@ -231,8 +231,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             if name.to_bytes().starts_with(WHITEOUT) {
-                let reason = "a layer would take it for the removal of a file";
-                return Err(unfit(path, reason));
+                return Err(StoreError::WhiteoutName { path: shown(path) });
             }
         }
         if is_whiteout(&stat) {

@@ -286,6 +286,9 @@ pub struct AttachRequest {
     /// The size of the client's terminal.
     #[serde(default)]
     pub size: Option<WindowSize>,
+    /// Whether to wait for its start if it does not run: the client sees all that it writes from then on.
+    #[serde(default)]
+    pub at_start: bool,
 }
 
 /// A terminal's size in characters.

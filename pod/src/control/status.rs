@@ -19,6 +19,9 @@ pub struct LiveStatus {
     /// When its apps were started; absent while they are being started.
     #[serde(default)]
     pub started: Option<Timestamp>,
+    /// Whether it is being stopped.
+    #[serde(default)]
+    pub stopping: bool,
     /// Its apps, in the manifest's order.
     pub apps: Vec<LiveApp>,
 }

@@ -9,6 +9,15 @@ use crate::wording::failure::Failure;
 /// # Errors
 /// If it is none, or names a digest.
 pub(crate) fn local(text: &str) -> Result<Reference, Failure> {
+    // Who types such a name later means the digest.
+    let is_like_digest = text.split_once(':').is_some_and(|(algorithm, rest)| {
+        matches!(algorithm, "sha256" | "sha384" | "sha512") && !rest.contains('/')
+    });
+    if is_like_digest {
+        return Err(Failure::Usage(format!(
+            "{text} looks like a digest, which an image can't be given; name it otherwise"
+        )));
+    }
     let name = match Reference::is_short(text) {
         true => Reference::parse(&format!("localhost/{text}"))?,
         false => Reference::parse(text)?,
@@ -34,8 +43,12 @@ mod tests {
         );
         assert_eq!(local("a.io/app").unwrap().to_string(), "a.io/app:latest");
         let digest = format!("a.io/app@sha256:{}", "0".repeat(64));
-        for bad in ["", "A", digest.as_str()] {
+        let bare = format!("sha256:{}", "0".repeat(64));
+        for bad in ["", "A", &digest, &bare, "sha256:0123", "sha512:latest"] {
             assert!(local(bad).is_err(), "{bad}");
+        }
+        for good in ["sha256", "team/sha256:1", "a.io/sha256:1"] {
+            assert!(local(good).is_ok(), "{good}");
         }
     }
 }

@@ -2,16 +2,15 @@
 
 use clap::Args;
 use pod::AppName;
-use pod::control::AttachRequest;
 use pod::feature::Feature;
-use pod::manifest::{PodManifest, Streams};
+use pod::manifest::PodManifest;
 
+use crate::arguments::attachment::AttachmentFlags;
+use crate::command::attached::{end, request};
 use crate::command::running_app::RunningApp;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::terminal::attachment::{self, Manner};
-use crate::terminal::detach_keys::{DetachKeys, USUAL};
-use crate::terminal::raw_mode::window_size;
+use crate::terminal::attachment;
 use crate::wording::failure::Failure;
 
 /// Arguments of `attach`.
@@ -26,24 +25,8 @@ pub(crate) struct Attach {
     /// Only see what the app writes
     #[arg(long)]
     no_stdin: bool,
-    /// Keys that leave the app to itself; "" for none
-    #[arg(long, value_name = "KEYS", value_parser = keys, default_value = USUAL)]
-    detach_keys: Keys,
-    /// Pass signals on to an app without a terminal: true or false
-    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1)]
-    #[arg(require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    sig_proxy: bool,
-}
-
-/// The keys, if there are any.
-#[derive(Debug, Clone)]
-struct Keys(Option<DetachKeys>);
-
-fn keys(text: &str) -> Result<Keys, String> {
-    match text {
-        "" => Ok(Keys(None)),
-        text => Ok(Keys(Some(text.parse()?))),
-    }
+    #[command(flatten)]
+    flags: AttachmentFlags,
 }
 
 impl Subcommand for Attach {
@@ -58,20 +41,12 @@ impl Subcommand for Attach {
             "attached to",
             Feature::Attach,
         )?;
-        let manifest = PodManifest::load(&context.pod(&self.pod)?.path)?;
-        // The input of a pod in the foreground is its user's.
-        let takes_input = manifest.streams == Streams::Log
-            && manifest.app(&app).is_some_and(|app| app.execution.stdin);
-        let stdin = takes_input && !self.no_stdin;
-        let request = AttachRequest {
-            app: Some(app),
-            stdin,
-            size: window_size(),
-        };
-        let manner = Manner {
-            keys: self.detach_keys.0.filter(|_| stdin),
-            sig_proxy: self.sig_proxy,
-        };
-        attachment::run(connection, request, manner)
+        let entry = context.pod(&self.pod)?;
+        let manifest = PodManifest::load(&entry.path)?;
+        let request = request(&manifest, app, !self.no_stdin);
+        let manner = self.flags.manner(request.stdin);
+        let asked = attachment::ask(connection, request)?;
+        let ended = attachment::go_on(asked, manner, None)?;
+        end(context, &entry, &manifest, ended)
     }
 }

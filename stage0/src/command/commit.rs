@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use engine::images::commit::{CommitSpec, stage};
+use engine::images::commit::{CommitSpec, change, stage};
 use engine::images::fetch as fetching;
 use engine::pods::files::still_there;
 use engine::policy::circumstances;
@@ -40,7 +40,7 @@ pub(crate) struct Commit {
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
     /// Dockerfile's instruction about how the image is run, such as 'CMD ["/bin/app"]'; may be repeated
-    #[arg(short, long, value_name = "INSTRUCTION")]
+    #[arg(short, long, value_name = "INSTRUCTION", value_parser = change)]
     change: Vec<ConfigChange>,
     /// What the image's history says of it
     #[arg(short, long, value_name = "TEXT")]

@@ -56,7 +56,7 @@ pub(crate) struct Enter {
     /// File of environment variables, one per line
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// Command and its arguments [default: a shell]
+    /// Command and its arguments [default, on a terminal or with --interactive: a shell]
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<String>,
 }
@@ -79,6 +79,9 @@ impl Subcommand for Enter {
         // Nothing but a name on a terminal: a shell, as a person would want it.
         let by_person =
             self.command.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal();
+        if self.command.is_empty() && !by_person && !self.interactive {
+            return Err(no_command(&self.pod));
+        }
         let tty = self.tty || by_person;
         let mut env = merged(&variables(&self.env_file, &self.env)?);
         if tty
@@ -105,6 +108,15 @@ impl Subcommand for Enter {
         };
         exec_session::run(connection, request, user, self.interactive || by_person)
     }
+}
+
+/// A shell would read nothing, and end at once or never.
+fn no_command(pod: &str) -> Failure {
+    Failure::Usage(format!(
+        "no command to run in pod {pod}: a shell without one is for a terminal; \
+         `fairing enter {pod} -- COMMAND` runs a command, and `fairing enter -i {pod}` a shell \
+         whose script is the standard input"
+    ))
 }
 
 impl Enter {

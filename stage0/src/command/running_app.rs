@@ -60,7 +60,7 @@ impl RunningApp {
 }
 
 /// The app of this name, or the only one.
-fn app_of(manifest: &PodManifest, asked: Option<&AppName>) -> Result<AppName, Failure> {
+pub(super) fn app_of(manifest: &PodManifest, asked: Option<&AppName>) -> Result<AppName, Failure> {
     let names = || {
         let names: Vec<_> = manifest.apps.iter().map(|app| app.name.as_str()).collect();
         names.join(", ")

@@ -1,7 +1,7 @@
 //! `fairing stop`: ends pods.
 
 use clap::Args;
-use engine::pods::stop::{Stop, stop};
+use engine::pods::stop::{Stop, end_remains, stop};
 use pod::State;
 
 use crate::arguments::grace::Grace;
@@ -34,12 +34,22 @@ impl Subcommand for StopPods {
             true => Stop::AtOnce,
             false => Stop::Gracefully(self.grace.grace_period),
         };
-        let is_running = |state| state == State::Running;
-        for_each_pod(self.pods, context, is_running, |Named { typed, entry }| {
+        // Where monitor and pod init were killed, apps of a pod without namespaces may run on.
+        let is_for = |state| matches!(state, State::Running | State::Exited);
+        let all = self.pods.all;
+        for_each_pod(self.pods, context, is_for, |Named { typed, entry }| {
             match entry.state()? {
                 State::Running => {}
                 State::Exited => {
-                    output::error(&format!("pod {typed} has already stopped\n"));
+                    if end_remains(&entry, &context.engine, &context.console)? {
+                        output::error(&format!(
+                            "pod {typed} had lost its monitor; what was left of it has ended\n"
+                        ));
+                        return output::line(&typed);
+                    }
+                    if !all {
+                        output::error(&format!("pod {typed} has already stopped\n"));
+                    }
                     return Ok(());
                 }
                 state => {

@@ -12,6 +12,7 @@ use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsi
 use pod::LockedPod;
 use pod::activation::ActivationSockets;
 use pod::exit::FailureKind;
+use pod::seqpacket::SeqPacket;
 use pod::stage1::{Readiness, Stage1};
 
 use super::readiness::{HeldSignals, Outcome, await_readiness};
@@ -41,11 +42,16 @@ pub(crate) fn hand_over(
     in_background: bool,
 ) -> Result<u8, Failure> {
     if in_background {
-        return detach(pod, stage1, context, sockets, None);
+        let uuid = pod.uuid().to_string();
+        detach(pod, stage1, context, sockets, None)?;
+        // Otherwise nobody would know what to call it.
+        output::line(&uuid).inspect_err(|_| output::warn(&format!("pod {uuid} runs")))?;
+        return Ok(0);
     }
     let handover = Handover {
         sockets: &sockets,
         ready: None,
+        client: None,
         blocked: SigSet::empty(),
         hint: context.doubt.as_deref(),
     };
@@ -53,7 +59,8 @@ pub(crate) fn hand_over(
     Err(become_monitor(pod, stage1, directories, handover))
 }
 
-/// Starts the pod in the background without sockets, and prints this once it is up.
+/// Starts the pod in the background without sockets. Somebody may be connected to its monitor before any app runs: this is
+/// the monitor's end. Signals are held when this returns.
 ///
 /// # Errors
 /// As [`hand_over`].
@@ -61,15 +68,10 @@ pub(crate) fn in_background(
     pod: LockedPod,
     stage1: &Stage1,
     context: &Context,
-    said: &str,
-) -> Result<u8, Failure> {
-    detach(
-        pod,
-        stage1,
-        context,
-        ActivationSockets::default(),
-        Some(said),
-    )
+    client: Option<SeqPacket>,
+) -> Result<HeldSignals, Failure> {
+    let sockets = ActivationSockets::default();
+    detach(pod, stage1, context, sockets, client)
 }
 
 /// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the pod is
@@ -89,8 +91,8 @@ fn become_monitor(
     }
 }
 
-/// Starts the pod in the background, in a session of its own. Gives the exit code once the pod is up:
-/// its UUID has been printed, or what is to be said. A signal until then gives the start up, and nothing of the pod is left.
+/// Starts the pod in the background, in a session of its own, and waits until it is up. A signal until then gives the
+/// start up, and nothing of the pod is left.
 ///
 /// # Errors
 /// Why it did not come up.
@@ -99,8 +101,8 @@ fn detach(
     stage1: &Stage1,
     context: &Context,
     sockets: ActivationSockets,
-    said: Option<&str>,
-) -> Result<u8, Failure> {
+    client: Option<SeqPacket>,
+) -> Result<HeldSignals, Failure> {
     let Between {
         null,
         reader,
@@ -126,6 +128,7 @@ fn detach(
                     let handover = Handover {
                         sockets: &sockets,
                         ready: Some(writer.as_fd()),
+                        client: client.as_ref().map(AsFd::as_fd),
                         blocked: signals.held(),
                         // Nobody would see it.
                         hint: None,
@@ -144,17 +147,9 @@ fn detach(
             drop(writer);
             let uuid = pod.uuid();
             // The child holds the lock and the sockets by descriptors of its own.
-            drop((pod, sockets));
+            drop((pod, sockets, client));
             match await_readiness(child, reader, signals) {
-                Outcome::Up => {
-                    let told = match said {
-                        Some(said) => output::line(said),
-                        None => output::line(&uuid.to_string()),
-                    };
-                    // Otherwise nobody would know what to call it.
-                    told.inspect_err(|_| output::warn(&format!("pod {uuid} runs")))?;
-                    Ok(0)
-                }
+                Outcome::Up(signals) => Ok(signals),
                 Outcome::Failed(failure) => Err(failure),
                 Outcome::GivenUp {
                     failure,
@@ -279,6 +274,7 @@ mod tests {
         let handover = Handover {
             sockets: &ActivationSockets::default(),
             ready: Some(ready.as_fd()),
+            client: None,
             blocked: SigSet::empty(),
             hint: None,
         };

@@ -63,7 +63,7 @@ impl HeldSignals {
     }
 
     /// Signals do what they did before.
-    fn release(self) {
+    pub(crate) fn release(self) {
         // What was blocked before can be blocked again.
         let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.before), None);
     }
@@ -72,8 +72,8 @@ impl HeldSignals {
 /// How a start in the background ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The pod is up.
-    Up,
+    /// The pod is up. Signals are still held.
+    Up(HeldSignals),
     /// It did not come up, and its monitor has told why.
     Failed(Failure),
     /// It was given up, and its monitor has ended: by itself, unless it was killed, and all that it had begun.
@@ -93,7 +93,7 @@ pub(crate) fn await_readiness(monitor: Pid, report: OwnedFd, signals: HeldSignal
     });
     let readiness = readiness.and_then(|bytes| parse_readiness(&bytes));
     match (given_up, readiness) {
-        (None, Ok(())) => Outcome::Up,
+        (None, Ok(())) => Outcome::Up(signals),
         (None, Err(failure)) => Outcome::Failed(failure),
         (Some(signal), readiness) => {
             if readiness.is_ok() {

@@ -8,13 +8,14 @@ use engine::error::MonitorError;
 use engine::pods::connection::{START, await_answer, unexpected};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use pod::PodError;
 use pod::control::{AttachRequest, Request, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 use pod::signal::SignalNumber;
+use pod::{AppName, PodError};
 
 use crate::console::output::Stream;
+use crate::start::readiness::HeldSignals;
 use crate::sys::outlive_closed_pipes;
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::pump::{Downstream, Upstream};
@@ -43,6 +44,15 @@ pub(crate) struct Manner {
     pub(crate) sig_proxy: bool,
 }
 
+/// How an attachment has ended, with the exit code for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With the app, as whose exit code a shell would show this.
+    App(u8),
+    /// The app goes on.
+    Left(u8),
+}
+
 /// How it ended.
 enum End {
     App(Option<Outcome>),
@@ -50,21 +60,45 @@ enum End {
     Detached,
 }
 
-/// Attaches, and stays so to the end; gives the app's exit code as a shell would, or 0 if the user leaves it.
+/// An attachment that has been asked for.
+pub(crate) struct Asked {
+    connection: SeqPacket,
+    app: Option<AppName>,
+    stdin: bool,
+}
+
+/// Asks to be attached.
 ///
 /// # Errors
-/// If the monitor refuses, or the pod ends without a word of the app.
-pub(crate) fn run(
-    connection: SeqPacket,
-    request: AttachRequest,
-    manner: Manner,
-) -> Result<u8, Failure> {
-    outlive_closed_pipes();
+/// If the pod has ended.
+pub(crate) fn ask(connection: SeqPacket, request: AttachRequest) -> Result<Asked, Failure> {
     let (app, stdin) = (request.app.clone(), request.stdin);
     match connection.send(&Request::Attach(request), &[]) {
         Err(PodError::Ended) => return Err(gone()),
         other => other?,
     }
+    Ok(Asked {
+        connection,
+        app,
+        stdin,
+    })
+}
+
+/// Attaches, and stays so to the end. Signals that are held until now do what they do to an attachment.
+///
+/// # Errors
+/// If the monitor refuses, or the pod ends without a word of the app.
+pub(crate) fn go_on(
+    asked: Asked,
+    manner: Manner,
+    held: Option<HeldSignals>,
+) -> Result<Ended, Failure> {
+    outlive_closed_pipes();
+    let Asked {
+        connection,
+        app,
+        stdin,
+    } = asked;
     let (tty, descriptors) = await_streams(&connection)?;
     let (mut upstream, downstreams) = streams(descriptors, tty, stdin)?;
     if let Some(keys) = manner.keys {
@@ -75,6 +109,11 @@ pub(crate) fn run(
     let signals = (tty || proxies)
         .then(|| watch_signals(&PROXIED))
         .transpose()?;
+    if signals.is_none()
+        && let Some(held) = held
+    {
+        held.release();
+    }
     let raw = match tty && stdin {
         true => RawMode::enter()?,
         false => None,
@@ -90,11 +129,12 @@ pub(crate) fn run(
     };
     let end = attachment.go_on();
     drop(raw);
+    let code = |code: i32| u8::try_from(code).unwrap_or(u8::MAX);
     match end? {
-        End::App(Some(outcome)) => Ok(u8::try_from(outcome.exit_code()).unwrap_or(u8::MAX)),
+        End::App(Some(outcome)) => Ok(Ended::App(code(outcome.exit_code()))),
         End::App(None) => Err(gone()),
-        End::Signal(signal) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
-        End::Detached => Ok(0),
+        End::Signal(signal) => Ok(Ended::Left(code(128 + signal))),
+        End::Detached => Ok(Ended::Left(0)),
     }
 }
 
@@ -142,7 +182,7 @@ fn streams(
 
 struct Attachment {
     connection: SeqPacket,
-    app: Option<pod::AppName>,
+    app: Option<AppName>,
     upstream: Upstream,
     downstreams: Vec<Downstream>,
     signals: Option<SignalFd>,

@@ -214,6 +214,7 @@ fn store(error: &StoreError) -> String {
             Some(name) => format!("{error}; `{origin}:{name}` names one"),
             None => format!("{error}, which have no names"),
         },
+        StoreError::WhiteoutName { .. } => format!("{error}; rename or remove it"),
         StoreError::UnfitName { .. } => format!("{error}; give it one with --name"),
         StoreError::Content(ContentError::LayerLimit { limit, .. }) => format!(
             "{error}; if the image can be trusted, raise {} in the table [layers] of config.toml",

@@ -112,7 +112,9 @@ fn store_code(error: &StoreError) -> u8 {
         StoreError::BrokenSource { .. } | StoreError::UnknownPacking { .. } => 112,
         // Which one is for the command line to say.
         StoreError::SeveralImages { .. } => USAGE,
-        StoreError::NoImage { .. } | StoreError::InvalidSource { .. } => 113,
+        StoreError::NoImage { .. }
+        | StoreError::InvalidSource { .. }
+        | StoreError::WhiteoutName { .. } => 113,
         StoreError::Content(error) => content_code(error),
         StoreError::Document(error) => document_code(error),
         StoreError::Registry(error) => registry_code(error),

@@ -143,6 +143,7 @@ impl Monitor {
             record.starting = true;
             record.stored = false;
         }
+        self.attach_waiting(&name);
         Ok(())
     }
 

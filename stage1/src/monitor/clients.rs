@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pod::AppName;
 use pod::control::bounds::ANSWER_MAX;
-use pod::control::{CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
+use pod::control::{AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
@@ -41,6 +41,8 @@ pub(super) enum Awaited {
     Removal(AppName),
     /// The end of an app.
     AppEnd(AppName),
+    /// The start of an app, to be attached to it.
+    Attachment(AppName, AttachRequest),
     /// The end of an app that it is attached to, which may have a terminal.
     AttachedEnd(AppName, Option<StreamId>),
     /// The end of the pod.
@@ -187,6 +189,17 @@ impl Client {
                 self.awaits = other;
                 None
             }
+        }
+    }
+
+    /// What it wants to share of this app, whose start it waits for: from now on it doesn't.
+    pub(super) fn take_attachment(&mut self, app: &AppName) -> Option<AttachRequest> {
+        if !matches!(&self.awaits, Awaited::Attachment(name, _) if name == app) {
+            return None;
+        }
+        match std::mem::replace(&mut self.awaits, Awaited::Nothing) {
+            Awaited::Attachment(_, request) => Some(request),
+            _ => None,
         }
     }
 

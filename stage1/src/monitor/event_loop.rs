@@ -10,7 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
-use pod::seqpacket::Listener;
+use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -79,10 +79,13 @@ impl Monitor {
         manifest: PodManifest,
         pod_dir: &Path,
         (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
-        listener: Listener,
+        (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
     ) -> Result<Self, StartFailure> {
+        if let Some(client) = &client {
+            set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
+        }
         let signals = signals::listen()?;
         let apps = manifest
             .apps
@@ -99,7 +102,7 @@ impl Monitor {
             listener,
             signals,
             streams,
-            clients: Vec::new(),
+            clients: client.map(Client::new).into_iter().collect(),
             peers,
             diagnostics: Diagnostics::default(),
             apps,
@@ -123,8 +126,11 @@ impl Monitor {
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
+        let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {
-            if let Err(failure) = self.turn(isolator, ready) {
+            let result = std::mem::replace(&mut served, Ok(()));
+            if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(isolator.explain(failure)));

@@ -29,6 +29,7 @@ mod records;
 mod report;
 mod requests;
 mod rlimits;
+mod sharing;
 mod signal_actions;
 mod signals;
 mod start;
@@ -47,7 +48,7 @@ use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
 use pod::manifest::PodManifest;
 use pod::pods_dir::LockedPod;
-use pod::seqpacket::Listener;
+use pod::seqpacket::{Listener, SeqPacket};
 use pod::{Phase, PodError, app_dir};
 
 use crate::failure::StartFailure;
@@ -70,6 +71,8 @@ pub struct Place {
     pub run_dir: PathBuf,
     /// Where readiness is reported, if anybody waits for it.
     pub ready: Option<OwnedFd>,
+    /// Who is connected before any app runs, if anybody is.
+    pub client: Option<SeqPacket>,
     /// What to say where the pod fails at once as one whose program was called in a wrong way.
     pub hint: Option<String>,
     /// Whether an earlier call prepared the pod.
@@ -83,12 +86,13 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
         mut ready,
+        client,
         hint,
         was_prepared,
         sockets,
     } = place;
     let begun = Instant::now();
-    let result = start_and_serve(&pod, &run_dir, sockets, &mut ready, isolator);
+    let result = start_and_serve(&pod, &run_dir, (sockets, client), &mut ready, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     // Told when all else is done, since whoever should read it may not.
     let mut wrong: Vec<String> = Vec::new();
@@ -159,7 +163,7 @@ fn go_back(mut pod: LockedPod) -> Result<(), PodError> {
 fn start_and_serve(
     pod: &LockedPod,
     run_dir: &Path,
-    sockets: ActivationSockets,
+    (sockets, client): (ActivationSockets, Option<SeqPacket>),
     ready: &mut Option<OwnedFd>,
     isolator: &mut dyn Isolator,
 ) -> Result<(records::PodEnd, Diagnostics), StartFailure> {
@@ -182,7 +186,7 @@ fn start_and_serve(
         manifest,
         pod.path(),
         (link, process),
-        listener,
+        (listener, client),
         streams,
         peers,
     )?

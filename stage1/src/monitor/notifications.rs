@@ -91,6 +91,7 @@ impl Monitor {
         if let (Some((stream, terminal)), Some(app)) = (terminal, self.manifest.app(name)) {
             self.streams.attach_terminal(app, stream, terminal)?;
         }
+        self.attach_waiting(name);
         self.answer(|awaited| match awaited {
             Awaited::Start(app) if app == name => Some(Response::Done),
             _ => None,
@@ -124,7 +125,11 @@ impl Monitor {
         self.remove_where_awaited(name, isolator);
         let refused = refusal(failure);
         self.answer(|awaited| match awaited {
-            Awaited::Start(app) if app == name => Some(refused.clone()),
+            Awaited::Start(app) | Awaited::Attachment(app, _) | Awaited::AttachedEnd(app, _)
+                if app == name =>
+            {
+                Some(refused.clone())
+            }
             Awaited::Stop(app) if app == name => Some(Response::Done),
             Awaited::AppEnd(app) if app == name => Some(Response::AppEnded {
                 app: app.clone(),

@@ -1,12 +1,9 @@
 //! What clients ask for, and what comes of it.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
-use pod::control::{
-    AppStats, AttachRequest, Event, EventKind, LiveStatus, PodStats, Request, Response,
-};
+use pod::control::{AppStats, Event, EventKind, LiveStatus, PodStats, Request, Response};
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
@@ -21,7 +18,7 @@ use crate::link::process::pid_of;
 use crate::protocol::ToInit;
 
 /// What a request comes to.
-type Answer = Result<Option<Response>, StartFailure>;
+pub(super) type Answer = Result<Option<Response>, StartFailure>;
 
 const DONE: Answer = Ok(Some(Response::Done));
 
@@ -324,7 +321,7 @@ impl Monitor {
     }
 
     /// One app, which must run, or all that do.
-    fn chosen(&self, app: Option<AppName>) -> Result<Vec<AppName>, StartFailure> {
+    pub(super) fn chosen(&self, app: Option<AppName>) -> Result<Vec<AppName>, StartFailure> {
         match app {
             Some(app) => match self.known(&app)?.is_running() {
                 true => Ok(vec![app]),
@@ -335,38 +332,6 @@ impl Monitor {
                 Ok(running.map(|record| record.name.clone()).collect())
             }
         }
-    }
-
-    fn attach(&mut self, index: usize, request: AttachRequest) -> Answer {
-        let name = match (request.app, self.chosen(None)?.as_slice()) {
-            (Some(name), _) => name,
-            (None, [only]) => only.clone(),
-            (None, _) => return Err(StartFailure::other("say which app to attach to")),
-        };
-        let record = self.known(&name)?;
-        if !record.is_running() {
-            return Err(StartFailure::other(format!("app {name} does not run")));
-        }
-        if !descriptors::are_left(descriptors::OF_A_COMMAND) {
-            return Err(descriptors::too_many());
-        }
-        let terminal = record.terminal;
-        let Some(app) = self.manifest.app(&name) else {
-            return Err(StartFailure::other(format!(
-                "pod {} has no app called {name}",
-                self.manifest.called()
-            )));
-        };
-        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;
-        let tty = app.execution.terminal;
-        if let Some(client) = self.clients.get_mut(index) {
-            client.tell(&Response::Attached { tty }, &ends);
-            client.await_this(Awaited::AttachedEnd(name, terminal));
-        }
-        if let (Some(terminal), Some(size)) = (terminal, request.size) {
-            self.tell_init(&ToInit::Resize { terminal, size })?;
-        }
-        Ok(None)
     }
 
     fn stats(
@@ -400,6 +365,7 @@ impl Monitor {
             monitor_pid: std::process::id().try_into().unwrap_or_default(),
             init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
             started: self.started,
+            stopping: self.stop_requested,
             apps: self.apps.iter().map(AppRecord::live).collect(),
         }
     }

@@ -7,6 +7,7 @@ use pod::manifest::Lifetime;
 use super::event_loop::Monitor;
 use super::interrupts::Escalation;
 use super::isolator::Isolator;
+use super::pump::Standard;
 use super::signals::{self, Meaning};
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
@@ -61,7 +62,10 @@ impl Monitor {
     fn escalate(&mut self, signal: i32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         let (stays, stops) = (self.stays(), self.stop_requested);
         let escalation = self.interrupts.typed(Instant::now(), stays, stops);
-        self.diagnostics.tell(escalation.told());
+        // Where it leads to a file or another program, nobody reads there what the next key does.
+        if Standard::Error.is_terminal() {
+            self.diagnostics.tell(escalation.told());
+        }
         match escalation {
             Escalation::Interrupt => self.pass_on(signal),
             Escalation::Stop => self.stop(self.manifest.grace_period(), isolator),

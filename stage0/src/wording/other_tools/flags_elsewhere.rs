@@ -13,7 +13,6 @@ const PLATFORM: &str = "images for other platforms than this machine's don't run
 const AS_IT_IS: &str = "an image is written as it is, so that its digest stays the same";
 const TAGS: &str = "each image is named, with its tag";
 const DAEMON: &str = "there is no daemon to talk to";
-const IN_FRONT: &str = "`fairing run-prepared POD` starts a prepared pod in the foreground, `fairing logs --follow POD` shows what one in the background writes";
 const ENDINGS: &str =
     "the image's stop signal is sent; `fairing kill --signal INT POD` sends another";
 const CONFINED: &str = "a command has the confinement of its app, which is set at the start: `fairing run --insecure-options=seccomp,capabilities,paths IMAGE`";
@@ -99,7 +98,6 @@ pub(super) const ELSEWHERE: &[Table] = &[
     (
         &["start"],
         &[
-            ("a attach i interactive sig-proxy detach-keys", IN_FRONT),
             ("l latest", LATEST),
             ("f filter", FILTERED),
             ("checkpoint checkpoint-dir", "checkpoints are not there yet"),
@@ -172,20 +170,10 @@ pub(super) const ELSEWHERE: &[Table] = &[
     ),
     (
         &["wait"],
-        &[
-            (
-                "i interval",
-                "it is not needed: the end of a pod is told, and not looked for",
-            ),
-            (
-                "condition",
-                "an end is waited for; `fairing run --detach IMAGE` waits for the start",
-            ),
-            (
-                "exit-first-match",
-                "the pods are waited for one after the other",
-            ),
-        ],
+        &[(
+            "exit-first-match",
+            "the pods are waited for one after the other",
+        )],
     ),
     (
         &["status"],

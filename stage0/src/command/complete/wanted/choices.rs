@@ -4,6 +4,7 @@ use clap::{Arg, Command};
 use engine::signal_names;
 use pod::manifest::Capability;
 
+use crate::arguments::condition;
 use crate::arguments::filter::{OF_IMAGES, OF_PODS, OF_VOLUMES};
 use crate::command::complete::candidate::{Candidate, Kind, Wanted, Which, line};
 
@@ -37,6 +38,7 @@ pub(super) fn choices(
         (_, "CAPABILITY") => capabilities(before, typed),
         ("log_driver" | "pod_log_driver", _) => plain(before, &["journald", "k8s-file", "none"]),
         ("driver", _) => plain(before, &["local"]),
+        ("conditions", _) => plain(before, &condition::WORDS.map(|(word, _)| word)),
         ("mount", _) => mounted(before, typed)?,
         (_, "SIGNAL") => signals(before, typed),
         (_, "FORMAT") if argument.get_possible_values().is_empty() => {

@@ -1,0 +1,71 @@
+//! Clients that ask to share an app's standard streams: now, or from its start on.
+
+use std::os::fd::OwnedFd;
+
+use pod::AppName;
+use pod::control::{AttachRequest, Response};
+
+use super::clients::{Awaited, refusal};
+use super::descriptors;
+use super::event_loop::Monitor;
+use super::requests::Answer;
+use crate::failure::StartFailure;
+use crate::protocol::ToInit;
+
+impl Monitor {
+    /// Attaches a client to an app that runs, or lets it wait for the app's start if it asks for that.
+    pub(super) fn attach(&mut self, index: usize, request: AttachRequest) -> Answer {
+        let name = match (&request.app, self.chosen(None)?.as_slice()) {
+            (Some(name), _) => name.clone(),
+            (None, [only]) => only.clone(),
+            (None, _) => return Err(StartFailure::other("say which app to attach to")),
+        };
+        let record = self.known(&name)?;
+        let Some(app) = self.manifest.app(&name) else {
+            return Err(StartFailure::other(format!(
+                "pod {} has no app called {name}",
+                self.manifest.called()
+            )));
+        };
+        let tty = app.execution.terminal;
+        // Pipes are there before the app can write to them; a terminal comes from the app's side.
+        let has_streams = record.is_running() || (record.starting && !tty);
+        if !has_streams {
+            if !request.at_start {
+                return Err(StartFailure::other(format!("app {name} does not run")));
+            }
+            if let Some(client) = self.clients.get_mut(index) {
+                client.await_this(Awaited::Attachment(name, request));
+            }
+            return Ok(None);
+        }
+        if !descriptors::are_left(descriptors::OF_A_COMMAND) {
+            return Err(descriptors::too_many());
+        }
+        let terminal = record.terminal;
+        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;
+        if let Some(client) = self.clients.get_mut(index) {
+            client.tell(&Response::Attached { tty }, &ends);
+            client.await_this(Awaited::AttachedEnd(name, terminal));
+        }
+        if let (Some(terminal), Some(size)) = (terminal, request.size) {
+            self.tell_init(&ToInit::Resize { terminal, size })?;
+        }
+        Ok(None)
+    }
+
+    /// Attaches those who wait for the streams of an app that is being started: nothing has been read of them yet.
+    pub(super) fn attach_waiting(&mut self, app: &AppName) {
+        for index in 0..self.clients.len() {
+            let client = self.clients.get_mut(index);
+            let Some(request) = client.and_then(|client| client.take_attachment(app)) else {
+                continue;
+            };
+            if let Err(failure) = self.attach(index, request)
+                && let Some(client) = self.clients.get_mut(index)
+            {
+                client.end_wait(&refusal(failure));
+            }
+        }
+    }
+}
