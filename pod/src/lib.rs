@@ -75,6 +75,7 @@ pub mod id_blocks;
 pub mod kernel;
 pub mod layout;
 pub mod lock;
+pub mod machine;
 pub mod manifest;
 pub mod named_volumes;
 pub mod names;

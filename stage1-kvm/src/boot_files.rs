@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use image_layer::sha256;
 use image_name::Digest;
+use pod::machine::MachineRecord;
+use pod::record::Version;
 use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
 use crate::kernel::{Kernel, Modules, extract, find};
+use crate::vmm::Machine;
 
 /// The directory of all of them, in that of images and pods.
 const FOLDER: &str = "kvm";
@@ -56,6 +59,22 @@ pub(crate) struct Record {
     pub(crate) checks_disks: bool,
     /// What both files show to stat(2) since then: whoever changes one changes that.
     facts: [String; 2],
+}
+
+impl Record {
+    /// What is to be on record of a machine that boots from these files.
+    pub(crate) fn of_machine(&self, machine: &Machine) -> MachineRecord {
+        MachineRecord {
+            version: Version,
+            kernel_file: self.source.clone(),
+            kernel: self.kernel.clone(),
+            initramfs: self.initramfs.clone(),
+            accelerator: machine.accelerator,
+            memory: machine.size.memory,
+            cpus: machine.size.cpus,
+            checks_disks: self.checks_disks,
+        }
+    }
 }
 
 /// The files for a kernel and pod init, which are made if they are not there. `data` is the directory of images and pods.
@@ -122,7 +141,10 @@ fn open(place: &Path) -> io::Result<Option<BootFiles>> {
     let kernel = File::open(place.join(KERNEL))?;
     let initramfs = File::open(place.join(INITRAMFS))?;
     let record = fs::read(place.join(RECORD))?;
-    let facts = [facts_of(&kernel.metadata()?), facts_of(&initramfs.metadata()?)];
+    let facts = [
+        facts_of(&kernel.metadata()?),
+        facts_of(&initramfs.metadata()?),
+    ];
     let record = serde_json::from_slice::<Record>(&record).ok();
     let record = record.filter(|record| record.facts == facts);
     Ok(record.map(|record| BootFiles {
@@ -156,7 +178,8 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
         checks_disks,
         facts: [kernel_facts, initramfs_facts],
     };
-    let record = serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
+    let record =
+        serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
     put(RECORD, &record).map(|_| ())
 }
 

@@ -12,7 +12,7 @@ use image_name::Digest;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
-use pod::manifest::{Accelerator, App, Network, PodManifest, Resources};
+use pod::manifest::{Accelerator, App, Network, PodManifest, Resources, Verity};
 use pod::stage1::{ENV_DIR, ENV_RUN};
 use pod::{AppName, PodUuid};
 use rustix::fs::{Mode, fchmod};
@@ -82,6 +82,8 @@ pub(crate) struct Kvm {
     output: Option<Output>,
     /// The chain IDs of the filesystems that the machine has as disks, in this order.
     disks: Vec<Digest>,
+    /// Whether its kernel can check them while it reads them.
+    checks_disks: bool,
     networks: Option<PodNetworks>,
     /// What came of joining them, until the monitor asks.
     network: PodNetwork,
@@ -96,6 +98,7 @@ impl Kvm {
             cgroups: None,
             output: None,
             disks: Vec::new(),
+            checks_disks: false,
             networks: None,
             network: PodNetwork::default(),
         }
@@ -183,6 +186,12 @@ fn chain_id(app: &App) -> Result<&Digest, StartFailure> {
     })
 }
 
+/// By what the machine's kernel checks what it reads of an app's image, where it can.
+fn verity(app: &App, checks_disks: bool) -> Option<Verity> {
+    let filesystem = app.image.filesystem.as_ref();
+    filesystem.filter(|_| checks_disks)?.verity.clone()
+}
+
 /// Where a machine has its disk of this number.
 fn device(number: usize) -> PathBuf {
     let letter = u8::try_from(number)
@@ -222,7 +231,11 @@ impl Isolator for Kvm {
         })?;
         let own =
             std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
-        let BootFiles { kernel, initramfs } = boot_files::provide(
+        let BootFiles {
+            kernel,
+            initramfs,
+            record,
+        } = boot_files::provide(
             Path::new(&variable(ENV_DIR)?),
             asked.kernel.as_deref(),
             &own.with_file_name(POD_INIT),
@@ -261,6 +274,8 @@ impl Isolator for Kvm {
             disks: numbers.by_ref().take(disks.len()).collect(),
             interfaces: numbers.zip(macs).collect(),
         };
+        self.checks_disks = record.checks_disks;
+        record.of_machine(&machine).store(Path::new("."))?;
         let given = [of_machine, port, kernel.into(), initramfs.into()];
         let groups = match asked.accelerator {
             Accelerator::Kvm => {
@@ -310,6 +325,7 @@ impl Isolator for Kvm {
             image: MachineImage::Device {
                 path: device(number),
                 filesystem: "erofs".to_owned(),
+                verity: verity(app, self.checks_disks),
             },
             resources: app.resources.clone(),
             usual_pids: manifest.bounds.pids,

@@ -9,6 +9,8 @@ use stage1::failure::one_line;
 const MOST: usize = 64 << 10;
 /// Bytes of a line that is quoted.
 const QUOTED_MAX: usize = 300;
+/// What every kernel says in a machine without PCI.
+const NO_PCI: &str = "PCI: Fatal";
 
 /// What is waiting at descriptors that don't block.
 #[derive(Debug)]
@@ -36,7 +38,8 @@ impl Output {
     pub(crate) fn last_line(&self) -> Option<String> {
         let last = |text: String| {
             let mut lines = text.lines().map(str::trim).rev();
-            lines.find(|line| !line.is_empty()).map(quoted)
+            let says = |line: &&str| !line.is_empty() && !line.contains(NO_PCI);
+            lines.find(says).map(quoted)
         };
         last(all(&self.errors)).or_else(|| last(all(&self.console)))
     }

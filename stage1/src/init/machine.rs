@@ -92,7 +92,11 @@ impl Machine {
     fn image(&mut self, image: MachineImage) -> Result<OwnedFd, StartFailure> {
         match image {
             MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY),
-            MachineImage::Device { path, filesystem, verity } => {
+            MachineImage::Device {
+                path,
+                filesystem,
+                verity,
+            } => {
                 let duplicate = |mount: &OwnedFd| {
                     mount
                         .try_clone()

@@ -85,7 +85,11 @@ fn header(name: &str, flags: u32, rest: &[u8]) -> Vec<u8> {
     }
     put(&mut bytes, DATA_SIZE, &size.to_ne_bytes());
     put(&mut bytes, DATA_START, &(HEADER as u32).to_ne_bytes());
-    put(&mut bytes, TARGETS, &u32::from(!rest.is_empty()).to_ne_bytes());
+    put(
+        &mut bytes,
+        TARGETS,
+        &u32::from(!rest.is_empty()).to_ne_bytes(),
+    );
     put(&mut bytes, FLAGS, &flags.to_ne_bytes());
     put(&mut bytes, NAME, name.as_bytes());
     bytes.extend_from_slice(rest);
