@@ -15,6 +15,8 @@ use crate::netns::Netns;
 use crate::status::PodRoute;
 use crate::sys;
 
+/// What names of taps begin with. The rest is the name of the interface.
+pub const TAPS: &str = "tap-";
 const DEVICE: &str = "/dev/net/tun";
 
 /// An interface of a machine.
@@ -34,7 +36,7 @@ impl Netns {
     pub fn hand_to_machine(&mut self, name: &InterfaceName) -> Result<Tap, NetworkError> {
         let failed = || NetworkError::at(format!("hand the interface {name} to a machine"));
         let missing = || NetworkError::NoSuchInterface(name.to_string());
-        let tap_name = format!("tap-{name}");
+        let tap_name = format!("{TAPS}{name}");
         let tap_name = tap_name.get(..TAP_NAME_MAX).unwrap_or(&tap_name);
         let own = self.rtnetlink().link(name.as_str());
         let own = own.map_err(failed())?.ok_or_else(missing)?;

@@ -104,6 +104,32 @@ pub fn says_only_that_output_was_lost(code: i32) -> bool {
     [0, 128 + SIGHUP, 128 + SIGPIPE].contains(&code)
 }
 
+/// What had no memory left when the kernel killed an app because of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutOfMemory {
+    /// The app, by its limit.
+    App,
+    /// All apps of the pod together, by the pod's limit.
+    Pod,
+    /// The virtual machine that the pod is in.
+    Machine,
+    /// The host, or what it gives to a virtual machine: that was killed as a whole.
+    Host,
+}
+
+impl OutOfMemory {
+    /// What it is, behind the words `out of memory`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::App => "",
+            Self::Pod => " of the pod",
+            Self::Machine => " of the virtual machine",
+            Self::Host => " of the host",
+        }
+    }
+}
+
 /// An app's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,6 +149,9 @@ pub struct AppStatus {
     /// nobody counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oom_kills: Option<u64>,
+    /// What had no memory left, if that is why it was killed and somebody knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub out_of_memory: Option<OutOfMemory>,
 }
 
 impl AppStatus {
@@ -272,6 +301,7 @@ mod tests {
             outcome,
             exit_code: outcome.exit_code(),
             oom_kills: Some(1),
+            out_of_memory: Some(OutOfMemory::Machine),
         };
         status.store(dir.path(), &app).unwrap();
         assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), Some(status));

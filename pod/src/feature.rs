@@ -90,7 +90,7 @@ features! {
     PidNamespace = "pid-namespace",
     /// Run an app without what else confines it.
     Privileged = "privileged",
-    /// Limit all apps of a pod together.
+    /// Limit all apps of a pod together: also on which processors, and its block devices.
     PodResources = "pod-resources",
     /// Probe whether an app has started, is ready, is alive.
     Probes = "probes",

@@ -23,7 +23,7 @@ const INITRAMFS: &str = "initramfs";
 /// What is known of both.
 const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Modules of which a pod needs each, built into the kernel or not.
 const MODULES: [&str; 6] = [
@@ -34,8 +34,8 @@ const MODULES: [&str; 6] = [
     "erofs",
     "overlay",
 ];
-/// What others ask for in a way that their files don't tell.
-const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", VERITY];
+/// What others ask for in a way that their files don't tell, and what pods with volumes need.
+const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs"];
 /// By which a kernel checks disks while it reads them.
 const VERITY: &str = "dm_verity";
 
@@ -55,7 +55,7 @@ pub(crate) struct Record {
     pub(crate) source: PathBuf,
     pub(crate) kernel: Digest,
     pub(crate) initramfs: Digest,
-    /// Whether it can check disks while it reads them.
+    /// Whether the kernel can check disks while it reads them.
     pub(crate) checks_disks: bool,
     /// What both files show to stat(2) since then: whoever changes one changes that.
     facts: [String; 2],
@@ -63,7 +63,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// What is to be on record of a machine that boots from these files.
-    pub(crate) fn of_machine(&self, machine: &Machine) -> MachineRecord {
+    pub(crate) fn of_machine(&self, machine: &Machine, checks_disks: bool) -> MachineRecord {
         MachineRecord {
             version: Version,
             kernel_file: self.source.clone(),
@@ -72,7 +72,7 @@ impl Record {
             accelerator: machine.accelerator,
             memory: machine.size.memory,
             cpus: machine.size.cpus,
-            checks_disks: self.checks_disks,
+            checks_disks,
         }
     }
 }
@@ -159,6 +159,7 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
     let checks_disks = modules.has(VERITY);
+    let for_checks = modules.with_needed(&[], &[VERITY])?;
     let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
@@ -170,7 +171,7 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
         Ok::<_, StartFailure>((sha256(bytes), facts))
     };
     let (kernel_digest, kernel_facts) = put(KERNEL, &extracted)?;
-    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules))?;
+    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules, &for_checks))?;
     let record = Record {
         source: kernel.image.clone(),
         kernel: kernel_digest,

@@ -1,15 +1,18 @@
-//! Starting the program that runs a machine: as a user that nobody else is, without privileges, in namespaces of its own
-//! and in the pod's cgroup.
+//! Starting the programs of a machine, in namespaces of their own and in the pod's cgroup: the one that runs it, as a user
+//! that nobody else is and without privileges, and the one that shares files with it.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
+use pod::manifest::Capability;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
 use rustix::process::{PidfdFlags, chdir, getpid, pidfd_open};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_new_privs};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::sys::{self, CStringArray, ChildProcess};
@@ -31,11 +34,45 @@ pub(crate) struct Program<'a> {
     pub(crate) errors: OwnedFd,
     /// What it is given, as descriptors from [`FIRST`] on.
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// The user that it becomes, and the number of its group.
-    pub(crate) user: u32,
-    /// The other groups that it is in.
-    pub(crate) groups: Vec<u32>,
+    pub(crate) identity: Identity<'a>,
 }
+
+/// As whom a program runs.
+#[derive(Debug)]
+pub(crate) enum Identity<'a> {
+    /// As a user without privileges.
+    User {
+        /// The user, and the number of its group.
+        id: u32,
+        /// The other groups that it is in.
+        groups: &'a [u32],
+    },
+    /// As root with few privileges, who finds a tree at [`TREE`].
+    FileServer {
+        /// The tree, a mount that is attached to nothing.
+        tree: &'a OwnedFd,
+        /// What is attached to it, each with the name of its place.
+        entries: &'a [(CString, OwnedFd)],
+    },
+}
+
+/// Where a file server finds its tree: any directory that is sure to exist, and that it doesn't need.
+pub(crate) const TREE: &str = "/sys";
+
+/// What a file server needs to confine itself, and then to act for any user of the machine.
+const OF_FILE_SERVER: [Capability; 11] = [
+    Capability::Chown,
+    Capability::DacOverride,
+    Capability::Fowner,
+    Capability::Fsetid,
+    Capability::Setfcap,
+    Capability::Setgid,
+    Capability::Setpcap,
+    Capability::Setuid,
+    Capability::SysAdmin,
+    Capability::SysChroot,
+    Capability::SysResource,
+];
 
 /// Starts it. The result is its pidfd.
 ///
@@ -81,8 +118,8 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
         descriptors: &descriptors,
         tasks: &tasks,
         monitor: monitor.as_fd(),
-        user: program.user,
-        groups: &program.groups,
+        identity: &program.identity,
+        kept: OF_FILE_SERVER.iter().fold(0, |all, one| all | one.bit()),
         argv: &argv,
         envp: &envp,
     };
@@ -109,8 +146,9 @@ struct Child<'a> {
     descriptors: &'a [OwnedFd],
     tasks: &'a [CString],
     monitor: BorrowedFd<'a>,
-    user: u32,
-    groups: &'a [u32],
+    identity: &'a Identity<'a>,
+    /// Capabilities of a file server.
+    kept: u64,
     argv: &'a CStringArray,
     envp: &'a CStringArray,
 }
@@ -141,8 +179,17 @@ impl Child<'_> {
             write(&tasks, b"0")?;
         }
         chdir(c"/")?;
-        let become_user = become_user(self.user, self.groups);
-        become_user.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        match self.identity {
+            Identity::User { id, groups } => {
+                let become_user = become_user(*id, groups);
+                become_user.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            }
+            Identity::FileServer { tree, entries } => {
+                attach_tree(tree, entries)?;
+                drop_bounding_set(self.kept)?;
+                set_no_new_privs(true)?;
+            }
+        }
         // Whoever becomes another user has to ask for it again.
         sys::die_with_parent()?;
         let mut monitor = [PollFd::from_borrowed_fd(self.monitor, PollFlags::IN)];
@@ -156,4 +203,32 @@ impl Child<'_> {
             _ => Err(Errno::CANCELED),
         }
     }
+}
+
+/// Makes the tree, in a mount namespace that nobody else is in.
+fn attach_tree(tree: &OwnedFd, entries: &[(CString, OwnedFd)]) -> Result<(), Errno> {
+    // What the host mounts later is not shared, but for what was asked for.
+    mount_change(
+        c"/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )?;
+    let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    move_mount(tree, c"", CWD, TREE, whole)?;
+    for (place, mount) in entries {
+        move_mount(mount, c"", tree, place.as_c_str(), whole)?;
+    }
+    sys::mount_setattr(tree.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
+}
+
+/// Neither it nor what it executes can have other capabilities than these.
+fn drop_bounding_set(kept: u64) -> Result<(), Errno> {
+    for number in (0..u64::BITS).filter(|number| kept & (1 << number) == 0) {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        match remove_capability_from_bounding_set(capability) {
+            // The kernel knows no more capabilities.
+            Err(Errno::INVAL) => break,
+            other => other?,
+        }
+    }
+    Ok(())
 }

@@ -1,20 +1,27 @@
 //! The isolator of virtual machines: runs a pod in a machine of its own, whose first program is pod init.
 //!
-//! `stage1-kvm run` and `stage1-kvm gc` are the entry points of the stage1 contract (see the crate `pod`).
+//! `stage1-kvm run`, `gc` and `copy` are the entry points of the stage1 contract (see the crate `pod`).
 
 #![cfg_attr(not(test), no_main)]
 
 mod boot_files;
+mod disks;
+mod file_server;
 mod initramfs;
+mod interfaces;
 mod isolator;
 mod kernel;
 mod launcher;
+mod limits;
+mod machine;
 mod output;
 mod patience;
 mod qemu;
+mod shared_files;
 mod size;
 mod sys;
 mod tsc;
+mod virtiofsd;
 mod vmm;
 
 use pod::entry::ClosedStreams;
@@ -26,5 +33,5 @@ pod::entry!(run);
 
 /// What the program does. The result is its exit code.
 fn run(_: ClosedStreams) -> i32 {
-    entry_points::answer("stage1-kvm", Kvm::new, false)
+    entry_points::answer("stage1-kvm", Kvm::new, true)
 }

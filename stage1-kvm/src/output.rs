@@ -2,8 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::io::read;
-use stage1::failure::one_line;
+use rustix::fs::{Mode, fchmod};
+use rustix::io::{Errno, read};
+use rustix::pipe::{PipeFlags, pipe_with};
+use stage1::failure::{StartFailure, one_line};
 
 /// Bytes that are looked at: whoever says more is not waited for.
 const MOST: usize = 64 << 10;
@@ -22,27 +24,44 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Makes it, with where the machine's console and where the program's errors are to be written.
+    ///
+    /// # Errors
+    /// If there can't be more descriptors.
+    pub(crate) fn new() -> Result<(Self, OwnedFd, OwnedFd), StartFailure> {
+        let (console, of_machine) = pipe()?;
+        let (errors, of_program) = pipe()?;
+        Ok((Self { errors, console }, of_machine, of_program))
+    }
+
     /// The line that says why the machine has ended: the last one of the program, or else one of pod init or the kernel.
     pub(crate) fn reason(&self) -> Option<String> {
-        let of_program = all(&self.errors);
-        let last = of_program
-            .lines()
-            .map(str::trim)
-            .rfind(|line| !line.is_empty());
-        last.map(quoted).or_else(|| told(&all(&self.console)))
+        last_line(&self.errors).or_else(|| told(&all(&self.console)))
+    }
+
+    /// The last line that says anything, of a machine that has not ended: its program's, or else that of its console.
+    pub(crate) fn last_line(&self) -> Option<String> {
+        last_line(&self.errors).or_else(|| last_line(&self.console))
     }
 }
 
-impl Output {
-    /// The last line that says anything, of a machine that has not ended: its program's, or else that of its console.
-    pub(crate) fn last_line(&self) -> Option<String> {
-        let last = |text: String| {
-            let mut lines = text.lines().map(str::trim).rev();
-            let says = |line: &&str| !line.is_empty() && !line.contains(NO_PCI);
-            lines.find(says).map(quoted)
-        };
-        last(all(&self.errors)).or_else(|| last(all(&self.console)))
-    }
+/// The last line of what is waiting there.
+pub(crate) fn last_line(errors: &OwnedFd) -> Option<String> {
+    let text = all(errors);
+    let mut lines = text.lines().map(str::trim);
+    let says = |line: &&str| !line.is_empty() && !line.contains(NO_PCI);
+    lines.rfind(says).map(quoted)
+}
+
+/// A pipe into which who runs the machine may write, and that is read once the machine has ended.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), StartFailure> {
+    let made = (|| {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // It is opened again by who is not root.
+        fchmod(&writer, Mode::from_raw_mode(0o622))?;
+        Ok((reader, writer))
+    })();
+    made.map_err(StartFailure::os::<Errno>("make a pipe for a machine"))
 }
 
 fn all(fd: &OwnedFd) -> String {

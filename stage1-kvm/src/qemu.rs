@@ -49,7 +49,12 @@ impl Vmm for Qemu {
             .into();
         let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         add("-display", "none".to_owned());
-        add("-machine", "microvm,pit=off".to_owned());
+        // Who shares files with it reads and writes its memory.
+        let memory = match machine.shares.is_empty() {
+            true => "",
+            false => ",memory-backend=memory",
+        };
+        add("-machine", format!("microvm,pit=off{memory}"));
         add("-accel", accelerator.to_owned());
         add("-cpu", processor.to_owned());
         add("-smp", size.cpus.to_string());
@@ -81,6 +86,17 @@ impl Vmm for Qemu {
                 format!("virtio-net-device,netdev=net{number},mac={mac}"),
             );
         }
+        if !machine.shares.is_empty() {
+            let size = size.memory;
+            let memory = format!("memory-backend-memfd,id=memory,size={size}M,share=on");
+            add("-object", memory);
+        }
+        for (share, socket) in &machine.shares {
+            let tag = share.tag();
+            add("-chardev", format!("socket,id={tag},fd={socket}"));
+            let device = format!("vhost-user-fs-device,chardev={tag},tag={tag}");
+            add("-device", device);
+        }
         add("-sandbox", SANDBOX.to_owned());
         arguments
     }
@@ -93,6 +109,8 @@ fn path(number: i32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use stage1::link::Share;
+
     use crate::size::Size;
 
     use super::*;
@@ -112,6 +130,7 @@ mod tests {
             port: 4,
             disks: vec![7, 8],
             interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
+            shares: vec![(Share::Host, 10)],
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");
         let translated = words(Accelerator::Tcg);
@@ -122,11 +141,15 @@ mod tests {
             "-add-fd fd=7,set=0 -drive if=none,id=disk0,file=/dev/fdset/0,",
             "-add-fd fd=8,set=1 -drive if=none,id=disk1,file=/dev/fdset/1,",
             "-netdev tap,id=net0,fd=9 -device virtio-net-device,netdev=net0,mac=02:00:00:00:00:07 ",
+            "-machine microvm,pit=off,memory-backend=memory ",
+            "-object memory-backend-memfd,id=memory,size=300M,share=on ",
+            "-chardev socket,id=fairing-host,fd=10 ",
+            "-device vhost-user-fs-device,chardev=fairing-host,tag=fairing-host ",
             "spawn=deny",
         ] {
             assert!(translated.contains(part), "{translated}");
         }
-        assert_eq!(translated.matches(" -device ").count(), 5);
+        assert_eq!(translated.matches(" -device ").count(), 6);
         assert!(words(Accelerator::Kvm).contains("-accel kvm -cpu host "));
     }
 }

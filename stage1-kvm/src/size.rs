@@ -3,17 +3,17 @@
 use pod::manifest::{Limit, PodManifest, Resources, VirtualMachine};
 
 /// What the kernel of a machine, its page tables and pod init take.
-const OVERHEAD: u64 = 128 << 20;
+pub(crate) const OVERHEAD: u64 = 128 << 20;
 /// What an app gets where nothing is said of it.
 const USUAL_APP: u64 = 256 << 20;
 /// Most processors.
 const CPUS_MAX: u64 = 64;
-const MEBIBYTE: u64 = 1 << 20;
+pub(crate) const MEBIBYTE: u64 = 1 << 20;
 /// The period of processor time where none is given, in microseconds.
 const PERIOD: u64 = 100_000;
 
 /// The size of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     /// In MiB.
     pub(crate) memory: u64,
@@ -21,13 +21,29 @@ pub(crate) struct Size {
     pub(crate) cpus: u32,
 }
 
-/// As asked for, or else by the limits of the pod's apps.
+/// As asked for, or else by the limits of the pod, or of its apps.
 pub(crate) fn size(asked: &VirtualMachine, manifest: &PodManifest) -> Size {
-    let apps = || manifest.apps.iter().map(|app| &app.resources);
-    let memory = asked.memory.unwrap_or_else(|| by_limits(apps()));
+    let apps = manifest.apps.iter().map(|app| &app.resources);
+    by_all(asked, &manifest.resources, apps)
+}
+
+fn by_all<'a>(
+    asked: &VirtualMachine,
+    pod: &'a Resources,
+    apps: impl Iterator<Item = &'a Resources> + Clone,
+) -> Size {
+    let of_pod = match pod.memory.limit {
+        Some(Limit::At(bytes)) => Some(OVERHEAD.saturating_add(bytes)),
+        Some(Limit::Unlimited) | None => None,
+    };
+    let memory = asked.memory.or(of_pod);
+    let memory = memory.unwrap_or_else(|| by_limits(apps.clone()));
+    let is_limited = pod.cpu.quota.and_then(Limit::value).is_some();
+    let of_pod = is_limited.then(|| processors([pod].into_iter()));
+    let cpus = asked.cpus.or(of_pod);
     Size {
         memory: memory.div_ceil(MEBIBYTE),
-        cpus: asked.cpus.unwrap_or_else(|| processors(apps())),
+        cpus: cpus.unwrap_or_else(|| processors(apps)),
     }
 }
 
@@ -85,6 +101,12 @@ mod tests {
         assert_eq!((memory(&[&small]), cpus(&[&small])), (192, 1));
         let three = [&none, &small, &busy];
         assert_eq!((memory(&three), cpus(&three)), (1472, 4));
+        let asked = VirtualMachine::default();
+        let pod = app(Some(96 << 20), Some(150_000));
+        let limited = by_all(&asked, &pod, three.into_iter());
+        assert_eq!((limited.memory, limited.cpus), (224, 2));
+        let unlimited = by_all(&asked, &none, three.into_iter());
+        assert_eq!((unlimited.memory, unlimited.cpus), (1472, 4));
         let greedy = app(None, Some(i64::MAX));
         assert_eq!(cpus(&[&greedy]), 64);
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cni_glue::mac::Mac;
 use pod::manifest::Accelerator;
+use stage1::link::Share;
 
 use crate::size::Size;
 
@@ -27,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) disks: Vec<i32>,
     /// Network interfaces: taps, with the hardware address that the machine sees.
     pub(crate) interfaces: Vec<(i32, Mac)>,
+    /// Connected sockets that lead to those who share files with it.
+    pub(crate) shares: Vec<(Share, i32)>,
 }
 
 /// A program that runs virtual machines.
@@ -37,7 +40,7 @@ pub(crate) trait Vmm: fmt::Debug {
     /// What it is called, for messages.
     fn name(&self) -> &'static str;
 
-    /// How many disks and network interfaces a machine has at most.
+    /// How many disks, network interfaces and sources of shared files a machine has at most.
     fn devices_max(&self) -> usize;
 
     /// Its arguments, its own name not counted.

@@ -9,6 +9,7 @@ use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
+use pod::control::NetworkUse;
 use pod::exit::FailureKind;
 use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
@@ -54,6 +55,13 @@ impl PodNetworks {
     /// The pod's namespace, once it has joined.
     pub fn namespace(&mut self) -> Option<&mut Netns> {
         self.namespace.as_mut()
+    }
+
+    /// What went through the interfaces that these networks gave the pod, where it has joined some.
+    pub fn usage(&self, is_the_pods: impl Fn(&str) -> bool) -> Option<NetworkUse> {
+        let read = || std::fs::read_to_string("/proc/thread-self/net/dev");
+        let text = self.namespace.as_ref()?.inside(read).ok()?.ok()?;
+        Some(NetworkUse::counted(&text, is_the_pods))
     }
 
     /// Of that pod, joined or not. The environment says where networks are.

@@ -6,15 +6,18 @@
 //! The monitor sends [`ToInit::Setup`], one [`ToInit::App`] for each app and [`ToInit::Start`] without waiting
 //! for answers, while pod init is being started.
 
+mod cgroups;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cni_glue::names::PeerChanges;
 use pod::AppName;
 use pod::activation::SocketName;
 use pod::control::{CommandUser, FileCopy, WindowSize};
-use pod::exit::Outcome;
+use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{
-    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, UserNamespace,
+    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, Resources,
+    UserNamespace,
 };
 use pod::selinux::Context;
 use pod::signal::SignalNumber;
@@ -23,6 +26,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::failure::StartFailure;
 use crate::link::stream::{StreamId, StreamKind};
+
+pub use self::cgroups::{CgroupAnswer, CgroupRequest};
 
 /// From the monitor to pod init.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +83,13 @@ pub enum ToInit {
         /// Its size.
         size: WindowSize,
     },
+    /// Do something with the cgroups of apps, which pod init has, and answer.
+    Cgroups {
+        /// The monitor's number for that.
+        id: u64,
+        /// What.
+        request: CgroupRequest,
+    },
 }
 
 impl ToInit {
@@ -94,7 +106,8 @@ impl ToInit {
             | Self::Signal { .. }
             | Self::Peers(_)
             | Self::EndCommand { .. }
-            | Self::Resize { .. } => Vec::new(),
+            | Self::Resize { .. }
+            | Self::Cgroups { .. } => Vec::new(),
         }
     }
 }
@@ -136,6 +149,9 @@ pub struct Setup {
     /// The label of SELinux of what its apps share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mount_label: Option<Context>,
+    /// The limits of all apps together, where pod init has their cgroups.
+    #[serde(skip_serializing_if = "Resources::is_unlimited", default)]
+    pub resources: Resources,
 }
 
 impl Setup {
@@ -393,6 +409,26 @@ pub enum FromInit {
         app: AppName,
         /// How.
         outcome: Outcome,
+        /// How many of its processes were killed because memory was short.
+        #[serde(default)]
+        oom_kills: Option<u64>,
+        /// What had no memory left, if that is why it was killed.
+        #[serde(default)]
+        out_of_memory: Option<OutOfMemory>,
+    },
+    /// So many processes of an app that runs were killed because memory was short.
+    OomKills {
+        /// Which app.
+        app: AppName,
+        /// How many, since it was started.
+        oom_kills: u64,
+    },
+    /// The answer to [`ToInit::Cgroups`].
+    Cgroups {
+        /// The monitor's number for what it asked.
+        id: u64,
+        /// The answer.
+        answer: CgroupAnswer,
     },
     /// The answer to [`ToInit::Peers`].
     PeersUpdated {

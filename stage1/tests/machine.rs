@@ -25,7 +25,8 @@ use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, InitLink, InitNotification, MachineApp, MachineImage, StreamId};
 use stage1::protocol::{
-    AppSpec, ExecSpec, FileText, FromInit, Names, ProcessStreams, Setup, ToInit,
+    AppSpec, CgroupAnswer, CgroupRequest, ExecSpec, FileText, FromInit, Names, ProcessStreams,
+    Setup, ToInit,
 };
 
 /// The machine, the monitor's end of the link, and what was heard over it.
@@ -127,6 +128,7 @@ impl Machine {
             host_namespaces: Default::default(),
             sysctl: Default::default(),
             mount_label: None,
+            resources: Default::default(),
         }));
         machine
     }
@@ -176,8 +178,10 @@ impl Machine {
             image: MachineImage::Directory {
                 path: self.image.path().to_path_buf(),
             },
+            mounts: Vec::new(),
             resources: Default::default(),
             usual_pids: Limit::At(100),
+            manages_cgroups: false,
         };
         let message = ToInit::App(Box::new(spec));
         self.link
@@ -473,4 +477,51 @@ fn the_end_of_a_command_is_told_when_all_that_it_has_written_is_there() {
     }
     machine.tell(&ToInit::Stop { grace_ms: 0 });
     assert_eq!(machine.expect_end(), 137);
+}
+
+#[test]
+fn what_is_asked_about_cgroups_is_done_and_answered_in_order() {
+    let mut machine = Machine::start();
+    let script = "echo up; while read line; do echo $line; done";
+    let mut streams = machine.app("app", script, true);
+    machine.start_apps();
+    machine.read(&mut streams.stdout, Some("up"));
+    let mut asked = 0;
+    let mut ask = |machine: &mut Machine, request: CgroupRequest| {
+        asked += 1;
+        let number = asked;
+        machine.tell(&ToInit::Cgroups {
+            id: number,
+            request,
+        });
+        let heard = machine.expect(
+            "the answer",
+            |message| matches!(message, FromInit::Cgroups { id, .. } if *id == number),
+        );
+        match heard.message {
+            FromInit::Cgroups { answer, .. } => answer,
+            other => panic!("{other:?}"),
+        }
+    };
+    let app = || vec!["app".parse().unwrap()];
+    let frozen = ask(&mut machine, CgroupRequest::Freeze { apps: app() });
+    assert_eq!(frozen, CgroupAnswer::Done);
+    let mut stdin = streams.stdin.take().unwrap();
+    stdin.write_all(b"typed\n").unwrap();
+    let counted = ask(&mut machine, CgroupRequest::Count { apps: app() });
+    let CgroupAnswer::Counted { apps } = counted else {
+        panic!("{counted:?}");
+    };
+    assert_eq!(apps.len(), 1);
+    let thawed = ask(&mut machine, CgroupRequest::Thaw { apps: app() });
+    assert_eq!(thawed, CgroupAnswer::Done);
+    machine.read(&mut streams.stdout, Some("typed"));
+    // Nothing stays stopped if something can't be.
+    let strangers = vec!["app".parse().unwrap(), "stranger".parse().unwrap()];
+    let failed = ask(&mut machine, CgroupRequest::Freeze { apps: strangers });
+    assert!(matches!(failed, CgroupAnswer::Failed { .. }), "{failed:?}");
+    stdin.write_all(b"again\n").unwrap();
+    machine.read(&mut streams.stdout, Some("again"));
+    drop(stdin);
+    assert_eq!(machine.expect_end(), 0);
 }

@@ -132,10 +132,36 @@ fn how_it_is_run_is_how_the_app_was_and_what_changes_say() {
         (&["nobody", "x"], 121, "nobody"),
         (&["web", "No Name"], 2, "No Name"),
         (&["web", "x@sha256:0"], 2, "x@sha256:0"),
+        (&["web", "sha256:0123"], 2, "looks like a digest"),
+        (
+            &["-c", "STOPSIGNAL SIGNONE", "web", "x"],
+            2,
+            "no signal is called",
+        ),
+        (&["-c", "USER a\nb", "web", "x"], 2, "control character"),
+        (
+            &["-c", "VOLUME /", "web", "x"],
+            2,
+            "whole of the app's files",
+        ),
+        (&["-c", "EXPOSE 90-80", "web", "x"], 2, "is not a port"),
     ] {
         let output = host.fairing(["commit"]).args(flags).run();
         output.expect_error(code, &[part]);
     }
+}
+
+#[test]
+fn a_file_whose_name_removes_others_in_layers_is_named() {
+    let host = busybox();
+    let pod = detached(&host, &[], "mkdir /srv; echo x > /srv/.wh.passwd");
+    host.fairing(["wait", &pod]).run().ok();
+    let refused = host.fairing(["commit", &pod, MADE]).run();
+    refused.expect_error(
+        113,
+        &["/srv/.wh.passwd can't be in a layer", "rename or remove it"],
+    );
+    host.fairing(["rm", &pod]).run().ok();
 }
 
 #[test]

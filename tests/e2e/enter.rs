@@ -275,6 +275,28 @@ fn a_person_at_a_terminal_gets_a_shell() {
 }
 
 #[test]
+fn off_a_terminal_a_command_is_asked_for_unless_a_script_comes() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "web"], IDLE);
+    for flags in [&[][..], &["--tty"], &["--workdir", "/tmp"]] {
+        let enter = host.fairing(["enter"]).args(flags);
+        enter.arg("web").run().expect_error(
+            2,
+            &[
+                "pod web",
+                "`fairing enter web -- COMMAND`",
+                "`fairing enter -i web`",
+            ],
+        );
+    }
+    let script = host
+        .fairing(["exec", "-i", "web"])
+        .stdin("echo in; exit 3\n");
+    assert_eq!(script.run().expect_code(3).stdout, "in\n");
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
 fn many_commands_at_once_end_each_with_its_own_code() {
     let host = busybox();
     let pod = detached(&host, &[], IDLE);

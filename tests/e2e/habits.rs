@@ -212,7 +212,17 @@ fn stop_and_rm_take_all_and_say_what_was_typed() {
     assert_eq!(removed.stdout.lines().count(), 2, "{removed}");
     assert_eq!(host.pod_folders(), []);
     host.fairing(["stop", "-a"]).run().ok();
-    host.fairing(["rm", "-f", "--ignore", "gone"]).run().ok();
+    let gone = host.fairing(["rm", "-f", "--ignore", "gone"]).run().ok();
+    assert_eq!(gone.stderr, "");
+    // As elsewhere: it is gone, which is what was wanted. It may be a slip, and is told.
+    for command in [&["rm", "-f", "gone"][..], &["rmi", "-f", "gone"]] {
+        let gone = host.fairing(command.iter().copied()).run().ok();
+        assert!(gone.stderr.contains("called `gone`"), "{gone}");
+        assert_eq!(gone.stdout, "");
+    }
+    host.fairing(["rm", "gone"])
+        .run()
+        .expect_error(121, &["gone"]);
     host.fairing(["stop", "one", "-a"])
         .run()
         .expect_error(2, &["--all"]);
@@ -325,13 +335,11 @@ fn switches_and_signals_are_taken_as_other_tools_have_them() {
     host.fairing(["image", "pull", "--platform", "linux/arm64", IMAGE])
         .run()
         .expect_error(2, &["--platform", "fairing image copy"]);
-    // What -i is elsewhere, it must not be taken for.
-    host.fairing(["start", "-i", "web"])
+    // -i is what it is elsewhere, and not --ignore.
+    host.fairing(["start", "-i", "nobody"])
         .run()
-        .expect_error(2, &["fairing run-prepared POD"]);
-    host.fairing(["wait", "-i", "1", "web"])
-        .run()
-        .expect_error(2, &["the end of a pod is told"]);
+        .expect_error(121, &["nobody"]);
+    assert_eq!(said(&["wait", "-i", "1", "web"]), "137\n");
 }
 
 #[test]

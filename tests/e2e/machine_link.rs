@@ -108,6 +108,7 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         host_namespaces: Default::default(),
         sysctl: Default::default(),
         mount_label: None,
+        resources: Default::default(),
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
     say(&mut link, ToInit::Setup(setup));
@@ -167,7 +168,7 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap()).collect();
         for notification in link.advance(&ready).unwrap() {
             match notification.message {
-                FromInit::AppExited { app, outcome } => {
+                FromInit::AppExited { app, outcome, .. } => {
                     let is_disk = app.as_str() == "disk";
                     let again = is_disk && outputs["disk"].len() == 1;
                     match again {
@@ -241,8 +242,10 @@ fn app(
     };
     let own = MachineApp {
         image,
+        mounts: Vec::new(),
         resources,
         usual_pids: Limit::At(77),
+        manages_cgroups: false,
     };
     let message = ToInit::App(Box::new(spec));
     link.send(&message, HandedOver::MachineApp(Box::new(own)))

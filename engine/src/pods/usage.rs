@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+pub use pod::control::NetworkUse;
 use pod::control::{LiveStatus, PodStats, Request, Response};
 use pod::manifest::{Network, PodManifest};
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodUuid, State};
-use serde::Serialize;
 
 use super::connection::{connect_within, wait_readable};
 use crate::config::directories::Directories;
@@ -27,16 +27,6 @@ pub struct Measured {
     pub stats: PodStats,
     /// What went through its network; absent if that is the host's.
     pub network: Option<NetworkUse>,
-}
-
-/// Bytes that went through a pod's network since it was made, but for those that stayed inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct NetworkUse {
-    /// Received.
-    pub received: u64,
-    /// Sent.
-    pub sent: u64,
 }
 
 /// What those of these pods use that run and say so within a moment. All are asked before the first is listened to.
@@ -74,8 +64,8 @@ pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodU
         let at = Instant::now();
         let measured = Measured {
             at,
+            network: stats.network.or_else(|| network_use(entry, &status)),
             stats: *stats,
-            network: network_use(entry, &status),
         };
         all.insert(entry.uuid, measured);
     }
@@ -88,39 +78,5 @@ fn network_use(entry: &PodEntry, status: &LiveStatus) -> Option<NetworkUse> {
         return None;
     }
     let text = fs::read_to_string(format!("/proc/{}/net/dev", status.init_pid)).ok()?;
-    Some(counted(&text))
-}
-
-/// All interfaces of a `/proc/PID/net/dev` (proc_pid_net(5)), but for the one that leads nowhere.
-fn counted(text: &str) -> NetworkUse {
-    let of_interface = |line: &str| {
-        let (name, numbers) = line.split_once(':')?;
-        let mut numbers = numbers.split_whitespace();
-        let received = numbers.next()?.parse().ok()?;
-        // Eight columns are of what was received.
-        let sent = numbers.nth(7)?.parse().ok()?;
-        (name.trim() != "lo").then_some(NetworkUse { received, sent })
-    };
-    let interfaces = text.lines().filter_map(of_interface);
-    interfaces.fold(NetworkUse::default(), |all, one| NetworkUse {
-        received: all.received.saturating_add(one.received),
-        sent: all.sent.saturating_add(one.sent),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_went_through_interfaces_is_added_up() {
-        let text = "Inter-|   Receive                                                |  Transmit\n \
-             face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs\n    \
-             lo:   500       5    0    0    0     0          0         0      500       5    0\n  \
-             eth0: 1000      10    0    0    0     0          0         0     2000      20    0\n  \
-             eth1:7 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0\n";
-        let (received, sent) = (1007, 2008);
-        assert_eq!(counted(text), NetworkUse { received, sent });
-        assert_eq!(counted("nonsense: x\n:\n"), NetworkUse::default());
-    }
+    Some(NetworkUse::counted(&text, |_| true))
 }

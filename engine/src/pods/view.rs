@@ -8,7 +8,7 @@ use cni_glue::id::NetworkName;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
-use pod::exit::{AppStatus, Outcome, PodExit};
+use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
 use pod::machine::MachineRecord;
 use pod::manifest::{
     App, AppPath, Capability, Cpu, Device, HostNamespace, ImageFilesystem, InsecureOption, Limit,
@@ -176,6 +176,8 @@ pub struct AppView {
     /// How many of its processes the kernel killed because memory was short, since it was started last; `None` where
     /// nobody counted.
     pub oom_kills: Option<u64>,
+    /// What had no memory left, if that is why it was killed and somebody knew.
+    pub out_of_memory: Option<OutOfMemory>,
     /// Why its image could run.
     pub verification: VerificationRecord,
 }
@@ -391,6 +393,10 @@ fn apps(
             oom_kills: match &ended {
                 Some(status) => status.oom_kills,
                 None => live.and_then(|live| live.oom_kills),
+            },
+            out_of_memory: match &ended {
+                Some(status) => status.out_of_memory,
+                None => live.and_then(|live| live.out_of_memory),
             },
             verification: app.image.verification.clone(),
         }

@@ -12,5 +12,7 @@ pub const APPS_MAX: usize = 256;
 pub const ATTACHED_MAX: usize = 8;
 /// How long pod init may take to do what it is told, before the monitor answers that it didn't.
 pub const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long pod init may take to do something with cgroups that it has itself, in a machine.
+pub const CGROUPS_MAX: Duration = Duration::from_secs(5);
 /// The longest grace period, in milliseconds: a year of 365 days. A longer one is as good as this.
 pub const GRACE_MS_MAX: u64 = 31_536_000_000;

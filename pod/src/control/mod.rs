@@ -17,12 +17,14 @@
 
 pub mod bounds;
 mod event;
+mod network_use;
 mod request;
 mod response;
 mod stats;
 mod status;
 
 pub use self::event::{Event, EventKind};
+pub use self::network_use::NetworkUse;
 pub use self::request::{
     AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
     StartApp, WindowSize,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::network_use::NetworkUse;
 use crate::id::AppName;
 use crate::timestamp::Timestamp;
 
@@ -16,6 +17,9 @@ pub struct PodStats {
     /// All of them together, with pod init. Absent if one app was asked about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub whole: Option<Usage>,
+    /// What went through its network, where no process of the host's is in that: that of a virtual machine.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub network: Option<NetworkUse>,
 }
 
 /// What all apps of a pod use together.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Outcome;
+use crate::exit::{OutOfMemory, Outcome};
 use crate::id::AppName;
 use crate::timestamp::Timestamp;
 
@@ -53,6 +53,9 @@ pub struct LiveApp {
     /// How many of its processes the kernel has killed because memory was short, since it was started last.
     #[serde(default)]
     pub oom_kills: Option<u64>,
+    /// What had no memory left, if that is why it was killed and somebody knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub out_of_memory: Option<OutOfMemory>,
 }
 
 /// What an app does.

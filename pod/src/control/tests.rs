@@ -132,6 +132,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             app: some(),
             stdin: true,
             size: None,
+            at_start: true,
         }),
         Request::Stats { app: None },
         Request::Update {

@@ -46,7 +46,14 @@ impl PodManifest {
             (!self.resources.is_unlimited(), Feature::PodResources),
         ];
         let mut required = used(of_pod);
-        required.extend(self.resources.required_features());
+        // Disks and processors of the host are the pod's in `pod-resources`: an app in a machine of its own has none of them.
+        let of_all = self.resources.required_features();
+        let of_apps_alone = [Feature::BlockIo, Feature::Cpuset];
+        required.extend(
+            of_all
+                .into_iter()
+                .filter(|feature| !of_apps_alone.contains(feature)),
+        );
         required.extend(network);
         required.extend(self.apps.iter().flat_map(App::required_features));
         required

@@ -97,7 +97,7 @@ fn refuse_ended(entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
             status.exit_code,
             match status.outcome {
                 Outcome::Exited { .. } => String::new(),
-                other => format!(", {}", ended(&other)),
+                other => format!(", {}", ended(&other, status.out_of_memory)),
             }
         )));
     }

@@ -49,6 +49,20 @@ pub(crate) fn for_each_pod(
     pods: Pods,
     context: &Context,
     is_for: impl Fn(State) -> bool,
+    action: impl FnMut(Named) -> Result<(), Failure>,
+) -> Result<u8, Failure> {
+    for_each_pod_or(pods, context, is_for, |_| Ok(()), action)
+}
+
+/// The same, with something else to do for each pod that isn't there and need not be.
+///
+/// # Errors
+/// As [`for_each_pod`].
+pub(crate) fn for_each_pod_or(
+    pods: Pods,
+    context: &Context,
+    is_for: impl Fn(State) -> bool,
+    mut missing: impl FnMut(&str) -> Result<(), Failure>,
     mut action: impl FnMut(Named) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
     let (all, ignore) = (pods.all, pods.ignore);
@@ -62,8 +76,11 @@ pub(crate) fn for_each_pod(
     for_each(selectors, |typed| {
         let entry = match context.pod(&typed) {
             // Of all pods, one may go by itself.
-            Err(Failure::Engine(engine::Error::Pod(PodError::NoSuchPod(_)))) if all || ignore => {
+            Err(Failure::Engine(engine::Error::Pod(PodError::NoSuchPod(_)))) if all => {
                 return Ok(());
+            }
+            Err(Failure::Engine(engine::Error::Pod(PodError::NoSuchPod(_)))) if ignore => {
+                return missing(&typed);
             }
             other => other?,
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::{Args, Command};
+use clap::{ArgGroup, Args, Command};
 use engine::Error;
 use engine::isolators::find as isolators;
 use engine::pods::apps::OpenPod;
@@ -39,10 +39,10 @@ pub(crate) struct Start {
     #[arg(long, value_name = "NAME")]
     app: Option<AppName>,
     /// Show what the app writes, pass signals on to it, and exit with its code; of one pod
-    #[arg(short, long, group = "attached", conflicts_with = "all")]
+    #[arg(short, long, conflicts_with = "all")]
     attach: bool,
     /// The same, with this command's standard input as the app's if it was made with one
-    #[arg(short, long, group = "attached", conflicts_with = "all")]
+    #[arg(short, long, conflicts_with = "all")]
     interactive: bool,
     #[command(flatten)]
     flags: AttachmentFlags,
@@ -55,7 +55,8 @@ impl Subcommand for Start {
 
     // Those letters stand for --attach and --interactive.
     fn adjusted(command: Command) -> Command {
-        let command = without_letters(command, &["all", "ignore"]);
+        let either = ArgGroup::new("attached").args(["attach", "interactive"]);
+        let command = without_letters(command, &["all", "ignore"]).group(either.multiple(true));
         ["detach_keys", "sig_proxy"]
             .into_iter()
             .fold(command, |command, flag| {

@@ -260,7 +260,7 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     let mut line = |key: &str, value: String| line(&mut text, key, &value);
     let key = format!("app-{}", app.name);
     let state = match (&app.outcome, app.pid) {
-        (Some(outcome), _) => ended(outcome),
+        (Some(outcome), _) => ended(outcome, app.out_of_memory),
         (None, Some(pid)) => format!("{} as {pid}", app.state.word()),
         (None, None) => app.state.word().to_owned(),
     };

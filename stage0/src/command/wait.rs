@@ -10,13 +10,13 @@ use pod::{AppName, State};
 use crate::arguments::condition::condition;
 use crate::arguments::duration::interval;
 use crate::arguments::selector::{Pods, without_letters};
-use crate::command::several::{Named, for_each_pod};
+use crate::command::several::{Named, for_each_pod_or};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
-/// What stands for an exit code where the wait was not for an end, as podman has it.
+/// What stands for an exit code where the wait was not for an end, or there is no such pod, as podman has it.
 const NO_EXIT_CODE: i32 = -1;
 
 /// Arguments of `wait`.
@@ -56,19 +56,26 @@ impl Subcommand for Wait {
             [] => state == State::Running,
             _ => true,
         };
+        let other = || output::line(&NO_EXIT_CODE.to_string());
         let directories = &context.engine.directories;
-        for_each_pod(pods, context, is_meant, |Named { typed, entry }| {
-            let reached = match conditions.as_slice() {
-                [] => Reached::End(wait(&entry, directories, app.as_ref())?),
-                _ => wait_for(entry.uuid, directories, app.as_ref(), &conditions)?,
-            };
-            match reached {
-                Reached::End(Some(code)) => output::line(&code.to_string()),
-                Reached::End(None) => Err(Failure::Other(format!(
-                    "pod {typed} was killed: nobody knows its exit code"
-                ))),
-                Reached::State(_) => output::line(&NO_EXIT_CODE.to_string()),
-            }
-        })
+        for_each_pod_or(
+            pods,
+            context,
+            is_meant,
+            |_| other(),
+            |Named { typed, entry }| {
+                let reached = match conditions.as_slice() {
+                    [] => Reached::End(wait(&entry, directories, app.as_ref())?),
+                    _ => wait_for(entry.uuid, directories, app.as_ref(), &conditions)?,
+                };
+                match reached {
+                    Reached::End(Some(code)) => output::line(&code.to_string()),
+                    Reached::End(None) => Err(Failure::Other(format!(
+                        "pod {typed} was killed: nobody knows its exit code"
+                    ))),
+                    Reached::State(_) => other(),
+                }
+            },
+        )
     }
 }

@@ -10,6 +10,7 @@ use image_store::{FetchEvent, ImageSource, Interrupt};
 use super::interrupt::Interruptible;
 use super::output;
 use super::progress::Progress;
+use crate::wording::failure::one_line;
 use crate::wording::warning;
 
 /// Tells on standard error.
@@ -23,7 +24,7 @@ impl Observer for Console {
     fn warning(&self, warning: Warning) {
         match warning {
             // It has words of its own.
-            Warning::Isolator(line) => output::error(&format!("{line}\n")),
+            Warning::Isolator(line) => output::error(&format!("{}\n", one_line(&line))),
             warning => output::warn(&warning::text(&warning)),
         }
     }

@@ -10,7 +10,7 @@ use nix::unistd::write as write_some;
 use serde::Serialize;
 
 use super::harmless::harmless_lines;
-use crate::wording::failure::Failure;
+use crate::wording::failure::{Failure, one_line};
 use crate::wording::typed::as_typed;
 
 /// Whether `--debug` was given.
@@ -130,9 +130,9 @@ pub(crate) fn error(text: &str) {
     let _ = write(Stream::Stderr, text.as_bytes());
 }
 
-/// Writes a warning to standard error.
+/// Writes a warning to standard error: one line, whatever names of strangers are in it.
 pub(crate) fn warn(text: &str) {
-    error(&format!("warning: {}\n", as_typed(text)));
+    error(&format!("warning: {}\n", one_line(&as_typed(text))));
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::console::output::Stream;
 use crate::start::readiness::HeldSignals;
 use crate::sys::outlive_closed_pipes;
 use crate::terminal::detach_keys::DetachKeys;
-use crate::terminal::pump::{Downstream, Upstream};
+use crate::terminal::pump::{Downstream, Upstream, code_unless_lost};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::terminal::waiting::{Role, Waiting, watch_signals};
 use crate::wording::failure::Failure;
@@ -129,12 +129,12 @@ pub(crate) fn go_on(
     };
     let end = attachment.go_on();
     drop(raw);
-    let code = |code: i32| u8::try_from(code).unwrap_or(u8::MAX);
+    let code = |code| code_unless_lost(code, &attachment.downstreams);
     match end? {
-        End::App(Some(outcome)) => Ok(Ended::App(code(outcome.exit_code()))),
+        End::App(Some(outcome)) => Ok(Ended::App(code(outcome.exit_code())?)),
         End::App(None) => Err(gone()),
-        End::Signal(signal) => Ok(Ended::Left(code(128 + signal))),
-        End::Detached => Ok(Ended::Left(0)),
+        End::Signal(signal) => Ok(Ended::Left(code(128 + signal)?)),
+        End::Detached => Ok(Ended::Left(code(0)?)),
     }
 }
 

@@ -9,8 +9,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::PollFlags;
 use nix::sys::termios::{LocalFlags, tcgetattr};
+use pod::exit::says_only_that_output_was_lost;
 
 use crate::console::output::Stream;
+use crate::console::report;
 use crate::sys::{end_by_closed_pipe, readable_bytes};
 use crate::terminal::detach_keys::DetachKeys;
 use crate::terminal::sink::Sink;
@@ -300,6 +302,19 @@ impl Downstream {
             _ => Some(Failure::errno("write to", self.sink.stream().name())(errno)),
         }
     }
+}
+
+/// This exit code, unless it would hide that a part of the output is lost.
+///
+/// # Errors
+/// Why it is.
+pub(crate) fn code_unless_lost(code: i32, downstreams: &[Downstream]) -> Result<u8, Failure> {
+    match downstreams.iter().find_map(Downstream::failure) {
+        Some(failure) if says_only_that_output_was_lost(code) => return Err(failure),
+        Some(failure) => report::print(&failure),
+        None => {}
+    }
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Failure> {

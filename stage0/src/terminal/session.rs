@@ -10,13 +10,12 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use pod::PodError;
 use pod::control::{CommandUser, ExecRequest, Request, Response};
-use pod::exit::{Outcome, says_only_that_output_was_lost};
+use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
 use crate::console::output::Stream;
-use crate::console::report;
 use crate::sys::outlive_closed_pipes;
-use crate::terminal::pump::{Downstream, Upstream};
+use crate::terminal::pump::{Downstream, Upstream, code_unless_lost};
 use crate::terminal::raw_mode::{RawMode, window_size};
 use crate::terminal::waiting::{Role, Waiting, watch_signals};
 use crate::wording::failure::Failure;
@@ -86,13 +85,7 @@ pub(crate) fn run(
         End::Command(outcome) => outcome.exit_code(),
         End::Signal(signal) => 128 + signal,
     };
-    let lost = session.downstreams.iter().find_map(Downstream::failure);
-    match lost {
-        Some(failure) if says_only_that_output_was_lost(code) => return Err(failure),
-        Some(failure) => report::print(&failure),
-        None => {}
-    }
-    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    code_unless_lost(code, &session.downstreams)
 }
 
 /// Waits until a command has started; gives its streams.

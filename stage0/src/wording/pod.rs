@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cni_glue::ports::PortMapping;
 use engine::signal_names;
-use pod::exit::Outcome;
+use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{HostNamespace, InsecureOption, Network, VerificationRecord};
 
 /// The protections that were given up for a pod, and what an app was given beyond the usual, separated by commas; a dash
@@ -61,13 +61,17 @@ pub(crate) fn port_in_words(port: &PortMapping) -> String {
 }
 
 /// In words, how a process ended.
-pub(crate) fn ended(outcome: &Outcome) -> String {
+pub(crate) fn ended(outcome: &Outcome, out_of_memory: Option<OutOfMemory>) -> String {
     match outcome {
         Outcome::Exited { code } => format!("exited with {code}"),
         Outcome::Signaled {
             signal,
             oom_killed: true,
-        } => format!("killed by {}: out of memory", signal_names::name(*signal)),
+        } => format!(
+            "killed by {}: out of memory{}",
+            signal_names::name(*signal),
+            out_of_memory.map_or("", OutOfMemory::words)
+        ),
         Outcome::Signaled { signal, .. } => {
             format!("killed by {}", signal_names::name(*signal))
         }
@@ -95,14 +99,21 @@ mod tests {
 
     #[test]
     fn an_oom_kill_is_told_apart() {
-        let killed = |oom_killed| {
-            ended(&Outcome::Signaled {
+        let killed = |oom_killed, out_of_memory| {
+            let outcome = Outcome::Signaled {
                 signal: 9,
                 oom_killed,
-            })
+            };
+            ended(&outcome, out_of_memory)
         };
-        assert_eq!(killed(false), "killed by SIGKILL");
-        assert_eq!(killed(true), "killed by SIGKILL: out of memory");
+        assert_eq!(killed(false, None), "killed by SIGKILL");
+        let own = killed(true, Some(OutOfMemory::App));
+        assert_eq!(own, "killed by SIGKILL: out of memory");
+        assert_eq!(killed(true, None), own);
+        assert_eq!(
+            killed(true, Some(OutOfMemory::Machine)),
+            "killed by SIGKILL: out of memory of the virtual machine"
+        );
     }
 
     #[test]

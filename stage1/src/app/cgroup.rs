@@ -10,6 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::app::cgroup_view::{CgroupView, HierarchyView};
+use crate::cgroup::statistics;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::write;
 use rustix::process::{Pid, Signal, kill_process};
@@ -217,6 +218,18 @@ impl CgroupSeat {
             Self::V2 { directory, .. } => read(directory, "memory.events"),
         };
         text.as_deref().and_then(count_of_oom_kills).unwrap_or(0)
+    }
+
+    /// How often memory ran out because of a limit of this app; `None` where the kernel doesn't tell that from other
+    /// reasons.
+    pub(crate) fn limit_hits(&self) -> Option<u64> {
+        match self {
+            Self::None | Self::V1 { .. } => None,
+            Self::V2 { directory, .. } => {
+                let events = read(directory, "memory.events")?;
+                statistics::field(&events, "oom")
+            }
+        }
     }
 }
 

@@ -351,11 +351,10 @@ impl RunningApp {
         }
     }
 
-    /// Does what was put off about its memory.
-    pub(crate) fn look_at_memory(&mut self, now: Instant) {
-        if let Some(watch) = self.memory.watch_mut() {
-            watch.look(now, &self.seat, self.process.pid);
-        }
+    /// Does what was put off about its memory, if something was.
+    pub(crate) fn look_at_memory(&mut self, now: Instant) -> bool {
+        let watch = self.memory.watch_mut();
+        watch.is_some_and(|watch| watch.look(now, &self.seat, self.process.pid))
     }
 
     /// Whether memory that ran out may be why its main process has been killed.
@@ -364,6 +363,12 @@ impl RunningApp {
             Some(watch) => watch.explains(&self.seat),
             None => self.seat.oom_kills() > 0,
         }
+    }
+
+    /// Whether its own limit of memory has been hit, and not only long ago. Version 1 doesn't tell.
+    pub(crate) fn has_hit_its_limit(&self) -> bool {
+        let earlier = self.memory.watch().map_or(0, MemoryWatch::earlier_hits);
+        self.seat.limit_hits().is_some_and(|hits| hits > earlier)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct MemoryWatch {
     source: Source,
     /// Kills that left the main process alone.
     earlier: u64,
+    /// How often the app's limit was hit before that.
+    earlier_hits: u64,
     look_at: Option<Instant>,
 }
 
@@ -70,6 +72,7 @@ impl MemoryWatch {
         let watch = Self {
             source,
             earlier: 0,
+            earlier_hits: 0,
             look_at: None,
         };
         watch.take();
@@ -106,10 +109,19 @@ impl MemoryWatch {
     }
 
     /// Looks whether the main process has been left alone.
-    pub(crate) fn look(&mut self, now: Instant, seat: &CgroupSeat, main: i32) {
-        if self.look_at.take_if(|at| *at <= now).is_some() && !is_dying(main) {
+    /// `true` if it was time to.
+    pub(crate) fn look(&mut self, now: Instant, seat: &CgroupSeat, main: i32) -> bool {
+        let is_time = self.look_at.take_if(|at| *at <= now).is_some();
+        if is_time && !is_dying(main) {
             self.earlier = seat.oom_kills();
+            self.earlier_hits = seat.limit_hits().unwrap_or(0);
         }
+        is_time
+    }
+
+    /// How often the app's own limit has been hit without an end of its main process.
+    pub(crate) fn earlier_hits(&self) -> u64 {
+        self.earlier_hits
     }
 
     /// Whether a kill that it knows of may be why the main process has been killed.

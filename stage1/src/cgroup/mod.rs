@@ -17,8 +17,7 @@ mod pod_cgroups;
 mod record;
 mod removal;
 mod seat;
-mod statistics;
-
+pub(crate) mod statistics;
 mod weight;
 
 #[cfg(test)]
@@ -26,4 +25,5 @@ mod tests;
 
 pub use self::error::CgroupError;
 pub use self::pod_cgroups::{PodCgroups, remove_recorded};
+pub(crate) use self::statistics::LimitHits;
 pub use self::statistics::Statistics;

@@ -19,7 +19,7 @@ use super::limits::{self, Settings};
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
-use super::statistics::Statistics;
+use super::statistics::{LimitHits, Statistics};
 use super::weight;
 
 /// Below the cgroup of an app that is systemd: what that may do with what it likes, and where commands go.
@@ -390,6 +390,20 @@ impl PodCgroups {
     /// What an app uses. All is absent if it has no cgroup.
     pub fn statistics(&self, app: &AppName) -> Statistics {
         Statistics::read(self.placement.version, &self.places(app))
+    }
+
+    /// What counts how often the limit of all apps together was hit, on version 2.
+    pub(crate) fn limit_hits(&self) -> Option<LimitHits> {
+        let folder = self.folders.first();
+        let folder = folder.filter(|_| self.placement.version == Version::V2);
+        folder.map(|folder| LimitHits::of(folder))
+    }
+
+    /// How many processes of the pod the kernel has killed because memory was short. `None` if nobody counts that.
+    pub fn oom_kills_of_pod(&self) -> Option<u64> {
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places: Vec<_> = main.map(|(h, folder)| (h, folder.clone())).collect();
+        Statistics::oom_kills(self.placement.version, &places)
     }
 
     /// How many processes of an app the kernel has killed because memory was short. `None` if nobody counts that.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use pod::AppName;
+use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::placement::{Hierarchy, Version};
@@ -116,6 +118,68 @@ impl Statistics {
     }
 }
 
+impl From<Statistics> for Usage {
+    fn from(counted: Statistics) -> Self {
+        Self {
+            cpu: CpuStats {
+                usage_ns: counted.cpu_nanoseconds,
+                ..CpuStats::default()
+            },
+            memory: MemoryStats {
+                usage: counted.memory,
+                working_set: counted.working_set,
+                limit: counted.memory_limit,
+                oom_kills: Some(counted.oom_kills),
+                ..MemoryStats::default()
+            },
+            pids: PidsStats {
+                current: counted.pids,
+                limit: counted.pids_limit,
+            },
+            block_io: BlockIoStats {
+                read: counted.disk_read,
+                written: counted.disk_written,
+            },
+        }
+    }
+}
+
+impl Statistics {
+    /// As what this app uses.
+    pub fn of_app(self, app: AppName) -> AppStats {
+        let Usage {
+            cpu,
+            memory,
+            pids,
+            block_io,
+        } = self.into();
+        AppStats {
+            app,
+            cpu,
+            memory,
+            pids,
+            block_io,
+        }
+    }
+}
+
+/// The file in which version 2 counts how often memory ran out by the limit of a cgroup itself.
+#[derive(Debug)]
+pub(crate) struct LimitHits(PathBuf);
+
+impl LimitHits {
+    /// That of the pod's cgroup.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self(folder.join("memory.events.local"))
+    }
+
+    /// How often.
+    pub(crate) fn count(&self) -> u64 {
+        let text = std::fs::read_to_string(&self.0).ok();
+        text.and_then(|text| field(&text, "oom")).unwrap_or(0)
+    }
+}
+
 /// A file of the app in the hierarchy of a controller.
 fn file(
     version: Version,
@@ -147,7 +211,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A line `KEY NUMBER` of a file of such lines.
-fn field(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
     text.lines()
         .find_map(|line| number(line.strip_prefix(key)?.strip_prefix(' ')?))
 }

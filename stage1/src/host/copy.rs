@@ -13,13 +13,12 @@ use std::time::{Duration, Instant};
 use crate::app::at_rest;
 use crate::failure::{StartFailure, one_line};
 use crate::file_transfer;
+use crate::mounts::is_memory;
 use crate::pod_ids::PodIds;
 use crate::sys;
 use nix::sched::{CloneFlags, setns};
 use pod::control::{CopyRequest, FileCopy};
-use pod::manifest::{
-    App, Medium, Mount, MountSource, PodManifest, UserNamespace, VolumeSource, app_dir,
-};
+use pod::manifest::{App, PodManifest, UserNamespace, app_dir};
 use pod::stage1::ENV_LOCK_FD;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -80,7 +79,7 @@ fn prepare(request: &str) -> Result<FileCopy, StartFailure> {
     for mount in app
         .mounts
         .iter()
-        .filter(|mount| !is_in_memory(mount, &manifest))
+        .filter(|mount| !is_memory(mount, &manifest))
     {
         match volumes.mount(mount, label) {
             Ok(made) => mounts.push((mount.destination.clone(), made)),
@@ -149,20 +148,5 @@ fn join(ids: &PodIds) -> Result<(), StartFailure> {
             }
             joined => return joined.map_err(StartFailure::os("join the pod's user namespace")),
         }
-    }
-}
-
-/// Whether what is mounted was in memory.
-fn is_in_memory(mount: &Mount, manifest: &PodManifest) -> bool {
-    match &mount.source {
-        MountSource::Tmpfs { .. } => true,
-        MountSource::Volume { name, .. } => manifest.volumes.iter().any(|volume| {
-            let medium = match &volume.source {
-                VolumeSource::Empty { medium, .. } => Some(*medium),
-                _ => None,
-            };
-            volume.name == *name && medium == Some(Medium::Memory)
-        }),
-        _ => false,
     }
 }

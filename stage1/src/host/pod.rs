@@ -4,14 +4,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
-use pod::manifest::{App, PodManifest, Resources};
+use pod::control::{AppStats, Usage};
+use pod::manifest::{App, Mount, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
 use super::init_process::{self, InitProcess};
 use super::network_namespace::NetworkNamespace;
-use crate::cgroup::{PodCgroups, Statistics};
+use crate::cgroup::PodCgroups;
 use crate::environment::variable;
 use crate::failure::StartFailure;
 use crate::mounts::{VolumePlaces, Volumes};
@@ -179,16 +179,28 @@ impl HostPod {
         manifest: &PodManifest,
         app: &App,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
-        if self.volumes.is_none() && !app.mounts.is_empty() {
-            self.volumes = Some(self.open_volumes(manifest)?);
-        }
-        let Some(volumes) = &mut self.volumes else {
-            return Ok(Vec::new());
-        };
-        app.mounts
-            .iter()
-            .map(|mount| volumes.mount(mount, app.security.mount_label.as_ref()))
+        let mounts = app.mounts.iter();
+        mounts
+            .map(|mount| self.mount(manifest, app, mount))
             .collect()
+    }
+
+    /// One of these.
+    ///
+    /// # Errors
+    /// What failed, for which volume or place.
+    pub fn mount(
+        &mut self,
+        manifest: &PodManifest,
+        app: &App,
+        mount: &Mount,
+    ) -> Result<OwnedFd, StartFailure> {
+        let volumes = match self.volumes.take() {
+            Some(volumes) => volumes,
+            None => self.open_volumes(manifest)?,
+        };
+        let volumes = self.volumes.insert(volumes);
+        volumes.mount(mount, app.security.mount_label.as_ref())
     }
 
     /// Makes the directory of an app that joins the running pod.
@@ -218,25 +230,13 @@ impl HostPod {
             cgroups.count_disks();
             cgroups.statistics(app)
         });
-        let Usage {
-            cpu,
-            memory,
-            pids,
-            block_io,
-        } = usage(counted.unwrap_or_default());
-        AppStats {
-            app: app.clone(),
-            cpu,
-            memory,
-            pids,
-            block_io,
-        }
+        counted.unwrap_or_default().of_app(app.clone())
     }
 
     /// What all apps use together.
     pub fn stats_of_pod(&self) -> Usage {
         let counted = self.cgroups().map(PodCgroups::statistics_of_pod);
-        usage(counted.unwrap_or_default())
+        counted.unwrap_or_default().into()
     }
 
     /// Removes the cgroups, with whatever still runs in them.
@@ -246,29 +246,5 @@ impl HostPod {
     pub fn remove_cgroups(&mut self) -> Result<(), StartFailure> {
         let cgroups = self.cgroups.take();
         Ok(cgroups.map_or(Ok(()), |cgroups| cgroups.remove())?)
-    }
-}
-
-fn usage(counted: Statistics) -> Usage {
-    Usage {
-        cpu: CpuStats {
-            usage_ns: counted.cpu_nanoseconds,
-            ..CpuStats::default()
-        },
-        memory: MemoryStats {
-            usage: counted.memory,
-            working_set: counted.working_set,
-            limit: counted.memory_limit,
-            oom_kills: Some(counted.oom_kills),
-            ..MemoryStats::default()
-        },
-        pids: PidsStats {
-            current: counted.pids,
-            limit: counted.pids_limit,
-        },
-        block_io: BlockIoStats {
-            read: counted.disk_read,
-            written: counted.disk_written,
-        },
     }
 }

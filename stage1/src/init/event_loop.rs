@@ -9,15 +9,17 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
 use pod::control::WindowSize;
-use pod::exit::Outcome;
+use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{HostNamespace, UserNamespace};
 use pod::selinux::Context;
 use rustix::io::Errno;
 
 use super::abandoned::Abandoned;
+use super::cgroups;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
+use super::pod_memory::PodMemory;
 use super::reach::Reach;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
@@ -69,6 +71,8 @@ pub(crate) struct Pod {
     /// Apps that ended before all had started.
     pub(super) early_ends: Vec<(RunningApp, Outcome)>,
     settling: Settling,
+    /// The memory of all apps, where pod init has their cgroups.
+    memory: Option<PodMemory>,
 }
 
 impl Pod {
@@ -78,6 +82,7 @@ impl Pod {
         hosts: HostsFile,
         apps: Vec<PreparedApp>,
         held_capabilities: u64,
+        memory: Option<PodMemory>,
     ) -> Self {
         let grace = Duration::from_millis(setup.grace_period_ms);
         let mut supervisor = Supervisor::new(setup.lifetime, setup.on_app_failure, grace);
@@ -107,6 +112,7 @@ impl Pod {
             stop_requested: false,
             early_ends: Vec::new(),
             settling,
+            memory,
         }
     }
 
@@ -181,7 +187,13 @@ impl Pod {
         self.abandoned.kill_overdue(now);
         self.leftovers.look_again(now);
         for app in self.apps.values_mut() {
-            app.look_at_memory(now);
+            if app.look_at_memory(now) && self.memory.is_some() {
+                let message = FromInit::OomKills {
+                    app: app.name.clone(),
+                    oom_kills: app.seat.oom_kills(),
+                };
+                link.send(&message, Enclosed::default())?;
+            }
         }
         self.give_up_overdue(link)
     }
@@ -206,6 +218,7 @@ impl Pod {
             self.starts.deadline(),
             self.abandoned.deadline(),
             self.leftovers.deadline(),
+            link.deadline(),
             watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();
@@ -294,18 +307,12 @@ impl Pod {
         app: RunningApp,
         outcome: Outcome,
     ) -> Result<(), StartFailure> {
-        let outcome = match outcome {
-            Outcome::Signaled {
-                signal: SIGKILL, ..
-            } => Outcome::Signaled {
-                signal: SIGKILL,
-                oom_killed: app.ran_out_of_memory(),
-            },
-            other => other,
-        };
+        let (outcome, out_of_memory) = self.with_reason(&app, outcome);
         let message = FromInit::AppExited {
             app: app.name.clone(),
             outcome,
+            oom_kills: self.memory.is_some().then(|| app.seat.oom_kills()),
+            out_of_memory,
         };
         let code = outcome.exit_code();
         let action = self.supervisor.app_exited(&app.name, code, Instant::now());
@@ -320,6 +327,30 @@ impl Pod {
             self.act(link, action)?;
         }
         Ok(())
+    }
+
+    /// How an app has ended, and what had no memory left if that is why.
+    fn with_reason(
+        &mut self,
+        app: &RunningApp,
+        outcome: Outcome,
+    ) -> (Outcome, Option<OutOfMemory>) {
+        let Outcome::Signaled {
+            signal: SIGKILL, ..
+        } = outcome
+        else {
+            return (outcome, None);
+        };
+        let oom_killed = app.ran_out_of_memory();
+        let outcome = Outcome::Signaled {
+            signal: SIGKILL,
+            oom_killed,
+        };
+        let reason = oom_killed.then(|| match app.has_hit_its_limit() {
+            true => Some(OutOfMemory::App),
+            false => self.memory.as_mut().map(PodMemory::why),
+        });
+        (outcome, reason.flatten())
     }
 
     fn act(&mut self, link: &mut dyn MonitorLink, action: Action) -> Result<(), StartFailure> {
@@ -416,6 +447,10 @@ impl Pod {
                 self.end_command(id, Duration::from_millis(grace_ms));
             }
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
+            ToInit::Cgroups { id, request } => {
+                let answer = cgroups::answer(ground.cgroups(), request);
+                link.send(&FromInit::Cgroups { id, answer }, Enclosed::default())?;
+            }
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
                 link.send(&FromInit::PeersUpdated { failure }, Enclosed::default())?;

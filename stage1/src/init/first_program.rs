@@ -20,6 +20,8 @@ use crate::failure::StartFailure;
 
 /// Where the modules are.
 const MODULES: &str = "/modules";
+/// And those by which disks are checked.
+const MODULES_FOR_CHECKS: &str = "/modules-checks";
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
 const DEVICES: &str = "/dev";
@@ -31,8 +33,13 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// What failed.
-pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
-    load_modules()?;
+pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
+    load_modules(MODULES)?;
+    match checks_disks {
+        true => load_modules(MODULES_FOR_CHECKS)?,
+        // What stays there takes memory, and does no harm else.
+        false => drop(std::fs::remove_dir_all(MODULES_FOR_CHECKS)),
+    }
     let root = mount_detached(
         "tmpfs",
         &[("mode", "755")],
@@ -56,13 +63,13 @@ pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
 }
 
 /// Loads the modules, and frees the memory that they took.
-fn load_modules() -> Result<(), StartFailure> {
+fn load_modules(folder: &str) -> Result<(), StartFailure> {
     let failed = StartFailure::os::<std::io::Error>;
-    let entries = std::fs::read_dir(MODULES).map_err(failed(format!("read {MODULES}")))?;
+    let entries = std::fs::read_dir(folder).map_err(failed(format!("read {folder}")))?;
     let mut paths = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<PathBuf>, std::io::Error>>()
-        .map_err(failed(format!("read {MODULES}")))?;
+        .map_err(failed(format!("read {folder}")))?;
     paths.sort();
     for path in paths {
         let what = format!("load the kernel module {}", path.display());

@@ -11,6 +11,7 @@ use crate::app::launch::AppGround;
 use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::app::volume_mount::{Place, VolumeMount};
+use crate::cgroup::PodCgroups;
 use crate::failure::StartFailure;
 use crate::link::{AppResources, HandedOver};
 use crate::protocol::AppSpec;
@@ -37,10 +38,18 @@ pub(crate) trait Ground: fmt::Debug {
 
     /// Whether making an app takes more than starting one does.
     fn needs_all_capabilities(&self) -> bool;
+
+    /// The cgroups of the pod, where they are not the monitor's.
+    fn cgroups(&self) -> Option<&PodCgroups> {
+        None
+    }
 }
 
 /// The mounts of an app with their places.
-fn volume_mounts(app: &AppSpec, mounts: Vec<OwnedFd>) -> Result<Vec<VolumeMount>, StartFailure> {
+pub(super) fn volume_mounts(
+    app: &AppSpec,
+    mounts: Vec<OwnedFd>,
+) -> Result<Vec<VolumeMount>, StartFailure> {
     if mounts.len() != app.mounts.len() {
         return Err(StartFailure::other(format!(
             "{} mounts came for {} places of app {}",

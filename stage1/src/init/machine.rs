@@ -2,10 +2,13 @@
 //! everything else itself.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use cni_glue::{Netns, NetworkError};
+use pod::AppName;
+use pod::manifest::Verity;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -14,8 +17,9 @@ use rustix::mount::{
     move_mount,
 };
 
-use super::ground::Ground;
+use super::ground::{Ground, volume_mounts};
 use super::pod_root::PodRoot;
+use super::shared_files::SharedFiles;
 use super::verity;
 use crate::app::detached::mount_detached;
 use crate::app::devices::HandedDevices;
@@ -24,7 +28,8 @@ use crate::app::rootfs::RootFs;
 use crate::app::sockets::AppSockets;
 use crate::cgroup::PodCgroups;
 use crate::failure::StartFailure;
-use crate::link::{HandedOver, MachineApp, MachineImage};
+use crate::link::{HandedOver, MachineApp, MachineImage, MachineMount, Share};
+use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{mount_points, over_tree};
 use crate::protocol::AppSpec;
 
@@ -36,6 +41,7 @@ const STORAGE: &str = "/run";
 const MOUNT_POINTS: &str = "mount-points";
 const APPS: &str = "apps";
 const IMAGES: &str = "images";
+const SHARED: &str = "shared";
 
 /// A machine of its own.
 #[derive(Debug)]
@@ -48,6 +54,11 @@ pub(super) struct Machine {
     mount_points: OwnedFd,
     apps: OwnedFd,
     images: OwnedFd,
+    /// Where what the host shares is mounted, and what has been needed of that.
+    shared_place: OwnedFd,
+    shared: BTreeMap<Share, SharedFiles>,
+    /// Those in memory.
+    volumes: Volumes,
     /// Devices that are mounted there, each once.
     devices: BTreeMap<(PathBuf, String), OwnedFd>,
     /// How many apps have been started.
@@ -80,6 +91,9 @@ impl Machine {
             mount_points,
             apps: make_directory(&storage, APPS)?,
             images: make_directory(&storage, IMAGES)?,
+            shared_place: make_directory(&storage, SHARED)?,
+            shared: BTreeMap::new(),
+            volumes: Volumes::new(&[], VolumePlaces::none(), None, None),
             devices: BTreeMap::new(),
             starts: 0,
             network,
@@ -88,41 +102,78 @@ impl Machine {
         })
     }
 
-    /// The directory with an image's files.
-    fn image(&mut self, image: MachineImage) -> Result<OwnedFd, StartFailure> {
-        match image {
-            MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY),
+    /// The root filesystem of an app.
+    fn root_of(&mut self, app: &AppName, image: MachineImage) -> Result<OwnedFd, StartFailure> {
+        let tree = match image {
+            MachineImage::Shared { share, name } => return self.shared(share)?.root(&name),
+            MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY)?,
             MachineImage::Device {
                 path,
                 filesystem,
                 verity,
-            } => {
-                let duplicate = |mount: &OwnedFd| {
-                    mount
-                        .try_clone()
-                        .map_err(StartFailure::os("duplicate an image's mount"))
-                };
-                let known = (path, filesystem);
-                if let Some(mount) = self.devices.get(&known) {
-                    return duplicate(mount);
+            } => self.device((path, filesystem), verity.as_ref())?,
+        };
+        let changes = make_directory(&self.apps, app.as_str())?;
+        self.starts += 1;
+        let work = format!("work-{}", self.starts);
+        over_tree(app, &tree, &self.mount_points, &changes, &work)
+    }
+
+    fn mount(&mut self, mount: MachineMount) -> Result<OwnedFd, StartFailure> {
+        match mount {
+            MachineMount::Shared {
+                share,
+                name,
+                options,
+            } => self.shared(share)?.mount(&name, &options),
+            MachineMount::Memory { mount, volume } => {
+                if let Some(volume) = volume {
+                    self.volumes.add(volume);
                 }
-                let (path, filesystem) = &known;
-                let mut device = open(&self.root, path, OFlags::empty())?;
-                if let Some(verity) = verity {
-                    let name = format!("image-{}", self.devices.len());
-                    device = verity::checked(&self.root, &device, &name, &verity)?;
-                }
-                let mount = mount_device(&device, filesystem)
-                    .and_then(|mount| self.attach_image(mount))
-                    .map_err(StartFailure::os(format_args!(
-                        "mount {} as {filesystem}",
-                        path.display()
-                    )))?;
-                let copy = duplicate(&mount)?;
-                self.devices.insert(known, mount);
-                Ok(copy)
+                self.volumes.mount(&mount, None)
             }
         }
+    }
+
+    fn shared(&mut self, share: Share) -> Result<&SharedFiles, StartFailure> {
+        match self.shared.entry(share) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let place = make_directory(&self.shared_place, share.tag())?;
+                Ok(new.insert(SharedFiles::attach(share, &place)?))
+            }
+        }
+    }
+
+    /// The directory with the files of a filesystem on a device, which is checked by its hash tree while it is read.
+    fn device(
+        &mut self,
+        known: (PathBuf, String),
+        verity: Option<&Verity>,
+    ) -> Result<OwnedFd, StartFailure> {
+        let duplicate = |mount: &OwnedFd| {
+            mount
+                .try_clone()
+                .map_err(StartFailure::os("duplicate an image's mount"))
+        };
+        if let Some(mount) = self.devices.get(&known) {
+            return duplicate(mount);
+        }
+        let (path, filesystem) = &known;
+        let mut device = open(&self.root, path, OFlags::empty())?;
+        if let Some(verity) = verity {
+            let name = format!("image-{}", self.devices.len());
+            device = verity::checked(&self.root, &device, &name, verity)?;
+        }
+        let mount = mount_device(&device, filesystem)
+            .and_then(|mount| self.attach_image(mount))
+            .map_err(StartFailure::os(format_args!(
+                "mount {} as {filesystem}",
+                path.display()
+            )))?;
+        let copy = duplicate(&mount)?;
+        self.devices.insert(known, mount);
+        Ok(copy)
     }
 
     fn attach_image(&self, mount: OwnedFd) -> Result<OwnedFd, Errno> {
@@ -144,8 +195,10 @@ impl Ground for Machine {
         };
         let MachineApp {
             image,
+            mounts,
             resources,
             usual_pids,
+            manages_cgroups,
         } = *own;
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
@@ -153,16 +206,17 @@ impl Ground for Machine {
         if resources.pids.limit.is_none() {
             self.cgroups.bound_processes(&app.name, usual_pids)?;
         }
-        let tree = self.image(image)?;
-        let changes = make_directory(&self.apps, app.name.as_str())?;
-        self.starts += 1;
-        let work = format!("work-{}", self.starts);
-        let root = over_tree(&app.name, &tree, &self.mount_points, &changes, &work)?;
+        if manages_cgroups {
+            self.cgroups.divide_app(&app.name, None)?;
+        }
+        let root = self.root_of(&app.name, image)?;
+        let mounts = mounts.into_iter().map(|mount| self.mount(mount));
+        let mounts = mounts.collect::<Result<Vec<_>, _>>()?;
         Ok(AppGround {
             root: RootFs(root),
-            seat: self.cgroups.for_app(&app.name, false, false)?,
+            seat: self.cgroups.for_app(&app.name, false, manages_cgroups)?,
             devices: HandedDevices::default(),
-            mounts: Vec::new(),
+            mounts: volume_mounts(app, mounts)?,
             sockets: AppSockets::new(app.sockets.clone(), Vec::new())?,
         })
     }
@@ -186,6 +240,10 @@ impl Ground for Machine {
 
     fn needs_all_capabilities(&self) -> bool {
         true
+    }
+
+    fn cgroups(&self) -> Option<&PodCgroups> {
+        Some(&self.cgroups)
     }
 }
 

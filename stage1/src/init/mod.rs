@@ -5,6 +5,7 @@
 //! filesystems are mounted.
 
 mod abandoned;
+mod cgroups;
 mod ending;
 mod event_loop;
 mod first_program;
@@ -12,9 +13,11 @@ mod ground;
 mod hosts_file;
 mod leftovers;
 mod machine;
+mod pod_memory;
 mod pod_root;
 mod privileges;
 mod reach;
+mod shared_files;
 mod starting;
 mod starts;
 mod supervisor;
@@ -33,6 +36,7 @@ use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
 use self::machine::Machine;
+use self::pod_memory::PodMemory;
 use self::pod_root::PodRoot;
 use self::reach::Reach;
 use crate::app::devices::DeviceBounds;
@@ -99,17 +103,17 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
 }
 
 /// The same for the first program of a machine, which has nothing yet: modules of the kernel are loaded, and the port is
-/// found.
+/// found. Disks may have to be checked while they are read: that takes more modules.
 ///
 /// # Errors
 /// What failed before there was a port to tell of it.
-pub fn run_first() -> Result<i32, StartFailure> {
+pub fn run_first(checks_disks: bool) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "only the first program of a machine makes it ready",
         ));
     }
-    run_machine(first_program::begin()?)
+    run_machine(first_program::begin(checks_disks)?)
 }
 
 /// Makes sure that this process ends with the monitor.
@@ -159,7 +163,8 @@ fn begin(link: &mut dyn MonitorLink, ground: &mut dyn Ground) -> Result<Pod, Sta
     if held != u64::MAX {
         privileges::give_up_capabilities(held)?;
     }
-    Ok(Pod::new(setup, hosts, apps, held))
+    let memory = ground.cgroups().and_then(PodMemory::of);
+    Ok(Pod::new(setup, hosts, apps, held, memory))
 }
 
 /// Takes what the monitor sends, up to the start: by then pod init is in its own root.
@@ -183,6 +188,9 @@ fn prepare(
             "set the host name {}",
             setup.hostname
         )))?;
+    }
+    if let Some(cgroups) = ground.cgroups() {
+        cgroups.limit_pod(&setup.resources)?;
     }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();

@@ -3,7 +3,7 @@
 //! Messages are JSON. Streams are multiplexed with them, and end here in pipes, and for the monitor's end of a
 //! terminal in a socket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::connection::{Connection, End};
 use super::multiplex::{Limits, Side};
 use super::patience::Patience;
+use super::writers::{self, Writers};
 use super::{
     Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError, MachineApp,
     MonitorLink, Process, StreamEnds, StreamId, StreamKind,
@@ -43,10 +44,9 @@ pub struct ToMachine {
     patience: Patience,
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
-    /// Commands that have not ended, and where they write.
-    commands: BTreeMap<u64, Vec<StreamId>>,
-    /// Ends of commands that are told once what the commands have written is where it belongs.
-    ended: Vec<(InitNotification, Vec<StreamId>)>,
+    writers: Writers,
+    /// Ends that are told once what was written is where it belongs.
+    ended: Vec<writers::End<InitNotification, StreamId>>,
 }
 
 impl ToMachine {
@@ -60,7 +60,7 @@ impl ToMachine {
             connection: Connection::new(socket, Side::Monitor, Limits::default())?,
             patience: Patience::begin(limit),
             terminals: BTreeSet::new(),
-            commands: BTreeMap::new(),
+            writers: Writers::default(),
             ended: Vec::new(),
         })
     }
@@ -72,30 +72,40 @@ impl ToMachine {
             self.patience.heard(&message);
             let process = message.is_of_new_process().then(Process::elsewhere);
             let terminal = message.terminal().map(|id| self.begin_terminal(id));
-            let writes = command_end(&message).and_then(|id| self.commands.remove(&id));
+            let wrote = self.writers.end(&message);
+            if says_last_word(&message) {
+                heard.extend(self.told_by(|_| true));
+            }
             let notification = InitNotification {
                 message,
                 process,
                 terminal: terminal.transpose()?,
             };
-            match writes {
-                Some(streams) => self.ended.push((notification, streams)),
+            match wrote {
+                Some(streams) => self.ended.push(writers::End::new(notification, streams)),
                 None => heard.push(notification),
             }
         }
         Ok(heard)
     }
 
-    /// Ends of commands of whose output nothing is left here.
+    /// Ends of what has written nothing that is left here, or that have waited long enough.
     fn told_now(&mut self) -> Vec<InitNotification> {
-        let connection = &mut self.connection;
-        let is_over = |(_, streams): &mut (_, Vec<StreamId>)| {
+        for end in &mut self.ended {
+            let connection = &mut self.connection;
             // Each is tried.
-            streams.retain(|id| !connection.is_flushed(*id));
-            streams.is_empty()
-        };
-        let told = self.ended.extract_if(.., is_over);
-        told.map(|(notification, _)| notification).collect()
+            end.left.retain(|id| !connection.is_flushed(*id));
+        }
+        let now = Instant::now();
+        self.told_by(|end| end.is_due(now))
+    }
+
+    fn told_by(
+        &mut self,
+        is_told: impl Fn(&writers::End<InitNotification, StreamId>) -> bool,
+    ) -> Vec<InitNotification> {
+        let told = self.ended.extract_if(.., |end| is_told(end));
+        told.map(|end| end.message).collect()
     }
 
     /// Makes both ends of what stands for a terminal here.
@@ -149,9 +159,7 @@ impl InitLink for ToMachine {
             HandedOver::MachineNetwork(interfaces) => (None, Some(interfaces)),
             HandedOver::App(_) => return Err(LinkError::HostOnly("an app's root filesystem")),
         };
-        if let ToInit::Exec(command) = message {
-            self.commands.insert(command.id, outputs(message));
-        }
+        self.writers.begin(message);
         self.connection.send(&json(&Packet {
             message,
             app,
@@ -161,10 +169,6 @@ impl InitLink for ToMachine {
 
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         self.connection.interests()
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.patience.due()
     }
 
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
@@ -184,9 +188,13 @@ impl InitLink for ToMachine {
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.last_words()?;
         let mut heard = self.receive(messages)?;
-        let ended = self.ended.drain(..);
-        heard.extend(ended.map(|(notification, _)| notification));
+        heard.extend(self.told_by(|_| true));
         Ok(heard)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let ends = self.ended.iter().filter_map(|end| end.at_last);
+        ends.chain(self.patience.due()).min()
     }
 }
 
@@ -196,18 +204,9 @@ pub struct ToHost {
     connection: Connection,
     /// What came while something else was awaited.
     told: Vec<InitRequest>,
-    /// Commands that have not ended, and where they write.
-    commands: BTreeMap<u64, Vec<StreamId>>,
-    /// Ends of commands that are told once what the commands have written has been sent.
-    ended: Vec<CommandEnd>,
-}
-
-/// The end of a command.
-#[derive(Debug)]
-struct CommandEnd {
-    message: Vec<u8>,
-    /// How much of what it has written is to be sent before.
-    left: Vec<(StreamId, u64)>,
+    writers: Writers,
+    /// Ends that are told once what was written has been sent: how much of it is left.
+    ended: Vec<writers::End<Vec<u8>, (StreamId, u64)>>,
 }
 
 impl ToHost {
@@ -219,7 +218,7 @@ impl ToHost {
         Ok(Self {
             connection: Connection::new(port, Side::PodInit, Limits::default())?,
             told: Vec::new(),
-            commands: BTreeMap::new(),
+            writers: Writers::default(),
             ended: Vec::new(),
         })
     }
@@ -233,16 +232,18 @@ impl ToHost {
         self.connection.drain()
     }
 
-    /// Tells of the ends of commands whose output has been sent, or of all.
+    /// Tells of ends behind what was written, or of all.
     fn tell_ends(&mut self, all: bool) -> Result<(), LinkError> {
+        let now = Instant::now();
         let connection = &mut self.connection;
-        let is_over = |end: &mut CommandEnd| {
-            for (id, left) in &mut end.left {
+        let is_told = |end: &mut writers::End<_, (StreamId, u64)>| {
+            end.left.retain_mut(|(id, left)| {
                 *left = connection.exhaust(*id, *left);
-            }
-            all || end.left.iter().all(|(_, left)| *left == 0)
+                *left > 0
+            });
+            all || end.is_due(now)
         };
-        let ended: Vec<_> = self.ended.extract_if(.., is_over).collect();
+        let ended: Vec<_> = self.ended.extract_if(.., is_told).collect();
         ended
             .iter()
             .try_for_each(|end| self.connection.send_after_data(&end.message))
@@ -255,9 +256,7 @@ impl ToHost {
                 app,
                 interfaces,
             } = parse::<Packet<ToInit>>(&json)?;
-            if let ToInit::Exec(command) = &message {
-                self.commands.insert(command.id, outputs(&message));
-            }
+            self.writers.begin(&message);
             let streams = message.streams().into_iter();
             let piped = streams.filter(|(_, kind)| *kind != StreamKind::Terminal);
             let streams = piped
@@ -296,17 +295,14 @@ impl ToHost {
 
 impl MonitorLink for ToHost {
     fn send(&mut self, message: &FromInit, enclosed: Enclosed<'_>) -> Result<(), LinkError> {
-        let of_command = command_end(message).and_then(|id| self.commands.remove(&id));
-        if let Some(streams) = of_command {
+        if let Some(streams) = self.writers.end(message) {
             let streams = streams.into_iter();
             let written = streams.map(|id| (id, self.connection.waiting(id)));
-            self.ended.push(CommandEnd {
-                message: json(message)?,
-                left: written.collect(),
-            });
+            let end = writers::End::new(json(message)?, written.collect());
+            self.ended.push(end);
             return self.tell_ends(false);
         }
-        if matches!(message, FromInit::Finished { .. } | FromInit::Failed(_)) {
+        if says_last_word(message) {
             self.tell_ends(true)?;
         }
         self.connection.send(&json(message)?)?;
@@ -349,21 +345,15 @@ impl MonitorLink for ToHost {
             false => Ok(told),
         }
     }
-}
 
-/// The command of whose end a message tells.
-fn command_end(message: &FromInit) -> Option<u64> {
-    match message {
-        FromInit::ExecExited { id, .. } | FromInit::ExecFailed { id, .. } => Some(*id),
-        _ => None,
+    fn deadline(&self) -> Option<Instant> {
+        self.ended.iter().filter_map(|end| end.at_last).min()
     }
 }
 
-/// Where what a message starts will write.
-fn outputs(message: &ToInit) -> Vec<StreamId> {
-    let streams = message.streams().into_iter();
-    let outputs = streams.filter(|(_, kind)| *kind != StreamKind::ToPod);
-    outputs.map(|(id, _)| id).collect()
+/// Whether nothing comes after this message: what has waited is told before it.
+fn says_last_word(message: &FromInit) -> bool {
+    matches!(message, FromInit::Finished { .. } | FromInit::Failed(_))
 }
 
 fn make_pipe() -> Result<(OwnedFd, OwnedFd), LinkError> {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use cni_glue::interface::InterfaceConfig;
-use pod::manifest::{Limit, Resources, Verity};
+use pod::manifest::{Limit, Mount, MountOption, Resources, Verity, Volume};
 use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
@@ -49,13 +49,19 @@ pub struct AppResources {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct MachineApp {
-    /// The image's files. The app's changes are kept in memory.
+    /// The image's files. The app's changes are kept in memory, if nothing else is said.
     pub image: MachineImage,
+    /// What is mounted in it: as many as [`crate::protocol::AppSpec::mounts`] has places.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mounts: Vec<MachineMount>,
     /// Its limits.
     #[serde(default)]
     pub resources: Resources,
     /// Most processes and threads, if its limits don't say.
     pub usual_pids: Limit,
+    /// Whether it may make cgroups below its own.
+    #[serde(default)]
+    pub manages_cgroups: bool,
 }
 
 /// Where a machine has an image's files.
@@ -77,4 +83,55 @@ pub enum MachineImage {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         verity: Option<Verity>,
     },
+    /// Among the files that the host shares, together with the app's changes: the whole root filesystem.
+    Shared {
+        /// Among which.
+        share: Share,
+        /// Its name there.
+        name: String,
+    },
+}
+
+/// What is mounted in an app of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum MachineMount {
+    /// Something of the files that the host shares.
+    Shared {
+        /// Among which.
+        share: Share,
+        /// Its name there.
+        name: String,
+        /// How it is mounted.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        options: Vec<MountOption>,
+    },
+    /// Memory.
+    Memory {
+        /// How it is mounted.
+        mount: Mount,
+        /// The volume that it is, if it is one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        volume: Option<Volume>,
+    },
+}
+
+/// Files that the host shares with a machine: a filesystem (virtiofs).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Share {
+    /// Files that the machine alone changes while it runs: it keeps what it has read of them.
+    Own,
+    /// Files that others may change meanwhile.
+    Host,
+}
+
+impl Share {
+    /// The tag of the filesystem.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Own => "fairing-own",
+            Self::Host => "fairing-host",
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod patience;
 pub mod process;
 pub mod stream;
 mod window;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +33,7 @@ use nix::poll::PollFlags;
 use crate::failure::StartFailure;
 use crate::protocol::{FromInit, ToInit};
 
-pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage};
+pub use handed_over::{AppResources, HandedOver, MachineApp, MachineImage, MachineMount, Share};
 pub use process::Process;
 pub use stream::{StreamId, StreamKind};
 
@@ -173,11 +174,6 @@ pub trait InitLink: fmt::Debug {
     /// What to wait for with poll(2), before [`InitLink::advance`]. Nothing once pod init's end is gone.
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
 
-    /// When [`InitLink::advance`] is to be called even if nothing has happened.
-    fn due(&self) -> Option<Instant> {
-        None
-    }
-
     /// Moves what can be moved without waiting, and returns what has been heard. `ready` answers
     /// [`InitLink::interests`] one by one.
     ///
@@ -190,6 +186,11 @@ pub trait InitLink: fmt::Debug {
     /// # Errors
     /// As [`InitLink::advance`].
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError>;
+
+    /// When to call [`InitLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What goes with a message of pod init.
@@ -224,4 +225,9 @@ pub trait MonitorLink: fmt::Debug {
     /// # Errors
     /// [`LinkError::Gone`] if the monitor is gone.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitRequest>, LinkError>;
+
+    /// When to call [`MonitorLink::advance`] though nothing is ready.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 }

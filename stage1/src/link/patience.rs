@@ -128,6 +128,8 @@ mod tests {
         patience.heard(&FromInit::AppExited {
             app: "a".parse().unwrap(),
             outcome: pod::exit::Outcome::Exited { code: 0 },
+            oom_kills: None,
+            out_of_memory: None,
         });
         assert_eq!(patience.due(), due);
     }

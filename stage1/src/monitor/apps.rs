@@ -188,7 +188,8 @@ impl Monitor {
     /// Looks how many processes of the apps that run the kernel has killed because memory was short.
     pub(super) fn count_memory_kills(&mut self, isolator: &mut dyn Isolator) {
         for record in self.apps.iter_mut().filter(|record| record.is_running()) {
-            record.oom_kills = isolator.oom_kills(&record.name);
+            // Where somebody else counts, that was told.
+            record.oom_kills = isolator.oom_kills(&record.name).or(record.oom_kills);
         }
     }
 

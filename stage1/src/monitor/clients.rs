@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use pod::AppName;
-use pod::control::bounds::ANSWER_MAX;
+use pod::control::bounds::{ANSWER_MAX, CGROUPS_MAX};
 use pod::control::{AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
@@ -51,6 +51,9 @@ pub(super) enum Awaited {
     Events,
     /// That it leaves: this app is frozen until then.
     Release(AppName),
+    /// What pod init answers to a question, by the monitor's number for it. It may be that this app is frozen until it
+    /// leaves.
+    Answer { id: u64, holds: Option<AppName> },
 }
 
 /// A command that a client asks for.
@@ -151,7 +154,30 @@ impl Client {
     pub(super) fn holds(&self) -> Option<&AppName> {
         match &self.awaits {
             Awaited::Release(app) => Some(app),
+            Awaited::Answer { holds, .. } => holds.as_ref(),
             _ => None,
+        }
+    }
+
+    /// Whether it waits for the answer to this question.
+    pub(super) fn waits_for_answer(&self, question: u64) -> bool {
+        matches!(self.awaits, Awaited::Answer { id, .. } if id == question)
+    }
+
+    /// Pod init has answered this question.
+    pub(super) fn hear_answer(&mut self, question: u64, response: &Response, is_done: bool) {
+        let Awaited::Answer { id, holds } = &mut self.awaits else {
+            return;
+        };
+        if *id != question {
+            return;
+        }
+        match holds.take().filter(|_| is_done) {
+            Some(app) => {
+                self.await_this(Awaited::Release(app));
+                self.tell(response, &[]);
+            }
+            None => self.end_wait(response),
         }
     }
 
@@ -209,6 +235,7 @@ impl Client {
             Awaited::Turn(_) | Awaited::Start(_) | Awaited::Command(_) => {
                 Instant::now().checked_add(ANSWER_MAX)
             }
+            Awaited::Answer { .. } => Instant::now().checked_add(CGROUPS_MAX),
             _ => None,
         };
         self.awaits = awaited;
@@ -221,7 +248,10 @@ impl Client {
 
     /// It has waited long enough.
     pub(super) fn give_up(&mut self) {
-        let seconds = ANSWER_MAX.as_secs();
+        let seconds = match self.awaits {
+            Awaited::Answer { .. } => CGROUPS_MAX.as_secs(),
+            _ => ANSWER_MAX.as_secs(),
+        };
         let message = match self.awaits {
             Awaited::Turn(_) => {
                 format!("too many commands are being started in this pod, for {seconds} s")

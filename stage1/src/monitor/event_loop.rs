@@ -18,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
+use super::in_machine::Questions;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
 use super::peers::PeerNames;
@@ -46,6 +47,8 @@ pub(super) struct Monitor {
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
+    /// What it can't be without.
+    companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
     listener: Listener,
@@ -67,6 +70,8 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     pub(super) settling: Settling,
     pub(super) commands: u64,
+    /// What pod init has been asked and has not answered.
+    pub(super) questions: Questions,
     pub(super) interrupts: Interrupts,
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
@@ -78,7 +83,7 @@ impl Monitor {
     pub(super) fn new(
         manifest: PodManifest,
         pod_dir: &Path,
-        (init, init_pidfd): (Box<dyn InitLink>, OwnedFd),
+        (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
         (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
@@ -98,6 +103,7 @@ impl Monitor {
             init,
             init_pidfd,
             init_is_dead: false,
+            companions,
             init_code: 0,
             listener,
             signals,
@@ -114,6 +120,7 @@ impl Monitor {
             stop_signal: None,
             settling: Settling::default(),
             commands: 0,
+            questions: Questions::default(),
             interrupts: Interrupts::default(),
             give_up_output: false,
             give_up_output_at: None,
@@ -168,6 +175,10 @@ impl Monitor {
                 self.receive(notification, isolator, ready)?;
             }
             self.reap_init(isolator)?;
+        }
+        if events.companion_died && !self.init_is_dead {
+            self.companions.clear();
+            self.kill_init();
         }
         if events.signal {
             self.take_signals(isolator)?;
@@ -291,6 +302,7 @@ impl Monitor {
             }
             Some(lost) => (exit_code, failure.or(Some(lost.message))),
         };
+        let was_out_of_memory = isolator.was_out_of_memory();
         let waiting = clients
             .into_iter()
             .filter(|client| matches!(client.awaits(), Awaited::PodEnd))
@@ -302,6 +314,7 @@ impl Monitor {
             started,
             exit_code,
             failure,
+            was_out_of_memory,
             waiting,
         };
         Ok((end, diagnostics))
@@ -318,6 +331,8 @@ impl Monitor {
         ];
         if !self.init_is_dead {
             fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
+            let companions = self.companions.iter();
+            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         }
         let link = self.init.interests();
         let of_link = link.len();
@@ -339,7 +354,12 @@ impl Monitor {
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
-            .chain([look_at, of_clients, self.streams.due(), self.init.due()])
+            .chain([
+                look_at,
+                of_clients,
+                self.streams.due(),
+                self.init.deadline(),
+            ])
             .flatten()
             .min();
         let waited = self.settling.wait(&mut fds, next);
@@ -348,6 +368,11 @@ impl Monitor {
         let mut next = || ready.next().unwrap_or(false);
         let (signal, connection) = (next(), next());
         let init_died = !self.init_is_dead && next();
+        let companions = match self.init_is_dead {
+            true => 0,
+            false => self.companions.len(),
+        };
+        let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let room = told.is_some() && next();
@@ -356,6 +381,7 @@ impl Monitor {
             signal,
             connection,
             init_died,
+            companion_died,
             link,
             streams,
             room,
@@ -423,6 +449,7 @@ struct Events {
     signal: bool,
     connection: bool,
     init_died: bool,
+    companion_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
     /// There is room on standard error.

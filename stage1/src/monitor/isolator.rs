@@ -3,11 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use pod::AppName;
-use pod::control::{AppStats, Usage};
+use pod::control::{AppStats, NetworkUse, Usage};
 use pod::feature::Feature;
 use pod::manifest::{App, PodManifest, Resources};
 
 use super::names::PodNetwork;
+use crate::cgroup::Statistics;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
 
@@ -31,6 +32,12 @@ pub trait Isolator {
     /// # Errors
     /// What failed, on what.
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure>;
+
+    /// Processes without which the pod can't go on, by their pidfds: when one ends, pod init's process is killed. Asked once,
+    /// after the start.
+    fn companions(&self) -> Vec<OwnedFd> {
+        Vec::new()
+    }
 
     /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
     /// cgroup. `sockets` are what a service manager hands to it.
@@ -60,11 +67,19 @@ pub trait Isolator {
     /// What failed, for which app.
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure>;
 
+    /// Whether pod init has the cgroups of apps, in a machine of its own. Then it is asked for what an app uses, to change
+    /// its limits and to freeze and thaw it, and the isolator for what is the whole machine's alone.
+    fn asks_pod_init(&self) -> bool {
+        false
+    }
+
     /// Changes the limits of an app that runs, to all of these.
     ///
     /// # Errors
     /// Why that can't be; the limits are what they were then.
-    fn update(&mut self, app: &AppName, resources: &Resources) -> Result<(), StartFailure>;
+    fn update(&mut self, _app: &AppName, _resources: &Resources) -> Result<(), StartFailure> {
+        Err(elsewhere())
+    }
 
     /// Changes those limits of the running pod that are given.
     ///
@@ -73,26 +88,39 @@ pub trait Isolator {
     fn update_pod(&mut self, resources: &Resources) -> Result<(), StartFailure>;
 
     /// What an app uses.
-    fn stats(&mut self, app: &AppName) -> AppStats;
+    fn stats(&mut self, app: &AppName) -> AppStats {
+        Statistics::default().of_app(app.clone())
+    }
 
     /// What all apps use together.
     fn stats_of_pod(&mut self) -> Usage;
 
+    /// What went through its network, where the pod's own processes don't tell.
+    fn network_use(&mut self) -> Option<NetworkUse> {
+        None
+    }
+
     /// How many processes of an app the kernel has killed because memory was short; `None` where nobody counts. Each end of
     /// an app asks.
-    fn oom_kills(&mut self, app: &AppName) -> Option<u64>;
+    fn oom_kills(&mut self, _app: &AppName) -> Option<u64> {
+        None
+    }
 
     /// Freezes all processes of an app.
     ///
     /// # Errors
     /// Why that can't be; none is frozen then.
-    fn freeze(&mut self, app: &AppName) -> Result<(), StartFailure>;
+    fn freeze(&mut self, _app: &AppName) -> Result<(), StartFailure> {
+        Err(elsewhere())
+    }
 
     /// Thaws them.
     ///
     /// # Errors
     /// Why that can't be.
-    fn thaw(&mut self, app: &AppName) -> Result<(), StartFailure>;
+    fn thaw(&mut self, _app: &AppName) -> Result<(), StartFailure> {
+        Err(elsewhere())
+    }
 
     /// Makes the pod's network and joins what it is to join.
     ///
@@ -122,9 +150,19 @@ pub trait Isolator {
         StartFailure::other("pod init was killed")
     }
 
+    /// Whether it was the kernel, because the host had no memory left for it. Asked once it has ended.
+    fn was_out_of_memory(&self) -> bool {
+        false
+    }
+
     /// Removes what the isolator has made outside of the pod. Nothing of the pod runs any more.
     ///
     /// # Errors
     /// What failed, on what.
     fn clean_up(&mut self) -> Result<(), StartFailure>;
+}
+
+/// What who has no cgroups of apps answers.
+fn elsewhere() -> StartFailure {
+    StartFailure::other("the cgroups of apps are not on this host")
 }

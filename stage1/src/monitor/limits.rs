@@ -5,17 +5,21 @@ use pod::control::EventKind;
 use pod::manifest::{Contradiction, Resources};
 
 use super::event_loop::Monitor;
+use super::in_machine::of_apps_together;
 use super::isolator::Isolator;
+use super::records::AppRecord;
+use super::requests::{Answer, DONE};
 use crate::failure::StartFailure;
 
 impl Monitor {
     /// Gives an app all of these limits and no other.
     pub(super) fn update(
         &mut self,
+        index: usize,
         app: &AppName,
         resources: Resources,
         isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
+    ) -> Answer {
         self.is_open()?;
         let record = self.known(app)?;
         offers(isolator, &resources)?;
@@ -28,7 +32,11 @@ impl Monitor {
             before = std::mem::replace(&mut entry.resources, resources.clone());
         }
         if has_cgroup {
-            isolator.update(app, &before.changed_to(&resources, pids))?;
+            let changed = before.changed_to(&resources, pids);
+            if isolator.asks_pod_init() {
+                return self.ask_limit(index, app, changed, (before, resources));
+            }
+            isolator.update(app, &changed)?;
         }
         if let Err(failure) = self.write(manifest) {
             if has_cgroup {
@@ -38,16 +46,17 @@ impl Monitor {
             return Err(failure);
         }
         self.emit(Some(app.clone()), EventKind::Updated);
-        Ok(())
+        DONE
     }
 
     /// Changes those of an app's limits that are given.
     pub(super) fn limit_app(
         &mut self,
+        index: usize,
         app: &AppName,
         given: &Resources,
         isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
+    ) -> Answer {
         self.is_open()?;
         let has_cgroup = self.known(app)?.runs_or_starts();
         let mut manifest = self.manifest.clone();
@@ -60,7 +69,11 @@ impl Monitor {
         offers(isolator, &after)?;
         entry.resources = after.clone();
         if has_cgroup {
-            isolator.update(app, &asked(&before, &after, given))?;
+            let asked = asked(&before, &after, given);
+            if isolator.asks_pod_init() {
+                return self.ask_limit(index, app, asked, (before, after));
+            }
+            isolator.update(app, &asked)?;
         }
         if let Err(failure) = self.write(manifest) {
             if has_cgroup {
@@ -71,15 +84,16 @@ impl Monitor {
             return Err(failure);
         }
         self.emit(Some(app.clone()), EventKind::Updated);
-        Ok(())
+        DONE
     }
 
     /// Changes those of the whole pod's limits that are given.
     pub(super) fn limit_pod(
         &mut self,
+        index: usize,
         given: &Resources,
         isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
+    ) -> Answer {
         self.is_open()?;
         let mut manifest = self.manifest.clone();
         let before = manifest.resources.clone();
@@ -90,7 +104,16 @@ impl Monitor {
         if let Some(feature) = required.iter().find(|feature| !offered.contains(feature)) {
             return Err(lacks(*feature));
         }
-        isolator.update_pod(&asked(&before, &after, given))?;
+        let asked = asked(&before, &after, given);
+        let asks_pod_init = isolator.asks_pod_init();
+        if asks_pod_init {
+            self.free(index)?;
+            self.no_limit_changes(None)?;
+        }
+        isolator.update_pod(&asked)?;
+        if asks_pod_init && !of_apps_together(&asked).is_unlimited() {
+            return self.ask_pod_limit(index, &asked, (before, after));
+        }
         if let Err(failure) = self.write(manifest) {
             // As above.
             let none = pod::manifest::Limit::Unlimited;
@@ -98,7 +121,7 @@ impl Monitor {
             return Err(failure);
         }
         self.emit(None, EventKind::Updated);
-        Ok(())
+        DONE
     }
 
     pub(super) fn pause(
@@ -123,6 +146,9 @@ impl Monitor {
         app: &AppName,
         isolator: &mut dyn Isolator,
     ) -> Result<(), StartFailure> {
+        if isolator.asks_pod_init() {
+            return self.thaw_in_machine(app);
+        }
         if !self.known(app)?.paused {
             return Ok(());
         }
@@ -136,7 +162,8 @@ impl Monitor {
 
     /// Thaws all that is frozen: it is about to be asked to end.
     pub(super) fn resume_all(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
-        let paused = self.apps.iter().filter(|record| record.paused);
+        let is_paused = |record: &&AppRecord| record.paused || self.questions.pause(&record.name);
+        let paused = self.apps.iter().filter(is_paused);
         let names: Vec<AppName> = paused.map(|record| record.name.clone()).collect();
         names
             .iter()

@@ -11,6 +11,7 @@ mod descriptors;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
+mod in_machine;
 mod interrupts;
 mod isolator;
 mod joining;
@@ -185,7 +186,7 @@ fn start_and_serve(
     event_loop::Monitor::new(
         manifest,
         pod.path(),
-        (link, process),
+        (link, process, isolator.companions()),
         (listener, client),
         streams,
         peers,

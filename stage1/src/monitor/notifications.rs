@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::control::{EventKind, Response};
-use pod::exit::Outcome;
+use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{AppFailure, Lifetime};
 use pod::timestamp::Timestamp;
 
@@ -43,7 +43,24 @@ impl Monitor {
             }
             FromInit::AppFailed { app, failure } => self.app_failed(&app, failure, isolator),
             FromInit::Failed(failure) => self.end = Some(Err(self.interrupted(failure))),
-            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
+            FromInit::AppExited {
+                app,
+                outcome,
+                oom_kills,
+                out_of_memory,
+            } => {
+                if let Some(record) = self.record(&app) {
+                    record.oom_kills = oom_kills;
+                    record.out_of_memory = out_of_memory;
+                }
+                self.app_exited(&app, outcome, isolator);
+            }
+            FromInit::OomKills { app, oom_kills } => {
+                if let Some(record) = self.record(&app) {
+                    record.oom_kills = Some(oom_kills);
+                }
+            }
+            FromInit::Cgroups { id, answer } => self.answered(id, answer, isolator)?,
             FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
             FromInit::PeersUpdated { failure } => {
                 if let Some(peers) = &mut self.peers {
@@ -87,6 +104,7 @@ impl Monitor {
             app.starting = false;
             app.end = None;
             app.oom_kills = None;
+            app.out_of_memory = None;
         }
         if let (Some((stream, terminal)), Some(app)) = (terminal, self.manifest.app(name)) {
             self.streams.attach_terminal(app, stream, terminal)?;
@@ -165,7 +183,7 @@ impl Monitor {
             app.process = None;
             app.terminal = None;
             app.paused = false;
-            app.oom_kills = oom_kills;
+            app.oom_kills = oom_kills.or(app.oom_kills);
             app.end = Some((Timestamp::now(), outcome));
         }
         self.streams.app_ended(name);
@@ -199,10 +217,16 @@ impl Monitor {
         else {
             return;
         };
-        let app = self.manifest.app(name);
-        let limit = app.and_then(|app| app.resources.memory.limit?.value());
+        let whose = self.record(name).and_then(|record| record.out_of_memory);
+        let resources = match whose {
+            None | Some(OutOfMemory::App) => self.manifest.app(name).map(|app| &app.resources),
+            Some(OutOfMemory::Pod) => Some(&self.manifest.resources),
+            Some(OutOfMemory::Machine | OutOfMemory::Host) => None,
+        };
+        let limit = resources.and_then(|resources| resources.memory.limit?.value());
         let limit = limit.map_or_else(String::new, |bytes| format!(" (limit {})", amount(bytes)));
-        let line = format!("app {name}: killed: out of memory{limit}");
+        let whose = whose.map_or("", OutOfMemory::words);
+        let line = format!("app {name}: killed: out of memory{whose}{limit}");
         self.diagnostics.tell(&line);
     }
 

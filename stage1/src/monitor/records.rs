@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pod::control::{LiveApp, Response};
-use pod::exit::{AppStatus, Outcome, PodExit, RECORD_VERSION};
+use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit, RECORD_VERSION};
 use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::SeqPacket;
 use pod::timestamp::Timestamp;
@@ -28,6 +28,8 @@ pub(super) struct AppRecord {
     pub(super) stored: bool,
     /// How many of its processes the kernel has killed because memory was short, when that was looked at last.
     pub(super) oom_kills: Option<u64>,
+    /// What had no memory left, if that is why it was killed.
+    pub(super) out_of_memory: Option<OutOfMemory>,
 }
 
 impl AppRecord {
@@ -43,6 +45,7 @@ impl AppRecord {
             restarts: 0,
             stored: false,
             oom_kills: None,
+            out_of_memory: None,
         }
     }
 
@@ -74,6 +77,7 @@ impl AppRecord {
             paused: self.paused,
             restarts: self.restarts,
             oom_kills: self.oom_kills,
+            out_of_memory: self.out_of_memory,
         }
     }
 
@@ -89,6 +93,7 @@ impl AppRecord {
             outcome,
             exit_code: outcome.exit_code(),
             oom_kills: self.oom_kills,
+            out_of_memory: self.out_of_memory,
         };
         status.store(pod_dir, &self.name)?;
         self.stored = true;
@@ -131,6 +136,8 @@ pub(super) struct PodEnd {
     pub(super) started: Option<Timestamp>,
     pub(super) exit_code: i32,
     pub(super) failure: Option<String>,
+    /// Whether the host had no memory left for what the pod ran in.
+    pub(super) was_out_of_memory: bool,
     /// Who waits for this end.
     pub(super) waiting: Vec<SeqPacket>,
 }
@@ -145,8 +152,9 @@ impl PodEnd {
                 // An app whose end nobody reported went down with the pod.
                 let killed = Outcome::Signaled {
                     signal: 9,
-                    oom_killed: false,
+                    oom_killed: self.was_out_of_memory,
                 };
+                app.out_of_memory = self.was_out_of_memory.then_some(OutOfMemory::Host);
                 app.end = Some((now, killed));
             }
             result = result.and(app.store(pod_dir));

@@ -20,7 +20,7 @@ use crate::protocol::ToInit;
 /// What a request comes to.
 pub(super) type Answer = Result<Option<Response>, StartFailure>;
 
-const DONE: Answer = Ok(Some(Response::Done));
+pub(super) const DONE: Answer = Ok(Some(Response::Done));
 
 impl Monitor {
     /// Serves what clients have sent: one request of each.
@@ -175,22 +175,26 @@ impl Monitor {
             }
             Request::Stats { app } => {
                 let whole = app.is_none().then(|| isolator.stats_of_pod());
+                let network = isolator.network_use();
+                if isolator.asks_pod_init() {
+                    let apps = self.chosen(app)?;
+                    return self.ask_stats(index, apps, (whole, network));
+                }
                 let apps = self.stats(app, isolator)?;
                 let time = Timestamp::now();
-                let stats = PodStats { time, apps, whole };
+                let stats = PodStats {
+                    time,
+                    apps,
+                    whole,
+                    network,
+                };
                 Ok(Some(Response::Stats(Box::new(stats))))
             }
-            Request::Update { app, resources } => {
-                self.update(&app, *resources, isolator)?;
-                DONE
-            }
-            Request::Limit { app, resources } => {
-                match app {
-                    Some(app) => self.limit_app(&app, &resources, isolator)?,
-                    None => self.limit_pod(&resources, isolator)?,
-                }
-                DONE
-            }
+            Request::Update { app, resources } => self.update(index, &app, *resources, isolator),
+            Request::Limit { app, resources } => match app {
+                Some(app) => self.limit_app(index, &app, &resources, isolator),
+                None => self.limit_pod(index, &resources, isolator),
+            },
             Request::ReopenLog { app } => {
                 if let Some(app) = &app {
                     self.known(app)?;
@@ -203,6 +207,9 @@ impl Monitor {
                 if apps.is_empty() {
                     return Err(StartFailure::other("no app of the pod runs"));
                 }
+                if isolator.asks_pod_init() {
+                    return self.ask_pause(index, self.which(apps, false), None);
+                }
                 for app in apps {
                     self.pause(&app, isolator)?;
                 }
@@ -211,13 +218,20 @@ impl Monitor {
             Request::Hold { app } => {
                 self.free(index)?;
                 if !self.known(&app)?.paused {
+                    if isolator.asks_pod_init() {
+                        return self.ask_pause(index, vec![app.clone()], Some(app));
+                    }
                     self.pause(&app, isolator)?;
                     self.await_at(index, Awaited::Release(app))?;
                 }
                 DONE
             }
             Request::Resume { app } => {
-                for app in self.chosen(app)? {
+                let apps = self.chosen(app)?;
+                if isolator.asks_pod_init() {
+                    return self.ask_resume(index, self.which(apps, true));
+                }
+                for app in apps {
                     self.resume(&app, isolator)?;
                 }
                 DONE
@@ -254,7 +268,7 @@ impl Monitor {
         self.await_at(index, Awaited::Turn(Box::new(asked)))
     }
 
-    fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {
+    pub(super) fn await_at(&mut self, index: usize, awaited: Awaited) -> Answer {
         if let Some(client) = self.clients.get_mut(index) {
             client.await_this(awaited);
         }
@@ -262,7 +276,7 @@ impl Monitor {
     }
 
     /// Whether this connection may begin to wait for something.
-    fn free(&self, index: usize) -> Result<(), StartFailure> {
+    pub(super) fn free(&self, index: usize) -> Result<(), StartFailure> {
         if self
             .clients
             .get(index)
@@ -332,6 +346,12 @@ impl Monitor {
                 Ok(running.map(|record| record.name.clone()).collect())
             }
         }
+    }
+
+    /// Those of these apps that are paused, or those that are not.
+    fn which(&self, mut apps: Vec<AppName>, paused: bool) -> Vec<AppName> {
+        apps.retain(|app| self.known(app).is_ok_and(|record| record.paused == paused));
+        apps
     }
 
     fn stats(

@@ -5,9 +5,10 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
+use pod::manifest::{App, Capability, Network, PodManifest, Resources, Seccomp};
 
 use super::descriptors;
+use super::in_machine::of_apps_together;
 use super::isolator::Isolator;
 use super::joining::Joining;
 use super::names;
@@ -129,6 +130,10 @@ pub(super) fn tell_init(
             .selinux
             .as_ref()
             .map(|labels| labels.mount_label.clone()),
+        resources: match isolator.asks_pod_init() {
+            true => of_apps_together(&manifest.resources),
+            false => Resources::default(),
+        },
     };
     descriptors::make_room_for_apps(manifest.apps.len());
     link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;

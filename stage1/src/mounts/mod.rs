@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::manifest::{
-    ImageRecord, Medium, Mount, MountOption, MountSource, Volume, VolumeName, VolumeSource,
-    empty_volume_dir,
+    ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume, VolumeName,
+    VolumeSource, empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
 use pod::selinux::Context;
@@ -44,6 +44,18 @@ pub struct VolumePlaces {
     pub data: PathBuf,
     /// The directory of unpacked layers.
     pub layers: PathBuf,
+}
+
+impl VolumePlaces {
+    /// None: there is nothing but memory.
+    pub(crate) fn none() -> Self {
+        let nowhere = || PathBuf::from("/nonexistent");
+        Self {
+            pod: nowhere(),
+            data: nowhere(),
+            layers: nowhere(),
+        }
+    }
 }
 
 /// The volumes of a pod, as far as they have been needed.
@@ -79,6 +91,13 @@ impl Volumes {
             own: BTreeMap::new(),
             ids,
             label,
+        }
+    }
+
+    /// Knows a volume that an app brings along, too.
+    pub(crate) fn add(&mut self, volume: Volume) {
+        if !self.volumes.iter().any(|known| known.name == volume.name) {
+            self.volumes.push(volume);
         }
     }
 
@@ -293,6 +312,27 @@ impl Volumes {
         let filesystem = self.own.entry(name.clone()).or_insert(filesystem);
         filesystem.copy(wanted.sub_path, wanted.attributes)
     }
+}
+
+/// Whether what is mounted is a filesystem in memory.
+pub fn is_memory(mount: &Mount, manifest: &PodManifest) -> bool {
+    match &mount.source {
+        MountSource::Tmpfs { .. } => true,
+        MountSource::Volume { name, .. } => {
+            let mut volumes = manifest.volumes.iter();
+            volumes.any(|volume| volume.name == *name && is_in_memory(volume))
+        }
+        _ => false,
+    }
+}
+
+/// A mount of what was opened, with these options.
+pub(crate) fn of_opened(source: &OwnedFd, options: &[MountOption]) -> Result<OwnedFd, Errno> {
+    let attributes = Attributes::of(options);
+    // What is mounted below it is found on the way.
+    let mount = copy_of(source.as_fd(), false)?;
+    set(mount.as_fd(), &attributes)?;
+    Ok(mount)
 }
 
 fn in_it(what: String, sub_path: Option<&str>) -> String {

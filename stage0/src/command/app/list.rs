@@ -38,6 +38,7 @@ const FIELDS: &[&str] = &[
     "outcome",
     "new-privileges",
     "oom-kills",
+    "out-of-memory",
     "terminal",
     "stdin",
     "stop-signal",

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use clap::Args;
+use engine::images::commit::change;
 use engine::images::fetch as fetching;
 use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_document::Platform;
 use image_store::{ContentError, ImageArgument, ImageSettings, ImageSource, StoreError};
 
+use crate::arguments::label::label;
 use crate::arguments::local_name::local;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -130,17 +132,26 @@ impl Settings {
                 .map_err(|reason| Failure::Usage(format!("--{flag} {text:?}: {reason}"))),
         };
         let mut labels = BTreeMap::new();
-        for label in &self.label {
-            let (name, value) = pair("label", label)?;
-            labels.insert(name.to_owned(), value.to_owned());
+        let wrong = |flag: &str, text: &str| {
+            let message = format!("--{flag} {text:?}: ");
+            move |reason: String| Failure::Usage(message + &reason)
+        };
+        for text in &self.label {
+            pair("label", text)?;
+            labels.extend([label(text).map_err(wrong("label", text))?]);
+        }
+        // They have to be what `commit --change` takes.
+        for (flag, instruction, value) in [
+            ("user", "USER", &self.user),
+            ("stop-signal", "STOPSIGNAL", &self.stop_signal),
+            ("workdir", "WORKDIR", &self.workdir),
+        ] {
+            if let Some(value) = value {
+                change(&format!("{instruction} {value}")).map_err(wrong(flag, value))?;
+            }
         }
         for variable in &self.env {
             pair("env", variable)?;
-        }
-        if let Some(folder) = self.workdir.as_ref().filter(|dir| !dir.starts_with('/')) {
-            return Err(Failure::Usage(format!(
-                "--workdir {folder:?}: it must begin with \"/\""
-            )));
         }
         Ok(ImageSettings {
             entrypoint: words("entrypoint", self.entrypoint)?,
@@ -156,7 +167,8 @@ impl Settings {
 
 fn pair<'a>(flag: &str, text: &'a str) -> Result<(&'a str, &'a str), Failure> {
     text.split_once('=')
-        .filter(|(name, _)| !name.is_empty() && !text.contains('\0'))
+        .filter(|(name, _)| !name.is_empty() && !name.contains(char::is_control))
+        .filter(|_| !text.contains('\0'))
         .ok_or_else(|| Failure::Usage(format!("--{flag} {text:?}: write NAME=VALUE")))
 }
 
@@ -185,7 +197,7 @@ mod tests {
             );
         }
         assert_eq!(pair("env", "A=b=c").unwrap(), ("A", "b=c"));
-        for bad in ["=b", "A", "A=\0"] {
+        for bad in ["=b", "A", "A=\0", "A\nB=c"] {
             let error = pair("env", bad).unwrap_err();
             assert!(matches!(error, Failure::Usage(_)), "{bad:?}");
         }

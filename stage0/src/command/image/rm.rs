@@ -20,7 +20,8 @@ pub(crate) struct Rm {
     /// References, or the beginnings of digests
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
-    /// Also remove names of images that pods use, and all names of a digest; what pods use stays until they are removed
+    /// Also remove names of images that pods use, and all names of a digest; what pods use stays until they are removed,
+    /// and images that are not there are no failure
     #[arg(short, long)]
     force: bool,
     /// Images that are not there are no failure
@@ -51,7 +52,13 @@ impl Subcommand for Rm {
             force: self.force,
         };
         let result = for_each(&self.images, |image| match removal.remove(image) {
-            Err(Failure::Engine(Error::Store(StoreError::UnknownImage { .. }))) if self.ignore => {
+            Err(Failure::Engine(Error::Store(StoreError::UnknownImage { .. })))
+                if self.ignore || self.force =>
+            {
+                // Whoever forces it wants that it is gone. It may be a slip all the same.
+                if !self.ignore {
+                    output::warn(&format!("no image of the store is called `{image}`"));
+                }
                 Ok(())
             }
             other => other,

@@ -194,6 +194,7 @@ mod tests {
             exit_code: None,
             outcome: None,
             oom_kills: None,
+            out_of_memory: None,
             verification: VerificationRecord {
                 policy: "insecure".into(),
                 rule_prefix: None,

@@ -3,7 +3,7 @@
 use engine::pods::mount_view::MountKind;
 use engine::pods::view::{AppState, AppView, PodView};
 use pod::State;
-use pod::exit::Outcome;
+use pod::exit::{OutOfMemory, Outcome};
 use pod::timestamp::Timestamp;
 use serde_json::{Value, json};
 
@@ -182,7 +182,9 @@ impl Row<'_> {
         match (&self.pod.damaged, self.exit_code()) {
             (Some(_), _) => state.push_str(" (damaged)"),
             (None, Some(code)) if self.ran_out_of_memory() => {
-                state.push_str(&format!(" ({code}), out of memory"));
+                let whose = self.speaking().and_then(|app| app.out_of_memory);
+                let whose = whose.map_or("", OutOfMemory::words);
+                state.push_str(&format!(" ({code}), out of memory{whose}"));
             }
             (None, Some(code)) => state.push_str(&format!(" ({code})")),
             (None, None) => {}

@@ -9,7 +9,7 @@ use super::pin::Pin;
 use crate::console::output;
 use crate::context::Context;
 use crate::terminal::question;
-use crate::wording::failure::Failure;
+use crate::wording::failure::{Failure, one_line};
 
 /// The questions of one command: about each image, one.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ fn ask(context: &Context, pin: &Pin, failure: Failure) -> Result<(), Failure> {
         return Ok(());
     }
     for line in failure.advice() {
-        output::error(&format!("  {line}\n"));
+        output::error(&format!("  {}\n", one_line(&line)));
     }
     Err(Failure::Printed {
         first: Box::new(failure),

@@ -52,7 +52,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("decryption-key", "encrypted images are not there yet"),
     (
         "detach-keys",
-        "there is nothing to detach from: `--detach` runs a pod in the background",
+        "a pod in the foreground ends with this command; `fairing run --detach --tty --interactive IMAGE` and then `fairing attach --detach-keys ctrl-x POD` make one that can be left",
     ),
     (
         "disable-content-trust",

@@ -1,0 +1,107 @@
+//! What of a pod's limits the host sees to, which has the whole machine: pod init sees to the rest in there.
+
+use pod::manifest::{Limit, Memory, Pids, Resources};
+use stage1::failure::StartFailure;
+
+use crate::size::{MEBIBYTE, OVERHEAD, Size};
+
+/// What the program that runs a machine takes beside the machine's memory: its own, what it translates, and the files that
+/// it reads.
+const VMM_OVERHEAD: u64 = 256 * MEBIBYTE;
+
+/// The limits of the host's cgroup of a pod in a machine of this size. The machine is as large as the pod's limit of memory
+/// says and what its kernel takes, and the program that runs it takes some, too.
+pub(crate) fn of_host(resources: &Resources, size: Size) -> Resources {
+    let machine = size.memory.saturating_mul(MEBIBYTE);
+    let memory = &resources.memory;
+    let with_overhead = |limit: Limit, beside: u64| match limit {
+        Limit::At(bytes) => Limit::At(bytes.saturating_add(beside)),
+        Limit::Unlimited => Limit::Unlimited,
+    };
+    let limit = memory.limit.map(|limit| match limit {
+        Limit::At(_) => Limit::At(machine.saturating_add(VMM_OVERHEAD)),
+        Limit::Unlimited => Limit::Unlimited,
+    });
+    // As much swap as is asked for.
+    let beside = match (memory.limit, limit) {
+        (Some(Limit::At(asked)), Some(Limit::At(host))) => host.saturating_sub(asked),
+        _ => 0,
+    };
+    Resources {
+        memory: Memory {
+            limit,
+            swap: memory.swap.map(|swap| with_overhead(swap, beside)),
+            ..*memory
+        },
+        // Those of the program are not the pod's.
+        pids: Pids::default(),
+        ..resources.clone()
+    }
+}
+
+/// The same of limits that change while the machine runs. It keeps the memory that it has.
+///
+/// # Errors
+/// If there is not as much memory in it.
+pub(crate) fn changed_on_host(
+    resources: &Resources,
+    size: Size,
+) -> Result<Resources, StartFailure> {
+    let machine = size.memory.saturating_mul(MEBIBYTE);
+    let most = machine.saturating_sub(OVERHEAD);
+    if let Some(Limit::At(asked)) = resources.memory.limit
+        && asked > most
+    {
+        return Err(StartFailure::other(format!(
+            "the virtual machine has {} MiB of memory since its start, {} MiB of them for apps: the pod can't have more",
+            machine / MEBIBYTE,
+            most / MEBIBYTE
+        )));
+    }
+    Ok(Resources {
+        memory: Memory::default(),
+        pids: Pids::default(),
+        ..resources.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(limit: Limit, swap: Option<Limit>) -> Resources {
+        Resources {
+            memory: Memory {
+                limit: Some(limit),
+                swap,
+                ..Memory::default()
+            },
+            pids: Pids {
+                limit: Some(Limit::At(7)),
+            },
+            ..Resources::default()
+        }
+    }
+
+    #[test]
+    fn the_host_gives_a_machine_its_memory_and_what_it_takes_beside_that() {
+        let size = Size {
+            memory: 384,
+            cpus: 1,
+        };
+        let mib = |number: u64| Limit::At(number * MEBIBYTE);
+        let host = of_host(&memory(mib(256), Some(mib(512))), size);
+        assert_eq!(host.memory.limit, Some(mib(640)));
+        assert_eq!(host.memory.swap, Some(mib(896)));
+        assert_eq!(host.pids, Pids::default());
+        let host = of_host(&memory(Limit::Unlimited, None), size);
+        assert_eq!(host.memory.limit, Some(Limit::Unlimited));
+        assert!(of_host(&Resources::default(), size).is_unlimited());
+        assert_eq!(
+            changed_on_host(&memory(mib(256), None), size),
+            Ok(Resources::default())
+        );
+        let refused = changed_on_host(&memory(mib(257), None), size).unwrap_err();
+        assert!(refused.message.contains("256 MiB"), "{refused}");
+    }
+}
