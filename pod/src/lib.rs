@@ -76,6 +76,7 @@ pub mod kernel;
 pub mod layout;
 pub mod lock;
 pub mod machine;
+pub mod machine_parts;
 pub mod manifest;
 pub mod named_volumes;
 pub mod names;

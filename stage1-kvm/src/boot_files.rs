@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use image_layer::sha256;
 use image_name::Digest;
 use pod::machine::MachineRecord;
+use pod::machine_parts::{Kernel, MODULES, VERITY, find};
 use pod::record::Version;
 use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
-use crate::kernel::{Kernel, Modules, extract, find};
+use crate::kernel::{Modules, extract};
 use crate::vmm::Machine;
 
 /// The directory of all of them, in that of images and pods.
@@ -25,19 +26,8 @@ const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
 const FORM: u32 = 3;
 
-/// Modules of which a pod needs each, built into the kernel or not.
-const MODULES: [&str; 6] = [
-    "virtio_mmio",
-    "virtio_console",
-    "virtio_blk",
-    "virtio_net",
-    "erofs",
-    "overlay",
-];
 /// What others ask for in a way that their files don't tell, and what pods with volumes need.
 const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs"];
-/// By which a kernel checks disks while it reads them.
-const VERITY: &str = "dm_verity";
 
 /// The files, open for reading.
 #[derive(Debug)]
@@ -86,7 +76,7 @@ pub(crate) fn provide(
     kernel: Option<&Path>,
     pod_init: &Path,
 ) -> Result<BootFiles, StartFailure> {
-    let kernel = find(kernel)?;
+    let kernel = find(kernel).map_err(|error| StartFailure::other(error.to_string()))?;
     let folder = data.join(FOLDER);
     let name = name(&kernel.image, pod_init)?;
     let place = folder.join(&name);
