@@ -44,12 +44,7 @@ impl Netns {
             addresses,
             routes,
         } = config;
-        let links = self
-            .rtnetlink()
-            .links()
-            .map_err(NetworkError::at("list network interfaces"))?;
-        let found = links.iter().find(|link| link.mac == Some(*mac));
-        let index = found.ok_or(NetworkError::NoInterface(*mac))?.index;
+        let index = self.index_of(*mac)?;
         let mut batch = Batch::default();
         link::rename(&mut batch, index, name, *mtu);
         for net in addresses {
@@ -72,6 +67,30 @@ impl Netns {
         self.rtnetlink()
             .apply_all(&batch)
             .map_err(NetworkError::at(format!("set up the interface {name}")))
+    }
+
+    /// Gives an interface of this namespace, which is down, another hardware address.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if there is none with the old one, or the kernel refuses.
+    pub fn change_mac(&mut self, old: Mac, new: Mac) -> Result<(), NetworkError> {
+        let index = self.index_of(old)?;
+        let mut batch = Batch::default();
+        link::set_mac(&mut batch, index, new);
+        self.rtnetlink()
+            .apply_all(&batch)
+            .map_err(NetworkError::at(format!(
+                "change the address {old} to {new}"
+            )))
+    }
+
+    fn index_of(&mut self, mac: Mac) -> Result<u32, NetworkError> {
+        let links = self
+            .rtnetlink()
+            .links()
+            .map_err(NetworkError::at("list network interfaces"))?;
+        let found = links.iter().find(|link| link.mac == Some(mac));
+        Ok(found.ok_or(NetworkError::NoInterface(mac))?.index)
     }
 }
 
@@ -117,6 +136,20 @@ mod tests {
         }
         assert!(ip(&netns, "route").contains("default via 10.9.0.1 dev net0"));
         assert!(ip(&netns, "-6 route").contains("default via fd00:9::1 dev net0"));
+    }
+
+    #[test]
+    fn an_interface_gets_another_hardware_address_and_is_found_by_that() {
+        let mut netns = Netns::with_loopback().unwrap();
+        ip(
+            &netns,
+            "link add eth7 address 02:00:00:00:00:07 type veth peer name other",
+        );
+        let [old, new] = ["02:00:00:00:00:07", "0a:58:0a:09:00:02"].map(|mac| mac.parse().unwrap());
+        netns.change_mac(old, new).unwrap();
+        assert!(ip(&netns, "link show eth7").contains("0a:58:0a:09:00:02"));
+        let error = netns.change_mac(old, new).unwrap_err().to_string();
+        assert!(error.contains("02:00:00:00:00:07"), "{error}");
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub mod network;
 pub mod phase;
 pub mod pods_dir;
 mod private_dir;
+pub mod processes;
 pub mod record;
 pub mod removal;
 mod renaming;
@@ -92,6 +93,7 @@ pub mod seqpacket;
 pub mod signal;
 pub mod stage1;
 mod sys;
+pub mod templates;
 pub mod timestamp;
 pub mod volumes;
 

@@ -34,6 +34,7 @@ const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs
 pub(crate) struct BootFiles {
     pub(crate) kernel: File,
     pub(crate) initramfs: File,
+<<<<<<< HEAD
     pub(crate) record: Record,
 }
 
@@ -64,6 +65,28 @@ impl Record {
             cpus: machine.size.cpus,
             checks_disks,
         }
+=======
+    /// The directory where they are.
+    pub(crate) place: PathBuf,
+}
+
+impl BootFiles {
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            kernel: self.kernel.try_clone()?,
+            initramfs: self.initramfs.try_clone()?,
+            place: self.place.clone(),
+        })
+    }
+
+    /// All of the first root.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub(crate) fn read_initramfs(&self) -> Result<Vec<u8>, StartFailure> {
+        let path = self.place.join(INITRAMFS);
+        fs::read(&path).map_err(failed("read", &path))
+>>>>>>> main
     }
 }
 
@@ -120,12 +143,14 @@ fn name(kernel: &Path, pod_init: &Path) -> Result<String, StartFailure> {
     Ok(sha256(all.as_bytes()).hex().to_owned())
 }
 
-fn facts_of(found: &Metadata) -> String {
+/// What differs where another file has taken the place of one.
+pub(crate) fn facts_of(found: &Metadata) -> String {
     let (inode, size) = (found.ino(), found.size());
     let changed = (found.ctime(), found.ctime_nsec());
     format!("{inode} {size} {}.{}", changed.0, changed.1)
 }
 
+<<<<<<< HEAD
 /// The files of a directory, if they are what was made.
 fn open(place: &Path) -> io::Result<Option<BootFiles>> {
     let kernel = File::open(place.join(KERNEL))?;
@@ -142,6 +167,14 @@ fn open(place: &Path) -> io::Result<Option<BootFiles>> {
         initramfs,
         record,
     }))
+=======
+fn open(place: &Path) -> io::Result<BootFiles> {
+    Ok(BootFiles {
+        kernel: File::open(place.join(KERNEL))?,
+        initramfs: File::open(place.join(INITRAMFS))?,
+        place: place.to_owned(),
+    })
+>>>>>>> main
 }
 
 fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {

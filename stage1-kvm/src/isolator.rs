@@ -19,12 +19,13 @@ use crate::boot_files;
 use crate::disks::Disks;
 use crate::interfaces::Interfaces;
 use crate::limits;
-use crate::machine::{self, Parts};
+use crate::machine::{self, Origin, Parts, Started, Starter};
 use crate::output::Output;
 use crate::patience::patience;
 use crate::qemu::Qemu;
 use crate::shared_files::{AppFiles, SharedFiles};
 use crate::size::{Size, size};
+use crate::template;
 use crate::tsc::Measurement;
 use crate::vmm::Vmm;
 
@@ -82,6 +83,7 @@ pub(crate) struct Kvm {
     disks: Disks,
     interfaces: Interfaces,
     files: SharedFiles,
+    beginning: template::Beginning,
 }
 
 impl Kvm {
@@ -96,6 +98,7 @@ impl Kvm {
             disks: Disks::default(),
             interfaces: Interfaces::default(),
             files: SharedFiles::new(uuid, run_dir),
+            beginning: template::Beginning::default(),
         }
     }
 
@@ -152,16 +155,39 @@ impl Isolator for Kvm {
             size: self.size,
             boot,
             disks,
+<<<<<<< HEAD
             checks_disks: self.disks.are_checked(),
             interfaces,
+=======
+            interfaces: interfaces
+                .into_iter()
+                .map(|(tap, mac)| (Some(tap), mac))
+                .collect(),
+>>>>>>> main
             shares,
             tsc_khz: measurement.finish(),
         };
-        let (process, link) = machine::start(&*self.vmm, &program, manifest, parts, cgroups)?;
+        let starter = Starter {
+            vmm: &*self.vmm,
+            program: &program,
+            manifest,
+            cgroups,
+        };
+        let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir) {
+            Some(copy) => copy,
+            None => {
+                let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
+                (process, link)
+            }
+        };
         Ok(StartedInit {
             process,
             link: Box::new(ToMachine::new(link, patience(asked.accelerator))?),
         })
+    }
+
+    fn take_warning(&mut self) -> Option<String> {
+        self.beginning.take_warning()
     }
 
     fn hand_over(

@@ -1,5 +1,6 @@
 //! Putting a machine together, and starting the program that runs it.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::path::{Path, PathBuf};
 use cni_glue::mac::Mac;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use pod::PodUuid;
-use pod::manifest::{Accelerator, PodManifest};
+use pod::manifest::{Accelerator, PodManifest, VirtualMachine};
+use rustix::io::write;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::link::Share;
@@ -15,7 +17,7 @@ use stage1::link::Share;
 use crate::boot_files::BootFiles;
 use crate::launcher::{self, FIRST, Identity, Program};
 use crate::size::Size;
-use crate::vmm::{Machine, Vmm};
+use crate::vmm::{Backing, Beginning, Boot, Machine, Vmm};
 
 /// The users as whom machines run: one of these for each pod.
 const USERS: u32 = 0x7000_0000;
@@ -31,14 +33,41 @@ pub(crate) struct Parts {
     pub(crate) size: Size,
     pub(crate) boot: BootFiles,
     pub(crate) disks: Vec<OwnedFd>,
+<<<<<<< HEAD
     /// Whether its kernel is to check what it reads of them.
     pub(crate) checks_disks: bool,
     /// Taps, with the hardware addresses that the machine sees.
     pub(crate) interfaces: Vec<(OwnedFd, Mac)>,
+=======
+    /// Taps, with the hardware addresses that the machine sees. Those of a template lead nowhere.
+    pub(crate) interfaces: Vec<(Option<OwnedFd>, Mac)>,
+>>>>>>> main
     /// Where those listen to it who share files with it.
     pub(crate) shares: Vec<(Share, OwnedFd)>,
     /// How fast time goes, where its kernel has to be told.
     pub(crate) tsc_khz: Option<u64>,
+}
+
+impl Parts {
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let disks = self.disks.iter().map(OwnedFd::try_clone);
+        let interfaces = self.interfaces.iter().map(|(tap, mac)| {
+            let tap = tap.as_ref().map(OwnedFd::try_clone);
+            Ok((tap.transpose()?, *mac))
+        });
+        let shares = self.shares.iter();
+        let shares = shares.map(|(share, socket)| Ok((*share, socket.try_clone()?)));
+        Ok(Self {
+            console: self.console.try_clone()?,
+            errors: self.errors.try_clone()?,
+            size: self.size,
+            boot: self.boot.try_clone()?,
+            disks: disks.collect::<io::Result<_>>()?,
+            interfaces: interfaces.collect::<io::Result<_>>()?,
+            shares: shares.collect::<io::Result<_>>()?,
+            tsc_khz: self.tsc_khz,
+        })
+    }
 }
 
 /// Where the program is that runs machines.
@@ -54,30 +83,157 @@ pub(crate) fn program(vmm: &dyn Vmm) -> Result<PathBuf, StartFailure> {
     })
 }
 
-/// Starts the machine of a pod, in its cgroup. The result is the pidfd of who runs it, and the end of the serial port by
-/// which pod init speaks.
-///
-/// # Errors
-/// What failed.
-pub(crate) fn start(
-    vmm: &dyn Vmm,
-    program: &Path,
-    manifest: &PodManifest,
-    parts: Parts,
-    cgroups: &PodCgroups,
-) -> Result<(OwnedFd, OwnedFd), StartFailure> {
-    let (taps, macs): (Vec<_>, Vec<_>) = parts.interfaces.into_iter().unzip();
-    let disks = parts.disks;
-    let most = vmm.devices_max();
-    let (shares, sockets_of_shares): (Vec<_>, Vec<_>) = parts.shares.into_iter().unzip();
-    if disks.len() + taps.len() + shares.len() > most {
-        return Err(StartFailure::other(format!(
-            "the pod has apps of {} images and {} network interfaces, and a virtual machine has place for {} of both",
-            disks.len(),
-            taps.len(),
-            most - shares.len()
-        )));
+/// What a machine begins from, with what that takes.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// It boots.
+    Boot,
+    /// It boots to be copied.
+    Template {
+        /// Its memory, a file of that size.
+        memory: OwnedFd,
+    },
+    /// It is a copy of a template.
+    Copy {
+        /// The template's memory.
+        memory: OwnedFd,
+        /// The template's state, read from its beginning.
+        state: OwnedFd,
+    },
+}
+
+/// A machine whose program has been started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// The pidfd of who runs it.
+    pub(crate) process: OwnedFd,
+    /// The end of the serial port by which pod init speaks.
+    pub(crate) link: OwnedFd,
+    /// Where the program of a template or a copy is told what to do.
+    pub(crate) control: Option<OwnedFd>,
+}
+
+/// Who starts machines, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Starter<'a> {
+    pub(crate) vmm: &'a dyn Vmm,
+    pub(crate) program: &'a Path,
+    pub(crate) manifest: &'a PodManifest,
+    pub(crate) cgroups: &'a PodCgroups,
+}
+
+impl Starter<'_> {
+    /// Starts the machine of a pod, in its cgroup.
+    ///
+    /// # Errors
+    /// What failed.
+    pub(crate) fn start(&self, parts: Parts, origin: Origin) -> Result<Started, StartFailure> {
+        self.expect_room(&parts)?;
+        let asked = self.asked();
+        let mut given = Given::default();
+        let (link, port) = sockets()?;
+        let (control, of_program) = match origin {
+            Origin::Boot => (None, None),
+            Origin::Template { .. } | Origin::Copy { .. } => {
+                let (ours, theirs) = sockets()?;
+                (Some(ours), Some(given.add(theirs)))
+            }
+        };
+        let BootFiles {
+            kernel, initramfs, ..
+        } = parts.boot;
+        let boot = |kind| Boot {
+            kernel: given.add(kernel.into()),
+            initramfs: given.add(initramfs.into()),
+            kernel_words: kernel_words(asked.accelerator, parts.tsc_khz, kind),
+        };
+        let beginning = match (origin, of_program) {
+            (Origin::Template { memory }, Some(control)) => {
+                let boot = boot("first template");
+                let memory = given.add(memory);
+                Beginning::Template(boot, Backing { memory, control })
+            }
+            (Origin::Copy { memory, state }, Some(of_program)) => {
+                let memory = given.add(memory);
+                let requests = self.vmm.begin_copy(given.add(state));
+                let socket = control.as_ref();
+                socket
+                    .map_or(Ok(0), |socket| write(socket, &requests))
+                    .map_err(StartFailure::os("tell a machine to go on"))?;
+                let control = of_program;
+                Beginning::Copy(Backing { memory, control })
+            }
+            _ => Beginning::Boot(boot("first")),
+        };
+        let machine = Machine {
+            size: parts.size,
+            accelerator: asked.accelerator,
+            beginning,
+            console: given.add(parts.console),
+            port: given.add(port),
+            disks: parts
+                .disks
+                .into_iter()
+                .map(|disk| given.add(disk))
+                .collect(),
+            interfaces: parts
+                .interfaces
+                .into_iter()
+                .map(|(tap, mac)| (tap.map(|tap| given.add(tap)), mac))
+                .collect(),
+            shares: parts
+                .shares
+                .into_iter()
+                .map(|(share, socket)| (share, given.add(socket)))
+                .collect(),
+        };
+        let program = Program {
+            path: self.program,
+            arguments: &self.vmm.arguments(&machine),
+            errors: parts.errors,
+            descriptors: given.0,
+            identity: Identity::User {
+                id: user_of(self.manifest.uuid),
+                groups: &groups(asked.accelerator)?,
+            },
+        };
+        Ok(Started {
+            process: launcher::start(&program, self.cgroups)?,
+            link,
+            control,
+        })
     }
+
+    /// What the user asks of the machine.
+    pub(crate) fn asked(&self) -> VirtualMachine {
+        self.manifest.virtual_machine.clone().unwrap_or_default()
+    }
+
+    fn expect_room(&self, parts: &Parts) -> Result<(), StartFailure> {
+        let (disks, interfaces) = (parts.disks.len(), parts.interfaces.len());
+        let most = self.vmm.devices_max().saturating_sub(parts.shares.len());
+        match disks + interfaces > most {
+            true => Err(StartFailure::other(format!(
+                "the pod has apps of {disks} images and {interfaces} network interfaces, and a virtual machine has \
+                 place for {most} of both"
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What a program is given, in the order of the numbers that it has there.
+#[derive(Debug, Default)]
+struct Given(Vec<OwnedFd>);
+
+impl Given {
+    fn add(&mut self, descriptor: OwnedFd) -> i32 {
+        // A machine has room for a few devices.
+        let number = i32::try_from(self.0.len()).unwrap_or(i32::MAX);
+        self.0.push(descriptor);
+        FIRST.saturating_add(number)
+    }
+<<<<<<< HEAD
     let asked = manifest.virtual_machine.clone().unwrap_or_default();
     let (link, port) = sockets()?;
     let mut numbers = FIRST + 4..;
@@ -123,6 +279,8 @@ pub(crate) fn start(
         },
     };
     Ok((launcher::start(&program, cgroups)?, link))
+=======
+>>>>>>> main
 }
 
 /// The groups who may use what the machine is accelerated by.
@@ -137,19 +295,28 @@ fn groups(accelerator: Accelerator) -> Result<Vec<u32>, StartFailure> {
     }
 }
 
+<<<<<<< HEAD
 /// The words for a machine's kernel.
 fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, checks_disks: bool) -> String {
+=======
+/// The words for a machine's kernel. The last ones are for pod init.
+fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, kind: &str) -> String {
+>>>>>>> main
     let tsc = match (accelerator, tsc_khz) {
         // KVM tells it by itself.
         (Accelerator::Kvm, _) | (_, None) => String::new(),
         (Accelerator::Tcg, Some(figure)) => format!(" tsc_early_khz={figure}"),
     };
+<<<<<<< HEAD
     // Behind the dashes are pod init's own.
     let own = match checks_disks {
         true => "first checks-disks",
         false => "first",
     };
     format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {own}")
+=======
+    format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {kind}")
+>>>>>>> main
 }
 
 /// A connected socket: this program's end, and the other one.
@@ -172,12 +339,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_program_is_given_has_numbers_in_order() {
+        let mut given = Given::default();
+        let file = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        assert_eq!(
+            [(); 3].map(|()| given.add(file())),
+            [FIRST, FIRST + 1, FIRST + 2]
+        );
+    }
+
+    #[test]
     fn a_translated_kernel_is_told_how_fast_time_goes_and_another_knows() {
+<<<<<<< HEAD
         let words = kernel_words(Accelerator::Tcg, Some(2_600_000), false);
         assert!(words.contains(" tsc_early_khz=2600000 -- first"), "{words}");
         for words in [
             kernel_words(Accelerator::Kvm, Some(1), true),
             kernel_words(Accelerator::Tcg, None, true),
+=======
+        let words = kernel_words(Accelerator::Tcg, Some(2_600_000), "first");
+        assert!(words.contains(" tsc_early_khz=2600000 -- first"), "{words}");
+        for words in [
+            kernel_words(Accelerator::Kvm, Some(1), "first"),
+            kernel_words(Accelerator::Tcg, None, "first"),
+>>>>>>> main
         ] {
             assert!(!words.contains("tsc"), "{words}");
             assert!(words.ends_with(" -- first checks-disks"), "{words}");

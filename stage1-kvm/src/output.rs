@@ -45,6 +45,13 @@ impl Output {
     }
 }
 
+impl Output {
+    /// What the machine has said itself: pod init, or its kernel before it gave up.
+    pub(crate) fn word_of_machine(&self) -> Option<String> {
+        told(&all(&self.console))
+    }
+}
+
 /// The last line of what is waiting there.
 pub(crate) fn last_line(errors: &OwnedFd) -> Option<String> {
     let text = all(errors);

@@ -1,11 +1,18 @@
 //! QEMU, whose machine `microvm` has nothing but what a pod needs.
 
+<<<<<<< HEAD
 use std::path::PathBuf;
+=======
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+>>>>>>> main
 
 use pod::machine_parts::{QEMU, installed};
 use pod::manifest::Accelerator;
+use stage1::failure::StartFailure;
 
-use crate::vmm::{Machine, Vmm};
+use crate::qmp;
+use crate::vmm::{Backing, Beginning, Machine, Vmm};
 
 /// The machine has places for 24 devices, of which the last must be free; one is the serial port's.
 const DEVICES_MAX: usize = 22;
@@ -40,10 +47,10 @@ impl Vmm for Qemu {
             .into();
         let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         add("-display", "none".to_owned());
-        // Who shares files with it reads and writes its memory.
-        let memory = match machine.shares.is_empty() {
-            true => "",
-            false => ",memory-backend=memory",
+        let backend = memory_backend(machine);
+        let memory = match backend {
+            Some(_) => ",memory-backend=memory",
+            None => "",
         };
         add("-machine", format!("microvm,pit=off{memory}"));
         add("-accel", accelerator.to_owned());
@@ -51,9 +58,23 @@ impl Vmm for Qemu {
         add("-smp", size.cpus.to_string());
         add("-m", size.memory.to_string());
         add("-global", "virtio-mmio.force-legacy=false".to_owned());
-        add("-kernel", path(machine.kernel));
-        add("-initrd", path(machine.initramfs));
-        add("-append", machine.kernel_words.clone());
+        if let Some(backend) = backend {
+            add("-object", backend);
+        }
+        match &machine.beginning {
+            Beginning::Boot(boot) | Beginning::Template(boot, _) => {
+                add("-kernel", path(boot.kernel));
+                add("-initrd", path(boot.initramfs));
+                add("-append", boot.kernel_words.clone());
+            }
+            // They are in its memory.
+            Beginning::Copy(_) => add("-incoming", "defer".to_owned()),
+        }
+        if let Beginning::Template(_, backing) | Beginning::Copy(backing) = &machine.beginning {
+            let control = backing.control;
+            add("-chardev", format!("socket,id=control,fd={control}"));
+            add("-mon", "chardev=control,mode=control".to_owned());
+        }
         // Not a socket, which takes a few hundred bytes where each is sent by itself.
         let console = path(machine.console);
         add("-chardev", format!("file,id=console,path={console}"));
@@ -71,16 +92,15 @@ impl Vmm for Qemu {
             add("-device", format!("virtio-blk-device,drive=disk{number}"));
         }
         for (number, (tap, mac)) in machine.interfaces.iter().enumerate() {
-            add("-netdev", format!("tap,id=net{number},fd={tap}"));
+            let netdev = match tap {
+                Some(tap) => format!("tap,id=net{number},fd={tap}"),
+                None => format!("hubport,id=net{number},hubid={number}"),
+            };
+            add("-netdev", netdev);
             add(
                 "-device",
                 format!("virtio-net-device,netdev=net{number},mac={mac}"),
             );
-        }
-        if !machine.shares.is_empty() {
-            let size = size.memory;
-            let memory = format!("memory-backend-memfd,id=memory,size={size}M,share=on");
-            add("-object", memory);
         }
         for (share, socket) in &machine.shares {
             let tag = share.tag();
@@ -90,6 +110,30 @@ impl Vmm for Qemu {
         }
         add("-sandbox", SANDBOX.to_owned());
         arguments
+    }
+
+    fn begin_copy(&self, state: i32) -> Vec<u8> {
+        qmp::begin_copy(state)
+    }
+
+    fn save(&self, control: OwnedFd, state: BorrowedFd<'_>) -> Result<(), StartFailure> {
+        qmp::save(control, state)
+    }
+}
+
+/// What the machine's memory is, where it isn't the program's alone.
+fn memory_backend(machine: &Machine) -> Option<String> {
+    let size = machine.size.memory;
+    let of_file = |backing: &Backing, share: &str| {
+        let file = path(backing.memory);
+        format!("memory-backend-file,id=memory,size={size}M,mem-path={file},share={share}")
+    };
+    match &machine.beginning {
+        Beginning::Template(_, backing) => Some(of_file(backing, "on")),
+        Beginning::Copy(backing) => Some(of_file(backing, "off")),
+        // Who shares files with it reads and writes its memory.
+        Beginning::Boot(_) => (!machine.shares.is_empty())
+            .then(|| format!("memory-backend-memfd,id=memory,size={size}M,share=on")),
     }
 }
 
@@ -103,6 +147,7 @@ mod tests {
     use stage1::link::Share;
 
     use crate::size::Size;
+    use crate::vmm::Boot;
 
     use super::*;
 
@@ -114,13 +159,15 @@ mod tests {
                 cpus: 2,
             },
             accelerator,
-            kernel: 5,
-            initramfs: 6,
-            kernel_words: "quiet -- first".to_owned(),
+            beginning: Beginning::Boot(Boot {
+                kernel: 5,
+                initramfs: 6,
+                kernel_words: "quiet -- first".to_owned(),
+            }),
             console: 3,
             port: 4,
             disks: vec![7, 8],
-            interfaces: vec![(9, "02:00:00:00:00:07".parse().unwrap())],
+            interfaces: vec![(Some(9), "02:00:00:00:00:07".parse().unwrap())],
             shares: vec![(Share::Host, 10)],
         };
         let words = |accelerator| Qemu.arguments(&machine(accelerator)).join(" ");

@@ -9,11 +9,13 @@
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
 //! - [`seccomp`] makes system call filters.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
+//! - [`awakening`] is what they say before that where the machine is a copy of a template.
 //! - [`host`] is what isolators share that run apps on the host's kernel.
 //! - [`entry_points`] is how fairing calls an isolator.
 //! - [`overlay`] makes root filesystems, and [`mounts`] what else an app mounts, wherever the host's files are seen.
 
 pub mod app;
+pub mod awakening;
 pub mod cgroup;
 pub mod entry_points;
 pub mod environment;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::failure::StartFailure;
 use crate::link::stream::{StreamId, StreamKind};
 
-pub use self::cgroups::{CgroupAnswer, CgroupRequest};
+pub use self::cgroups::{COMMAND_MAX, CgroupAnswer, CgroupRequest, PROCESSES_MAX};
 
 /// From the monitor to pod init.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

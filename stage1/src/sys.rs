@@ -6,6 +6,7 @@ mod answer;
 mod bpf;
 pub(crate) mod device_mapper;
 mod memory;
+mod randomness;
 mod signals;
 
 use std::cell::Cell;
@@ -20,6 +21,7 @@ use rustix::io::Errno;
 use self::answer::{check, last_errno};
 pub(crate) use self::bpf::{Instruction, attach_device_program};
 pub use self::memory::ProgramMemory;
+pub(crate) use self::randomness::reseed;
 #[cfg(test)]
 pub(crate) use self::signals::ignore_signal;
 pub use self::signals::{

@@ -144,6 +144,18 @@ fn a_user_of_an_app_in_a_user_namespace_is_confined_as_reviewed() {
 }
 
 #[test]
+fn an_app_in_a_machine_is_confined_as_one_among_the_hosts_users() {
+    let (host, image) = probe_host();
+    for (user, reviewed) in [("root", "probe-root.txt"), ("app", "probe-user.txt")] {
+        let report = crate::kvm::run(&host, &["--rm", "--hostname=probe", "--net=none"])
+            .args([&image, "--user", user, "--", "/probe"])
+            .run()
+            .ok();
+        compare(&report.stdout, reviewed);
+    }
+}
+
+#[test]
 fn a_command_that_enters_is_confined_like_the_app() {
     let (host, image) = probe_host();
     let all = ["root", "user"].map(|name| [(name, "host", ""), (name, "auto", "-userns")]);

@@ -263,10 +263,21 @@ fn what_an_isolator_lacks_is_refused_by_the_word_of_its_list() {
         (&["pause", "plain"], "pause"),
         (&["update", "--memory=64m", "plain"], "update"),
         (&["app", "stop", "plain", "busybox"], "mutable"),
+        (&["commit", "plain", "x"], "pause"),
     ] {
         let output = host.fairing(words).limit(LIMIT).run();
         output.expect_error(125, &[&format!("`{word}`"), "isolator `toy`"]);
     }
+    // What no list has a word for, the isolator refuses itself.
+    for (words, word) in [
+        (&["stats", "--no-stream", "plain"][..], "stats"),
+        (&["rename", "plain", "other"], "rename"),
+    ] {
+        let output = host.fairing(words).limit(LIMIT).run();
+        output.expect_error(125, &[&format!("isolator toy knows no request `{word}`")]);
+    }
+    let top = host.fairing(["top", "plain"]).limit(LIMIT).run().ok();
+    assert!(top.stdout.contains("sleep 1000"), "{top}");
     host.fairing(["stop", "--force", "plain"])
         .limit(LIMIT)
         .run()

@@ -177,6 +177,20 @@ fn a_vendor_describes_what_a_device_needs() {
     }
 }
 
+#[test]
+fn a_description_makes_no_second_line_of_a_warning() {
+    let path = r"/dev/x\nfairing: all is well\u001b[2J";
+    let host = described(&ACME.replace("/dev/acme/one", path));
+    let output = run(&host, &["--device=acme.com/card=one"], "true")
+        .run()
+        .ok();
+    assert!(
+        output.stderr.contains("/dev/x fairing: all is well [2J"),
+        "{output}"
+    );
+    assert!(!output.stderr.contains(['\x1b']), "{output}");
+}
+
 const ACME_IN_YAML: &str = "---
 cdiVersion: 0.6.0
 kind: acme.com/card

@@ -127,3 +127,31 @@ fn a_network_that_nobody_could_join_is_nobodys_failure() {
     assert!(lab.host.pod_folders().is_empty());
     lab.expect_traces(&before);
 }
+
+#[test]
+fn gc_leaves_the_networks_of_pods_of_other_directories_alone() {
+    let lab = Lab::new();
+    let before = lab.traces();
+    let run = lab
+        .host
+        .fairing(["run", "--detach", "--port=8080:80", IMAGE]);
+    let run = run.args(["--", "/bin/sh", "-c", IDLE]).run().ok();
+    let pod = run.text().to_owned();
+    let joined = lab.traces();
+    assert_ne!(joined, before);
+    let other = lab.host.base().join("other");
+    let (data, run_dir) = (other.join("data"), other.join("run"));
+    let shared = lab.host.run_dir();
+    // Directories of its own, and such that share the runtime directory by mistake.
+    for run_dir in [&run_dir, &shared] {
+        for words in [&["network", "gc"][..], &["gc", "--grace-period=0s"]] {
+            let gc = lab.host.fairing(words).env("FAIRING_DIR", &data);
+            gc.env("FAIRING_RUN_DIR", run_dir).run().ok();
+            assert_eq!(lab.traces(), joined);
+        }
+    }
+    lab.host.fairing(["stop", "--force", &pod]).run().ok();
+    lab.host.fairing(["rm", &pod]).run().ok();
+    lab.host.fairing(["gc"]).run().ok();
+    lab.expect_nothing(&before);
+}

@@ -255,6 +255,13 @@ pub(crate) fn rename(batch: &mut Batch, index: u32, name: &str, mtu: Option<u32>
     });
 }
 
+/// Gives a link that is down another hardware address.
+pub(crate) fn set_mac(batch: &mut Batch, index: u32, mac: Mac) {
+    batch.push(RTM_SETLINK, NLM_F_ACK, &header(0, index, 0), |a| {
+        a.put(IFLA_ADDRESS, &mac.0);
+    });
+}
+
 pub(crate) fn set_up(batch: &mut Batch, index: u32) {
     batch.push(RTM_NEWLINK, NLM_F_ACK, &header(0, index, IFF_UP), |_| ());
 }

@@ -6,4 +6,7 @@ pub enum MachineError {
     /// Nothing of this machine executes its instructions.
     #[error("a virtual machine can't be accelerated by KVM: {0}")]
     NoKvm(&'static str),
+    /// Templates that nobody needs can't be removed.
+    #[error("cannot remove a template of virtual machines: {0}")]
+    Templates(#[source] std::io::Error),
 }

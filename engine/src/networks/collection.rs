@@ -21,7 +21,17 @@ pub fn clear(engine: &Engine, hopeless: &[PodUuid], after: AfterFailure) -> (GcR
     let is_kept = |container: &ContainerId| {
         hopeless.iter().any(|uuid| uuid == container.as_str())
             || pod::network::is_live(&pods, container)
+            || is_elsewhere(engine, container)
     };
     let (report, errors) = attacher.gc(&is_kept, after);
     (report, errors.into_iter().map(Error::from).collect())
+}
+
+/// Whether a container is a pod of another `FAIRING_DIR` that uses this `FAIRING_RUN_DIR`: there, what it left is known.
+/// Its runtime directory goes when it has left its networks.
+fn is_elsewhere(engine: &Engine, container: &ContainerId) -> bool {
+    let Ok(uuid) = container.as_str().parse::<PodUuid>() else {
+        return false;
+    };
+    engine.directories.pod_run(uuid).exists() && matches!(engine.pods().by_uuid(uuid), Ok(None))
 }

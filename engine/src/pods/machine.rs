@@ -1,11 +1,14 @@
 //! The virtual machine of a pod, for isolators that run pods in one.
 
+use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use image_store::Depth;
 use pod::feature::Feature;
 use pod::manifest::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
 use pod::stage1::Stage1;
+use pod::templates;
 use trust::Integrity;
 
 use crate::engine::Engine;
@@ -13,6 +16,10 @@ use crate::error::{Error, MachineError};
 use crate::machine::kvm_lack;
 use crate::observer::{Observer, Warning};
 use crate::policy::verifier::RunnableImage;
+
+/// After so long without a copy a template goes: making one takes seconds, and keeping one a hundred megabytes.
+const TEMPLATE_UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What is asked of a pod's virtual machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,6 +32,8 @@ pub struct MachineSpec {
     pub cpus: Option<u32>,
     /// What executes its instructions, if somebody has a wish.
     pub accelerator: Option<AcceleratorChoice>,
+    /// Whether it may be a copy of a machine that has booted, which others are copies of too.
+    pub template: bool,
 }
 
 /// What is to execute the instructions of a virtual machine.
@@ -65,6 +74,7 @@ pub(super) fn resolve(
         memory: asked.memory,
         cpus: asked.cpus,
         accelerator,
+        template: asked.template,
     }))
 }
 
@@ -108,6 +118,17 @@ pub(super) fn filesystem(
         // It costs a tenth of a second at the start, so it is for those who want every byte to be checked.
         verity: (depth == Depth::Contents).then_some(verity),
     }))
+}
+
+/// Removes templates that nobody has used for long, and those of earlier boots.
+///
+/// # Errors
+/// What can't be removed.
+pub(super) fn collect_templates(engine: &Engine) -> Result<(), Error> {
+    let data = &engine.directories.data;
+    let collected = fs::read_to_string(BOOT_ID)
+        .and_then(|boot| templates::collect(data, boot.trim(), TEMPLATE_UNUSED));
+    Ok(collected.map_err(MachineError::Templates)?)
 }
 
 fn runs_machines(stage1: &Stage1) -> bool {

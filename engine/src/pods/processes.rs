@@ -1,43 +1,19 @@
-//! The processes of a running pod, as the host sees them.
+//! The processes of a running pod, as the host sees them, or the virtual machine that they are in.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::Path;
-use std::time::Duration;
 
+use pod::control::{Request, Response};
 use pod::manifest::{HostNamespace, PodManifest};
+pub use pod::processes::PodProcess;
+use pod::processes::{PodCgroup, read};
 use pod::{AppName, PodEntry, State};
 
-use super::connection::live_status;
+use super::connection::{ask, connect_when_up, live_status, unexpected};
 use crate::config::directories::Directories;
 use crate::error::Error;
-
-/// A clock tick of /proc: the kernel tells user space hundredths of seconds, whatever it counts itself.
-const TICK: Duration = Duration::from_millis(10);
-
-/// Bytes of a command that are looked at: a process can have megabytes of arguments, and a pod thousands of processes.
-const COMMAND_MAX: usize = 4 << 10;
-
-/// A process of a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodProcess {
-    /// Its number on the host.
-    pub pid: u32,
-    /// Its number in the pod.
-    pub pid_in_pod: u32,
-    /// Number of its parent in the host.
-    pub parent: u32,
-    /// Its effective user.
-    pub user: u32,
-    /// The app that it is of; none for what is the pod's own.
-    pub app: Option<AppName>,
-    /// What it does, by the letter of proc_pid_stat(5).
-    pub state: char,
-    /// Processor time that it used.
-    pub cpu: Duration,
-    /// Program and arguments, the first 4 KiB of them; the name in brackets of one that has none.
-    pub command: String,
-}
 
 /// The processes of a pod, without pod init.
 ///
@@ -55,6 +31,15 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     }
     let live = live_status(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
     let manifest = PodManifest::load(&entry.path)?;
+    if manifest.virtual_machine.is_some() {
+        let connection =
+            connect_when_up(entry, directories)?.ok_or_else(|| not_running(State::Exited))?;
+        return match ask(&connection, &Request::Processes)? {
+            Some(Response::Processes { processes }) => Ok(processes),
+            None => Err(not_running(State::Exited)),
+            Some(other) => Err(unexpected(&other)),
+        };
+    }
     let cgroups = PodCgroup {
         pod: format!("fairing-{}", entry.uuid),
         apps: manifest.apps.iter().map(|app| app.name.clone()).collect(),
@@ -64,8 +49,13 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     let failed = |error: io::Error| Error::io("read", "/proc")(error);
     let own = namespace(&live.init_pid.to_string()).map_err(failed)?;
     // An app that is systemd has a namespace of its own below the pod's.
-    let mains = live.apps.iter().filter_map(|app| app.pid);
+    let mains: BTreeMap<u32, &AppName> = live
+        .apps
+        .iter()
+        .filter_map(|app| Some((u32::try_from(app.pid?).ok()?, &app.name)))
+        .collect();
     let below: Vec<_> = mains
+        .keys()
         .filter_map(|pid| namespace(&pid.to_string()).ok())
         .filter(|other| *other != own)
         .collect();
@@ -81,8 +71,14 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
             Ok(other) if below.contains(&other) => 1,
             _ => continue,
         };
-        if let Some(process) = read(Path::new("/proc").join(number).as_path(), &cgroups, depth)
-            && process.pid_in_pod != 1
+        let Some(mut process) = read(Path::new("/proc").join(number).as_path(), &cgroups, depth)
+        else {
+            continue;
+        };
+        // Where an isolator makes no cgroups, the first process of an app can still be told; it may be pid 1.
+        let main = process.pid.and_then(|pid| mains.get(&pid));
+        process.app = process.app.or_else(|| main.map(|name| (*name).clone()));
+        if (process.pid_in_pod != 1 || main.is_some())
             && (process.app.is_some() || !is_among_others)
         {
             found.push(process);
@@ -90,135 +86,4 @@ pub fn processes(entry: &PodEntry, directories: &Directories) -> Result<Vec<PodP
     }
     found.sort_by_key(|process| process.pid_in_pod);
     Ok(found)
-}
-
-/// One in a namespace that is so deep below the pod's.
-fn read(folder: &Path, cgroups: &PodCgroup, depth: usize) -> Option<PodProcess> {
-    let text = |name: &str| {
-        let bytes = fs::read(folder.join(name)).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let (status, stat) = (text("status")?, text("stat")?);
-    let field = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-        Some(
-            line.split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-        )
-    };
-    let arguments = arguments(File::open(folder.join("cmdline")).ok()?)?;
-    let command = match arguments.is_empty() {
-        true => format!("[{}]", field("Name:")?.join(" ")),
-        false => arguments,
-    };
-    let times = Times::parse(&stat)?;
-    Some(PodProcess {
-        pid: field("Pid:")?.first()?.parse().ok()?,
-        pid_in_pod: field("NSpid:")?.iter().rev().nth(depth)?.parse().ok()?,
-        parent: field("PPid:")?.first()?.parse().ok()?,
-        user: field("Uid:")?.get(1)?.parse().ok()?,
-        app: text("cgroup").and_then(|cgroup| cgroups.app_of(&cgroup)),
-        state: times.state,
-        cpu: times.cpu,
-        command,
-    })
-}
-
-/// Words that each end with a zero, in a line. It ends with an ellipsis if there are more.
-fn arguments(words: impl Read) -> Option<String> {
-    let mut bytes = Vec::new();
-    let most = COMMAND_MAX as u64 + 1;
-    words.take(most).read_to_end(&mut bytes).ok()?;
-    let has_more = bytes.len() > COMMAND_MAX;
-    bytes.truncate(COMMAND_MAX);
-    let text = String::from_utf8_lossy(&bytes);
-    let mut line = text.trim_end_matches('\0').replace('\0', " ");
-    if has_more {
-        line.push('…');
-    }
-    Some(line)
-}
-
-/// What a line of `stat` tells.
-struct Times {
-    state: char,
-    cpu: Duration,
-}
-
-impl Times {
-    fn parse(stat: &str) -> Option<Self> {
-        // A program's name may hold anything.
-        let (_, rest) = stat.rsplit_once(')')?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();
-        Some(Self {
-            state: fields.first()?.chars().next()?,
-            cpu: TICK.saturating_mul(ticks(11)?.saturating_add(ticks(12)?)),
-        })
-    }
-}
-
-/// What a pod's cgroup and those in it are called.
-struct PodCgroup {
-    pod: String,
-    apps: Vec<AppName>,
-}
-
-impl PodCgroup {
-    /// The app whose cgroup, or one below it, a process is in.
-    fn app_of(&self, cgroup: &str) -> Option<AppName> {
-        cgroup.lines().find_map(|line| {
-            let path = line.splitn(3, ':').nth(2)?;
-            let mut parts = path.split('/').skip_while(|part| *part != self.pod);
-            let name = parts.nth(1)?;
-            self.apps.iter().find(|app| app.as_str() == name).cloned()
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_app_is_known_by_its_cgroup() {
-        let cgroups = PodCgroup {
-            pod: "fairing-1".to_owned(),
-            apps: vec!["web".parse().unwrap(), "db".parse().unwrap()],
-        };
-        let name = |cgroup: &str| cgroups.app_of(cgroup).map(|app| app.to_string());
-        assert_eq!(name("0::/a.slice/fairing-1/web"), Some("web".into()));
-        assert_eq!(
-            name("3:cpu:/\n2:memory:/fairing-1/db/sub"),
-            Some("db".into())
-        );
-        let beside_its_monitor = "0::/a.service/fairing-monitor/fairing-1/web";
-        assert_eq!(name(beside_its_monitor), Some("web".into()));
-        assert_eq!(name("0::/fairing-2/web"), None);
-        assert_eq!(name("0::/web"), None);
-        assert_eq!(name("0::/fairing-1/init"), None);
-    }
-
-    #[test]
-    fn a_command_is_a_line_of_bounded_length() {
-        let of = |words: &[u8]| arguments(words).unwrap();
-        assert_eq!(of(b"/bin/sh\0-c\0true\0"), "/bin/sh -c true");
-        assert_eq!(of(b""), "");
-        assert_eq!(of(b"a\0\0\0"), "a");
-        let most = "x".repeat(COMMAND_MAX);
-        assert_eq!(of(most.as_bytes()), most);
-        assert_eq!(of("x".repeat(1 << 20).as_bytes()), most.clone() + "…");
-        assert_eq!(
-            of((most + "\0y").as_bytes()).chars().count(),
-            COMMAND_MAX + 1
-        );
-    }
-
-    #[test]
-    fn a_name_with_a_bracket_hides_nothing() {
-        let times = Times::parse("7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 150 50 0 0").unwrap();
-        assert_eq!(times.state, 'S');
-        assert_eq!(times.cpu, Duration::from_secs(2));
-    }
 }

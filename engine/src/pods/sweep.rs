@@ -9,6 +9,7 @@ use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
 use pod::{Phase, PodEntry, PodError, PodName, PodUuid, State};
 
+use super::machine::collect_templates;
 use super::removal::{Removal, remove, remove_seen};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -58,6 +59,8 @@ pub enum Subject {
     Images,
     /// Volumes that outlive pods.
     Volumes,
+    /// Templates of virtual machines.
+    Templates,
 }
 
 /// Removes what is due, and tells of each step.
@@ -98,6 +101,7 @@ pub fn sweep(
     sweep.volumes();
     sweep.networks();
     sweep.images();
+    sweep.templates();
 }
 
 struct Sweep<'a> {
@@ -189,6 +193,13 @@ impl Sweep<'_> {
     fn id_blocks(&mut self) {
         if let Err(error) = self.engine.pods().release_stale_id_blocks() {
             self.failed(Subject::Pods, error);
+        }
+    }
+
+    /// What no pod's virtual machine has been a copy of for long.
+    fn templates(&mut self) {
+        if let Err(error) = collect_templates(self.engine) {
+            self.failed(Subject::Templates, error);
         }
     }
 

@@ -12,6 +12,7 @@ use pod::{PodEntry, PodUuid, State};
 
 use super::connection::{connect_within, wait_readable};
 use crate::config::directories::Directories;
+use crate::error::Error;
 
 /// How long monitors may take to answer, all together.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,8 +30,12 @@ pub struct Measured {
     pub network: Option<NetworkUse>,
 }
 
-/// What those of these pods use that run and say so within a moment. All are asked before the first is listened to.
-pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodUuid, Measured> {
+/// What those of these pods use that run and say so within a moment; of others, why their isolator refuses to. All are
+/// asked before the first is listened to.
+pub fn measure(
+    entries: &[PodEntry],
+    directories: &Directories,
+) -> (BTreeMap<PodUuid, Measured>, BTreeMap<PodUuid, Error>) {
     let deadline = Instant::now() + PATIENCE;
     let left = || {
         deadline
@@ -54,12 +59,17 @@ pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodU
         }
         connection.recv::<Response>().ok()?
     };
-    let mut all = BTreeMap::new();
+    let (mut all, mut refused) = (BTreeMap::new(), BTreeMap::new());
     for (entry, connection) in asked {
-        let (Some((Response::Status(status), _)), Some((Response::Stats(stats), _))) =
-            (answer(&connection), answer(&connection))
-        else {
-            continue;
+        let (status, stats) = match (answer(&connection), answer(&connection)) {
+            (Some((Response::Status(status), _)), Some((Response::Stats(stats), _))) => {
+                (status, stats)
+            }
+            (_, Some((Response::Refused { kind, message }, _))) => {
+                refused.insert(entry.uuid, Error::Refusing { kind, message });
+                continue;
+            }
+            _ => continue,
         };
         let at = Instant::now();
         let measured = Measured {
@@ -69,7 +79,7 @@ pub fn measure(entries: &[PodEntry], directories: &Directories) -> BTreeMap<PodU
         };
         all.insert(entry.uuid, measured);
     }
-    all
+    (all, refused)
 }
 
 fn network_use(entry: &PodEntry, status: &LiveStatus) -> Option<NetworkUse> {

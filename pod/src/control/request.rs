@@ -74,6 +74,8 @@ pub enum Request {
         #[serde(default)]
         app: Option<AppName>,
     },
+    /// Which processes there are, in a virtual machine.
+    Processes,
     /// Change an app's limits, to all of these: what is absent is limited no longer.
     Update {
         /// Which app.
@@ -133,7 +135,7 @@ impl Request {
     pub fn feature(&self) -> Option<Feature> {
         match self {
             Self::Status | Self::Stop { .. } | Self::Signal { .. } | Self::Wait { .. } => None,
-            Self::Resize(_) | Self::Rename { .. } | Self::Events => None,
+            Self::Resize(_) | Self::Rename { .. } | Self::Events | Self::Processes => None,
             Self::Exec(_) | Self::ExecAs { .. } | Self::Copy(_) => Some(Feature::Exec),
             Self::AddApp(_) | Self::StartApp(_) => Some(Feature::Mutable),
             Self::StopApp { .. } | Self::RemoveApp { .. } => Some(Feature::Mutable),

@@ -7,6 +7,7 @@ use super::stats::PodStats;
 use super::status::LiveStatus;
 use crate::exit::{FailureKind, Outcome};
 use crate::id::AppName;
+use crate::processes::PodProcess;
 
 /// What the monitor answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,11 @@ pub enum Response {
     },
     /// To [`super::Request::Stats`].
     Stats(Box<PodStats>),
+    /// To [`super::Request::Processes`].
+    Processes {
+        /// Each, in the order of their numbers.
+        processes: Vec<PodProcess>,
+    },
     /// An app that was waited for, or attached to, has ended.
     AppEnded {
         /// Which.

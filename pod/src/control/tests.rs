@@ -180,6 +180,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             time,
             apps: vec![stats],
             whole: Some(Usage::default()),
+            network: Some(NetworkUse::default()),
         })),
         Response::AppEnded {
             app: app("web"),
@@ -228,4 +229,25 @@ fn what_is_no_request_is_refused() {
         let error = error.to_string();
         assert!(error.contains(reason), "{text}: {error}");
     }
+}
+
+#[test]
+fn processes_of_a_machine_are_told_in_a_member_of_their_own() {
+    assert_eq!(written(&Request::Processes), json!({"type": "processes"}));
+    let process = crate::processes::PodProcess {
+        pid: None,
+        pid_in_pod: 7,
+        parent: 1,
+        user: 0,
+        app: Some(app("web")),
+        state: 'S',
+        cpu: std::time::Duration::from_millis(10),
+        command: "/bin/true".to_owned(),
+    };
+    let told = written(&Response::Processes {
+        processes: vec![process],
+    });
+    assert_eq!(told["type"], "processes");
+    assert_eq!(told["processes"][0]["pid-in-pod"], 7);
+    assert_eq!(told["processes"][0]["pid"], Value::Null);
 }

@@ -23,6 +23,9 @@ pub struct VirtualMachine {
     /// What executes its instructions.
     #[serde(skip_serializing_if = "is_default", default)]
     pub accelerator: Accelerator,
+    /// Whether it may be a copy of a machine that has booted, which others are copies of too.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub template: bool,
 }
 
 /// What executes a virtual machine's instructions.

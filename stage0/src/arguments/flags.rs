@@ -158,6 +158,7 @@ const POD_VALUES: &[&str] = &[
 const POD_SWITCHES: &[&str] = &[
     "rm",
     "detach",
+    "kvm-template",
     "d",
     "start",
     "inherit-env",

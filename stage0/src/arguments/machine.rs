@@ -27,6 +27,9 @@ pub(crate) struct MachineArguments {
     #[arg(long, value_enum, value_name = "HOW", hide_short_help = true)]
     #[arg(hide_possible_values = true)]
     kvm_accel: Option<Accelerator>,
+    /// Start it as a copy of one that has booted: faster, and with kernel addresses that other copies have too
+    #[arg(long, hide_short_help = true)]
+    kvm_template: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -47,6 +50,7 @@ impl MachineArguments {
                 Accelerator::Kvm => AcceleratorChoice::Kvm,
                 Accelerator::Tcg => AcceleratorChoice::Tcg,
             }),
+            template: self.kvm_template,
         }
     }
 }

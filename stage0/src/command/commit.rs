@@ -14,6 +14,7 @@ use image_store::tree::Written;
 use image_store::{ConfigChange, StagedCommit, StoreError};
 use pod::AppName;
 use pod::manifest::{App, PodManifest};
+use pod::stage1::Stage1Error;
 
 use super::export::app_of;
 use crate::arguments::local_name::local;
@@ -96,7 +97,7 @@ impl Subcommand for Commit {
         };
         let staged = until_signal(|interrupt| {
             stage(&context.engine, &entry, &manifest, app, &spec, interrupt)
-                .map_err(|error| base_gone(error, app))
+                .map_err(|error| advised(error, app))
         })?;
         still_there(&entry)?;
         let gone = Written {
@@ -133,15 +134,18 @@ fn bring(
     Ok(fetched.reference)
 }
 
-/// The image of a pod that has ended may have been removed.
-fn base_gone(error: engine::Error, app: &App) -> Failure {
+/// What helps: the image of a pod that has ended may have been removed, and not every isolator can freeze apps.
+fn advised(error: engine::Error, app: &App) -> Failure {
     let is_gone = matches!(&error, engine::Error::Store(StoreError::Missing { .. }));
+    // What nobody can freeze can be read all the same.
+    let can_not_freeze = matches!(&error, engine::Error::Stage1(Stage1Error::Lacks { .. }));
     let failure = Failure::from(error);
-    match is_gone {
+    if is_gone {
+        let image = app.image.reference.at_digest(&app.image.manifest);
+        return failure.helped(format!("fairing fetch {image} brings the app's image back"));
+    }
+    match can_not_freeze {
+        true => failure.helped("--pause=false reads the app's files while it runs".to_owned()),
         false => failure,
-        true => {
-            let image = app.image.reference.at_digest(&app.image.manifest);
-            failure.helped(format!("fairing fetch {image} brings the app's image back"))
-        }
     }
 }

@@ -104,5 +104,6 @@ fn in_words(subject: Subject) -> String {
         Subject::Networks => "networks".to_owned(),
         Subject::Images => "images".to_owned(),
         Subject::Volumes => "volumes".to_owned(),
+        Subject::Templates => "templates of virtual machines".to_owned(),
     }
 }

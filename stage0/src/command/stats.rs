@@ -68,16 +68,25 @@ impl Subcommand for Stats {
         let named = self.named(context)?;
         let mut rates = Rates::default();
         let mut screen = Screen::new(self.no_stream || self.no_reset);
-        let (_, measured) = self.look(context, &named)?;
+        let Look { measured, .. } = self.look(context, &named)?;
         rates.note(&measured);
         loop {
             // What processors do is a difference of two looks.
             thread::sleep(self.interval);
-            let (entries, measured) = self.look(context, &named)?;
+            let Look {
+                entries,
+                measured,
+                refused,
+            } = self.look(context, &named)?;
             let rows = self.rows(&entries, &measured, &rates);
             rates.note(&measured);
             screen.show(&self.shown, &rows)?;
             let is_over = !named.is_empty() && measured.is_empty();
+            if let Some((_, refusal)) = refused.into_iter().next()
+                && is_over
+            {
+                return Err(refusal.into());
+            }
             if is_over && named.iter().any(is_running) {
                 return Err(engine::Error::from(MonitorError::Mute(PATIENCE)).into());
             }
@@ -86,6 +95,14 @@ impl Subcommand for Stats {
             }
         }
     }
+}
+
+/// What was found by one look.
+struct Look {
+    entries: Vec<PodEntry>,
+    measured: BTreeMap<PodUuid, Measured>,
+    /// Why isolators don't tell.
+    refused: BTreeMap<PodUuid, engine::Error>,
 }
 
 impl Stats {
@@ -107,17 +124,17 @@ impl Stats {
         .collect()
     }
 
-    fn look(
-        &self,
-        context: &Context,
-        named: &[PodEntry],
-    ) -> Result<(Vec<PodEntry>, BTreeMap<PodUuid, Measured>), Failure> {
+    fn look(&self, context: &Context, named: &[PodEntry]) -> Result<Look, Failure> {
         let entries = match named.is_empty() {
             true => in_states(context, |state| self.all || state == State::Running)?,
             false => named.to_vec(),
         };
-        let measured = measure(&entries, &context.engine.directories);
-        Ok((entries, measured))
+        let (measured, refused) = measure(&entries, &context.engine.directories);
+        Ok(Look {
+            entries,
+            measured,
+            refused,
+        })
     }
 
     fn rows(

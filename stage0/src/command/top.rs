@@ -60,7 +60,7 @@ fn table(processes: &[PodProcess]) -> Table {
     for process in processes {
         table.row([
             process.user.to_string(),
-            process.pid.to_string(),
+            process.pid.map_or("-".to_owned(), |pid| pid.to_string()),
             process.parent.to_string(),
             process.pid_in_pod.to_string(),
             process

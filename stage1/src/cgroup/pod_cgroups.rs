@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pod::AppName;
 use pod::manifest::{DeviceRule, Limit, Resources};
+use pod::processes::PodCgroup;
 use rustix::fs::{Gid, OFlags, Uid};
 
 use super::aside;
@@ -390,6 +391,21 @@ impl PodCgroups {
     /// What an app uses. All is absent if it has no cgroup.
     pub fn statistics(&self, app: &AppName) -> Statistics {
         Statistics::read(self.placement.version, &self.places(app))
+    }
+
+    /// What the pod's cgroup and those of its apps are called.
+    pub(crate) fn names(&self) -> PodCgroup {
+        let folder = self.folders.first();
+        let name = folder.and_then(|folder| folder.file_name());
+        let apps = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+        let apps = apps.into_iter().flatten().filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.parse().ok()
+        });
+        PodCgroup {
+            pod: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            apps: apps.collect(),
+        }
     }
 
     /// What counts how often the limit of all apps together was hit, on version 2.

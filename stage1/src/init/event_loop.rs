@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
 use pod::control::WindowSize;
-use pod::exit::{OutOfMemory, Outcome};
+use pod::exit::Outcome;
 use pod::manifest::{HostNamespace, UserNamespace};
 use pod::selinux::Context;
 use rustix::io::Errno;
@@ -72,7 +72,7 @@ pub(crate) struct Pod {
     pub(super) early_ends: Vec<(RunningApp, Outcome)>,
     settling: Settling,
     /// The memory of all apps, where pod init has their cgroups.
-    memory: Option<PodMemory>,
+    pub(super) memory: Option<PodMemory>,
 }
 
 impl Pod {
@@ -186,15 +186,7 @@ impl Pod {
         let now = Instant::now();
         self.abandoned.kill_overdue(now);
         self.leftovers.look_again(now);
-        for app in self.apps.values_mut() {
-            if app.look_at_memory(now) && self.memory.is_some() {
-                let message = FromInit::OomKills {
-                    app: app.name.clone(),
-                    oom_kills: app.seat.oom_kills(),
-                };
-                link.send(&message, Enclosed::default())?;
-            }
-        }
+        self.look_at_memory(link, now)?;
         self.give_up_overdue(link)
     }
 
@@ -231,15 +223,6 @@ impl Pod {
             memory: ready.by_ref().take(watches.len()).collect(),
             link: ready.collect(),
         })
-    }
-
-    /// Memory has run out in some apps: `ready` answers their watches one by one.
-    fn memory_ran_out(&mut self, ready: &[bool]) {
-        let watches = self.apps.values_mut();
-        let watches = watches.filter_map(|app| app.memory.watch_mut());
-        for (watch, _) in watches.zip(ready).filter(|(_, ready)| **ready) {
-            watch.happened();
-        }
     }
 
     fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
@@ -327,30 +310,6 @@ impl Pod {
             self.act(link, action)?;
         }
         Ok(())
-    }
-
-    /// How an app has ended, and what had no memory left if that is why.
-    fn with_reason(
-        &mut self,
-        app: &RunningApp,
-        outcome: Outcome,
-    ) -> (Outcome, Option<OutOfMemory>) {
-        let Outcome::Signaled {
-            signal: SIGKILL, ..
-        } = outcome
-        else {
-            return (outcome, None);
-        };
-        let oom_killed = app.ran_out_of_memory();
-        let outcome = Outcome::Signaled {
-            signal: SIGKILL,
-            oom_killed,
-        };
-        let reason = oom_killed.then(|| match app.has_hit_its_limit() {
-            true => Some(OutOfMemory::App),
-            false => self.memory.as_mut().map(PodMemory::why),
-        });
-        (outcome, reason.flatten())
     }
 
     fn act(&mut self, link: &mut dyn MonitorLink, action: Action) -> Result<(), StartFailure> {

@@ -1,20 +1,20 @@
 //! Pod init as the first program of a machine: what a distribution's programs do before anything else.
 //!
 //! The kernel's first root is the archive that it was started with. In it are modules, which are loaded in the order of their
-//! names, and this program. Then the root becomes an empty one, as no other can be put in the place of the kernel's.
+//! names, and this program, which a template executes twice. Then the root becomes an empty one, as no other can be put in the place of the kernel's.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, Mode, mkdir};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdir, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, mount_move, move_mount};
 use rustix::process::{chdir, chroot};
 use rustix::system::finit_module;
 
+use super::template::{self, LATE_MODULES};
 use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
 
@@ -24,7 +24,9 @@ const MODULES: &str = "/modules";
 const MODULES_FOR_CHECKS: &str = "/modules-checks";
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
-const DEVICES: &str = "/dev";
+pub(super) const DEVICES: &str = "/dev";
+/// This program.
+const PROGRAM: &str = "/init";
 /// How long the port may take to appear once its driver is loaded: the kernel asks the other side for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1);
@@ -33,6 +35,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// What failed.
+<<<<<<< HEAD
 pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
     load_modules(MODULES)?;
     match checks_disks {
@@ -40,6 +43,30 @@ pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
         // What stays there takes memory, and does no harm else.
         false => drop(std::fs::remove_dir_all(MODULES_FOR_CHECKS)),
     }
+=======
+pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
+    Modules::open()?.load(|_| true)?;
+    make_ready()
+}
+
+/// The same for a template. Returns only if something failed.
+pub(super) fn begin_template() -> StartFailure {
+    let begun = (|| {
+        let modules = Modules::open()?;
+        modules.load(|name| !LATE_MODULES.contains(&name))?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let program = openat(CWD, PROGRAM, flags, Mode::empty())
+            .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;
+        Ok((modules, program, make_ready()?))
+    })();
+    match begun {
+        Ok((modules, program, port)) => template::wait_and_awake(port, &program, &modules),
+        Err(failure) => failure,
+    }
+}
+
+fn make_ready() -> Result<OwnedFd, StartFailure> {
+>>>>>>> main
     let root = mount_detached(
         "tmpfs",
         &[("mode", "755")],
@@ -62,6 +89,7 @@ pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
     open_port()
 }
 
+<<<<<<< HEAD
 /// Loads the modules, and frees the memory that they took.
 fn load_modules(folder: &str) -> Result<(), StartFailure> {
     let failed = StartFailure::os::<std::io::Error>;
@@ -80,11 +108,54 @@ fn load_modules(folder: &str) -> Result<(), StartFailure> {
         }
         // What stays there takes memory, and does no harm else.
         let _ = std::fs::remove_file(&path);
+=======
+/// The modules of the archive, also when nothing leads there any more.
+#[derive(Debug)]
+pub(super) struct Modules(OwnedFd);
+
+impl Modules {
+    fn open() -> Result<Self, StartFailure> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(CWD, MODULES, flags, Mode::empty());
+        Ok(Self(folder.map_err(StartFailure::os(format_args!(
+            "read {MODULES}"
+        )))?))
     }
-    Ok(())
+
+    /// Loads those whose names are wanted, and frees the memory that they took.
+    pub(super) fn load(&self, is_wanted: impl Fn(&str) -> bool) -> Result<(), StartFailure> {
+        let read = || StartFailure::os::<Errno>(format!("read {MODULES}"));
+        let entries = Dir::read_from(&self.0).map_err(read())?;
+        let mut files = entries
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<Vec<String>, Errno>>()
+            .map_err(read())?;
+        files.retain(|file| module_name(file).is_some_and(&is_wanted));
+        files.sort();
+        for file in files {
+            let what = format!("load the kernel module {file}");
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            let module = openat(&self.0, &file, flags, Mode::empty())
+                .map_err(StartFailure::os(what.clone()))?;
+            match finit_module(&module, c"", 0) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(StartFailure::os(what)(error)),
+            }
+            // What stays there takes memory, and does no harm else.
+            let _ = unlinkat(&self.0, &file, AtFlags::empty());
+        }
+        Ok(())
+>>>>>>> main
+    }
 }
 
-fn place(mount: &OwnedFd, path: &str) -> Result<(), StartFailure> {
+/// The name of the module in a file such as `007-virtio_blk.ko`.
+fn module_name(file: &str) -> Option<&str> {
+    let (_, name) = file.split_once('-')?;
+    name.strip_suffix(".ko")
+}
+
+pub(super) fn place(mount: &OwnedFd, path: &str) -> Result<(), StartFailure> {
     match mkdir(path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(StartFailure::os(format_args!("make {path}"))(error)),
@@ -125,5 +196,17 @@ fn open_port() -> Result<OwnedFd, StartFailure> {
         }
         // Nothing is there yet that could be waited for.
         sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::module_name;
+
+    #[test]
+    fn files_have_the_names_of_modules_and_others_are_none() {
+        assert_eq!(module_name("005-virtio_blk.ko"), Some("virtio_blk"));
+        assert_eq!(module_name(".."), None);
+        assert_eq!(module_name("README"), None);
     }
 }

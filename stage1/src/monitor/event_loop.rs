@@ -133,6 +133,9 @@ impl Monitor {
         isolator: &mut dyn Isolator,
         ready: &mut Option<OwnedFd>,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        if let Some(warning) = isolator.take_warning() {
+            self.diagnostics.tell(&warning);
+        }
         // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
         let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pod::AppName;
 use pod::control::{EventKind, NetworkUse, PodStats, Response, Usage};
 use pod::manifest::{Memory, Resources};
+use pod::processes::PodProcess;
 use pod::timestamp::Timestamp;
 
 use super::clients::{Awaited, refusal};
@@ -16,7 +17,7 @@ use super::requests::Answer;
 use crate::failure::{StartFailure, one_line};
 use crate::link::LinkError;
 use crate::protocol::ToInit;
-use crate::protocol::{CgroupAnswer, CgroupRequest};
+use crate::protocol::{COMMAND_MAX, CgroupAnswer, CgroupRequest, PROCESSES_MAX};
 
 /// Most bytes of a reason that pod init gives.
 const REASON_MAX: usize = 1 << 10;
@@ -37,6 +38,8 @@ pub(super) enum Then {
         whole: Option<Usage>,
         network: Option<NetworkUse>,
     },
+    /// Processes for a client.
+    Processes,
     /// An app has other limits.
     Limit {
         app: AppName,
@@ -122,7 +125,9 @@ impl Monitor {
             clients.any(|client| client.waits_for_answer(*id))
         };
         // Nobody wants figures any more whose client has gone.
-        let forgotten = |id: &u64, then: &Then| matches!(then, Then::Count { .. }) && !awaited(id);
+        let forgotten = |id: &u64, then: &Then| {
+            matches!(then, Then::Count { .. } | Then::Processes) && !awaited(id)
+        };
         let open = std::mem::take(&mut self.questions.open).into_iter();
         self.questions.open = open.filter(|(id, then)| !forgotten(id, then)).collect();
         let id = self.questions.number();
@@ -145,6 +150,11 @@ impl Monitor {
             network,
         };
         self.ask(index, request, then, None)
+    }
+
+    /// Asks which processes there are.
+    pub(super) fn ask_processes(&mut self, index: usize) -> Answer {
+        self.ask(index, CgroupRequest::Processes, Then::Processes, None)
     }
 
     /// Has an app limited, if none of its limits are being changed.
@@ -288,6 +298,9 @@ impl Monitor {
                     network,
                 })))
             }
+            (Then::Processes, CgroupAnswer::Processes { processes }) => Ok(Response::Processes {
+                processes: self.of_apps(processes),
+            }),
             (Then::Limit { app, before, after }, CgroupAnswer::Done) => {
                 self.limited(&app, &before, *after).map(|()| Response::Done)
             }
@@ -317,7 +330,7 @@ impl Monitor {
                 }
                 Ok(Response::Done)
             }
-            (_, CgroupAnswer::Done | CgroupAnswer::Counted { .. }) => {
+            (_, _) => {
                 let what = "the answer is not one to what was asked".to_owned();
                 return Err(LinkError::Protocol(what).into());
             }
@@ -328,6 +341,22 @@ impl Monitor {
             client.hear_answer(id, &response, is_done);
         }
         Ok(())
+    }
+
+    /// Processes of which pod init tells, as far as they can be.
+    fn of_apps(&self, mut processes: Vec<PodProcess>) -> Vec<PodProcess> {
+        processes.truncate(PROCESSES_MAX);
+        for process in &mut processes {
+            let end = process.command.floor_char_boundary(COMMAND_MAX);
+            process.command = one_line(process.command.get(..end).unwrap_or_default());
+            process.state = Some(process.state)
+                .filter(char::is_ascii_alphabetic)
+                .unwrap_or('?');
+            // No process of the host's, and of no app that there is not.
+            process.pid = None;
+            process.app = process.app.take().filter(|app| self.known(app).is_ok());
+        }
+        processes
     }
 
     /// An app has other limits, which are the manifest's from now on.

@@ -128,6 +128,11 @@ pub trait Isolator {
     /// What failed, on what.
     fn network(&mut self, manifest: &PodManifest) -> Result<PodNetwork, StartFailure>;
 
+    /// What the user should be told of how the pod was started, once.
+    fn take_warning(&mut self) -> Option<String> {
+        None
+    }
+
     /// Ends what still runs of the pod, whose pod init is gone: where that takes everything with it, nothing.
     fn end_rest(&mut self, _manifest: &PodManifest) {}
 

@@ -190,6 +190,10 @@ impl Monitor {
                 };
                 Ok(Some(Response::Stats(Box::new(stats))))
             }
+            Request::Processes if isolator.asks_pod_init() => self.ask_processes(index),
+            Request::Processes => Err(StartFailure::other(
+                "the processes of this pod are the host's, which shows them",
+            )),
             Request::Update { app, resources } => self.update(index, &app, *resources, isolator),
             Request::Limit { app, resources } => match app {
                 Some(app) => self.limit_app(index, &app, &resources, isolator),

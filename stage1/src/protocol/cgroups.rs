@@ -2,9 +2,15 @@
 
 use pod::AppName;
 use pod::manifest::Resources;
+use pod::processes::PodProcess;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Statistics;
+
+/// Most processes that are told of.
+pub const PROCESSES_MAX: usize = 4096;
+/// Most bytes of the command of each.
+pub const COMMAND_MAX: usize = 512;
 
 /// What is asked. All of an answer is about the apps that are named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,8 @@ pub enum CgroupRequest {
         /// Which.
         apps: Vec<AppName>,
     },
+    /// Which processes there are.
+    Processes,
     /// They go on.
     Thaw {
         /// Which.
@@ -44,6 +52,11 @@ pub enum CgroupAnswer {
     Counted {
         /// Each.
         apps: Vec<(AppName, Statistics)>,
+    },
+    /// The processes, in the order of their numbers: not more than [`PROCESSES_MAX`].
+    Processes {
+        /// Each.
+        processes: Vec<PodProcess>,
     },
     /// It could not be done, and all is as it was.
     Failed {

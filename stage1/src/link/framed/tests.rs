@@ -2,16 +2,19 @@ use super::*;
 use crate::app::cgroup::CgroupSeat;
 use crate::app::devices::make_terminal;
 use crate::link::AppResources;
-use crate::protocol::{AppSpec, ExecSpec, ProcessStreams, Protections};
+use crate::protocol::{ExecSpec, ProcessStreams};
 use nix::poll::{PollFd, PollTimeout, poll};
-use pod::exit::Outcome;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+<<<<<<< HEAD
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(600);
+=======
+mod ends;
+>>>>>>> main
 
 /// Both ends of a link, moved by one poll(2) loop, and what was said over it.
 struct Pair {
@@ -426,6 +429,7 @@ fn a_terminal_that_nobody_wants_any_more_is_forgotten() {
         pair.monitor.connection.is_quiet() && pair.init.connection.is_quiet()
     });
 }
+<<<<<<< HEAD
 
 #[test]
 fn who_says_nothing_for_too_long_is_given_up_and_the_loop_is_woken_for_it() {
@@ -536,3 +540,5 @@ fn the_last_word_of_a_pod_is_heard_behind_the_ends_of_its_apps() {
     let heard: Vec<_> = pair.heard.iter().map(|heard| &heard.message).collect();
     assert_eq!(heard, [&app_exited(), &finished]);
 }
+=======
+>>>>>>> main

@@ -1,0 +1,103 @@
+//! Templates: machines that have booted once, and whose copies go on from there.
+//!
+//! A template is made at first use, without anything of a pod or an image, and kept beside what it was booted from. A copy
+//! shares its memory until it changes it. Where there is no template, or none that can be used, the machine boots.
+
+mod copy;
+mod holders;
+mod key;
+mod maker;
+mod memory;
+mod port;
+mod process;
+mod store;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use cni_glue::mac::Mac;
+use stage1::failure::StartFailure;
+
+use self::copy::Copied;
+use self::key::Key;
+use self::store::Templates;
+use crate::machine::{Parts, Starter};
+
+/// How a pod's machine has begun, where it could have been as a copy.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    /// What it shares with other copies: as long as it is open here, later ones can have it too.
+    memory: Option<OwnedFd>,
+    warning: Option<String>,
+}
+
+impl Beginning {
+    /// Starts the pod's machine as a copy if that is asked for: the pidfd of its program, and the end of its serial port.
+    /// `None` if it has to boot; who asked for a copy is told why. `run_dir` is the pod's runtime directory.
+    pub(crate) fn copy(
+        &mut self,
+        starter: &Starter<'_>,
+        parts: &Parts,
+        run_dir: &Path,
+    ) -> Option<(OwnedFd, OwnedFd)> {
+        if !starter.asked().template {
+            return None;
+        }
+        match start(starter, parts, run_dir) {
+            Ok((Copied { process, link }, memory)) => {
+                self.memory = Some(memory);
+                Some((process, link))
+            }
+            Err(failure) => {
+                let reason = failure.message;
+                self.warning = Some(format!(
+                    "the pod's virtual machine boots, and is no copy of a template: {reason}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// What the user should be told.
+    pub(crate) fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
+    }
+}
+
+/// Starts the pod's machine as a copy of a template, which is made if there is none. The result is it and its memory.
+fn start(
+    starter: &Starter<'_>,
+    parts: &Parts,
+    run_dir: &Path,
+) -> Result<(Copied, OwnedFd), StartFailure> {
+    if !parts.shares.is_empty() {
+        return Err(StartFailure::other(
+            "it shares files with the host, for volumes, kept files or apps that join",
+        ));
+    }
+    let key = Key::of(starter, parts)?;
+    let templates = Templates::beside(&parts.boot);
+    let kept = match templates.find(&key)? {
+        Some(kept) => kept,
+        None => maker::make(starter, parts, &templates, &key)?,
+    };
+    let memory = match kept.memory {
+        Some(made) => made,
+        None => match holders::memory_of(run_dir, &key) {
+            Some(shared) => shared,
+            None => templates.load_memory(&key)?,
+        },
+    };
+    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|_| {
+        // It may be the template that is wrong: the next start makes another one.
+        templates.remove(&key);
+    })?;
+    holders::record(run_dir, &key, &memory);
+    Ok((copied, memory))
+}
+
+/// The hardware address of a template's interface of this number.
+fn template_mac(number: usize) -> Mac {
+    // Locally administered, and never on a network: a template's interfaces lead nowhere.
+    Mac([0x02, 0, 0, 0, 0, u8::try_from(number).unwrap_or(u8::MAX)])
+}
