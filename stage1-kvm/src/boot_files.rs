@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use image_layer::sha256;
 use image_name::Digest;
 use pod::machine::MachineRecord;
-use pod::machine_parts::{Kernel, MODULES, VERITY, find};
+use pod::machine_parts::{Kernel, MODULES, VERITY, VIRTIOFS, find};
+use pod::manifest::Accelerator;
 use pod::record::Version;
 use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
 use crate::kernel::{Modules, extract};
-use crate::vmm::Machine;
+use crate::size::Size;
 
 /// The directory of all of them, in that of images and pods.
 const FOLDER: &str = "kvm";
@@ -24,17 +25,18 @@ const INITRAMFS: &str = "initramfs";
 /// What is known of both.
 const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// What others ask for in a way that their files don't tell, and what pods with volumes need.
-const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs"];
+const OPTIONAL_MODULES: [&str; 4] = ["crc32c_generic", "crc32c_intel", VIRTIOFS, VERITY];
 
 /// The files, open for reading.
 #[derive(Debug)]
 pub(crate) struct BootFiles {
     pub(crate) kernel: File,
     pub(crate) initramfs: File,
-<<<<<<< HEAD
+    /// The directory where they are.
+    pub(crate) place: PathBuf,
     pub(crate) record: Record,
 }
 
@@ -54,20 +56,23 @@ pub(crate) struct Record {
 
 impl Record {
     /// What is to be on record of a machine that boots from these files.
-    pub(crate) fn of_machine(&self, machine: &Machine, checks_disks: bool) -> MachineRecord {
+    pub(crate) fn of_machine(
+        &self,
+        size: Size,
+        accelerator: Accelerator,
+        checks_disks: bool,
+    ) -> MachineRecord {
         MachineRecord {
             version: Version,
             kernel_file: self.source.clone(),
             kernel: self.kernel.clone(),
             initramfs: self.initramfs.clone(),
-            accelerator: machine.accelerator,
-            memory: machine.size.memory,
-            cpus: machine.size.cpus,
+            accelerator,
+            memory: size.memory,
+            cpus: size.cpus,
             checks_disks,
         }
-=======
-    /// The directory where they are.
-    pub(crate) place: PathBuf,
+    }
 }
 
 impl BootFiles {
@@ -76,6 +81,7 @@ impl BootFiles {
             kernel: self.kernel.try_clone()?,
             initramfs: self.initramfs.try_clone()?,
             place: self.place.clone(),
+            record: self.record.clone(),
         })
     }
 
@@ -86,7 +92,6 @@ impl BootFiles {
     pub(crate) fn read_initramfs(&self) -> Result<Vec<u8>, StartFailure> {
         let path = self.place.join(INITRAMFS);
         fs::read(&path).map_err(failed("read", &path))
->>>>>>> main
     }
 }
 
@@ -150,7 +155,6 @@ pub(crate) fn facts_of(found: &Metadata) -> String {
     format!("{inode} {size} {}.{}", changed.0, changed.1)
 }
 
-<<<<<<< HEAD
 /// The files of a directory, if they are what was made.
 fn open(place: &Path) -> io::Result<Option<BootFiles>> {
     let kernel = File::open(place.join(KERNEL))?;
@@ -165,16 +169,9 @@ fn open(place: &Path) -> io::Result<Option<BootFiles>> {
     Ok(record.map(|record| BootFiles {
         kernel,
         initramfs,
+        place: place.to_owned(),
         record,
     }))
-=======
-fn open(place: &Path) -> io::Result<BootFiles> {
-    Ok(BootFiles {
-        kernel: File::open(place.join(KERNEL))?,
-        initramfs: File::open(place.join(INITRAMFS))?,
-        place: place.to_owned(),
-    })
->>>>>>> main
 }
 
 fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {
@@ -182,7 +179,6 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
     let checks_disks = modules.has(VERITY);
-    let for_checks = modules.with_needed(&[], &[VERITY])?;
     let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
@@ -194,7 +190,7 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
         Ok::<_, StartFailure>((sha256(bytes), facts))
     };
     let (kernel_digest, kernel_facts) = put(KERNEL, &extracted)?;
-    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules, &for_checks))?;
+    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules))?;
     let record = Record {
         source: kernel.image.clone(),
         kernel: kernel_digest,

@@ -7,17 +7,14 @@ const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 
-/// The archive of pod init and the modules that it loads, in this order; and of those that it loads if disks are to be
-/// checked.
-pub(crate) fn archive(pod_init: &[u8], modules: &[Module], for_checks: &[Module]) -> Vec<u8> {
+/// The archive of pod init and the modules that it loads, in this order.
+pub(crate) fn archive(pod_init: &[u8], modules: &[Module]) -> Vec<u8> {
     let mut archive = Archive::default();
     archive.entry("dev", FOLDER, &[]);
-    for (folder, modules) in [("modules", modules), ("modules-checks", for_checks)] {
-        archive.entry(folder, FOLDER, &[]);
-        for (number, module) in modules.iter().enumerate() {
-            let path = format!("{folder}/{number:03}-{}.ko", module.name);
-            archive.entry(&path, FILE, &module.bytes);
-        }
+    archive.entry("modules", FOLDER, &[]);
+    for (number, module) in modules.iter().enumerate() {
+        let path = format!("modules/{number:03}-{}.ko", module.name);
+        archive.entry(&path, FILE, &module.bytes);
     }
     archive.entry("init", PROGRAM, pod_init);
     archive.entry("TRAILER!!!", 0, &[]);
@@ -72,7 +69,7 @@ mod tests {
         let modules = [module("second", b"12345"), module("first", b"")];
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("archive");
-        fs::write(&file, archive(b"program", &modules, &modules[..1])).unwrap();
+        fs::write(&file, archive(b"program", &modules)).unwrap();
         let output = Command::new("busybox")
             .args(["cpio", "-i", "-F"])
             .arg(&file)
@@ -84,6 +81,5 @@ mod tests {
         assert_eq!(read("init"), "program");
         assert_eq!(read("modules/000-second.ko"), "12345");
         assert_eq!(read("modules/001-first.ko"), "");
-        assert_eq!(read("modules-checks/000-second.ko"), "12345");
     }
 }

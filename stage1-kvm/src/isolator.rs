@@ -155,18 +155,19 @@ impl Isolator for Kvm {
             size: self.size,
             boot,
             disks,
-<<<<<<< HEAD
             checks_disks: self.disks.are_checked(),
-            interfaces,
-=======
             interfaces: interfaces
                 .into_iter()
                 .map(|(tap, mac)| (Some(tap), mac))
                 .collect(),
->>>>>>> main
             shares,
             tsc_khz: measurement.finish(),
         };
+        // The working directory is the pod's.
+        let record = &parts.boot.record;
+        record
+            .of_machine(self.size, asked.accelerator, parts.checks_disks)
+            .store(Path::new("."))?;
         let starter = Starter {
             vmm: &*self.vmm,
             program: &program,

@@ -33,15 +33,10 @@ pub(crate) struct Parts {
     pub(crate) size: Size,
     pub(crate) boot: BootFiles,
     pub(crate) disks: Vec<OwnedFd>,
-<<<<<<< HEAD
     /// Whether its kernel is to check what it reads of them.
     pub(crate) checks_disks: bool,
-    /// Taps, with the hardware addresses that the machine sees.
-    pub(crate) interfaces: Vec<(OwnedFd, Mac)>,
-=======
     /// Taps, with the hardware addresses that the machine sees. Those of a template lead nowhere.
     pub(crate) interfaces: Vec<(Option<OwnedFd>, Mac)>,
->>>>>>> main
     /// Where those listen to it who share files with it.
     pub(crate) shares: Vec<(Share, OwnedFd)>,
     /// How fast time goes, where its kernel has to be told.
@@ -63,6 +58,7 @@ impl Parts {
             size: self.size,
             boot: self.boot.try_clone()?,
             disks: disks.collect::<io::Result<_>>()?,
+            checks_disks: self.checks_disks,
             interfaces: interfaces.collect::<io::Result<_>>()?,
             shares: shares.collect::<io::Result<_>>()?,
             tsc_khz: self.tsc_khz,
@@ -163,6 +159,7 @@ impl Starter<'_> {
                 let control = of_program;
                 Beginning::Copy(Backing { memory, control })
             }
+            _ if parts.checks_disks => Beginning::Boot(boot("first checks-disks")),
             _ => Beginning::Boot(boot("first")),
         };
         let machine = Machine {
@@ -233,54 +230,6 @@ impl Given {
         self.0.push(descriptor);
         FIRST.saturating_add(number)
     }
-<<<<<<< HEAD
-    let asked = manifest.virtual_machine.clone().unwrap_or_default();
-    let (link, port) = sockets()?;
-    let mut numbers = FIRST + 4..;
-    let machine = Machine {
-        size: parts.size,
-        accelerator: asked.accelerator,
-        console: FIRST,
-        port: FIRST + 1,
-        kernel: FIRST + 2,
-        initramfs: FIRST + 3,
-        kernel_words: kernel_words(asked.accelerator, parts.tsc_khz, parts.checks_disks),
-        disks: numbers.by_ref().take(disks.len()).collect(),
-        interfaces: macs
-            .into_iter()
-            .zip(numbers.by_ref())
-            .map(|(mac, number)| (number, mac))
-            .collect(),
-        shares: shares.into_iter().zip(numbers).collect(),
-    };
-    let BootFiles {
-        kernel,
-        initramfs,
-        record,
-    } = parts.boot;
-    // The working directory is the pod's.
-    record
-        .of_machine(&machine, parts.checks_disks)
-        .store(Path::new("."))?;
-    let given = [parts.console, port, kernel.into(), initramfs.into()];
-    let program = Program {
-        path: program,
-        arguments: &vmm.arguments(&machine),
-        errors: parts.errors,
-        descriptors: given
-            .into_iter()
-            .chain(disks)
-            .chain(taps)
-            .chain(sockets_of_shares)
-            .collect(),
-        identity: Identity::User {
-            id: user_of(manifest.uuid),
-            groups: &groups(asked.accelerator)?,
-        },
-    };
-    Ok((launcher::start(&program, cgroups)?, link))
-=======
->>>>>>> main
 }
 
 /// The groups who may use what the machine is accelerated by.
@@ -295,28 +244,14 @@ fn groups(accelerator: Accelerator) -> Result<Vec<u32>, StartFailure> {
     }
 }
 
-<<<<<<< HEAD
-/// The words for a machine's kernel.
-fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, checks_disks: bool) -> String {
-=======
 /// The words for a machine's kernel. The last ones are for pod init.
 fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, kind: &str) -> String {
->>>>>>> main
     let tsc = match (accelerator, tsc_khz) {
         // KVM tells it by itself.
         (Accelerator::Kvm, _) | (_, None) => String::new(),
         (Accelerator::Tcg, Some(figure)) => format!(" tsc_early_khz={figure}"),
     };
-<<<<<<< HEAD
-    // Behind the dashes are pod init's own.
-    let own = match checks_disks {
-        true => "first checks-disks",
-        false => "first",
-    };
-    format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {own}")
-=======
     format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {kind}")
->>>>>>> main
 }
 
 /// A connected socket: this program's end, and the other one.
@@ -350,22 +285,13 @@ mod tests {
 
     #[test]
     fn a_translated_kernel_is_told_how_fast_time_goes_and_another_knows() {
-<<<<<<< HEAD
-        let words = kernel_words(Accelerator::Tcg, Some(2_600_000), false);
-        assert!(words.contains(" tsc_early_khz=2600000 -- first"), "{words}");
-        for words in [
-            kernel_words(Accelerator::Kvm, Some(1), true),
-            kernel_words(Accelerator::Tcg, None, true),
-=======
         let words = kernel_words(Accelerator::Tcg, Some(2_600_000), "first");
         assert!(words.contains(" tsc_early_khz=2600000 -- first"), "{words}");
         for words in [
             kernel_words(Accelerator::Kvm, Some(1), "first"),
             kernel_words(Accelerator::Tcg, None, "first"),
->>>>>>> main
         ] {
             assert!(!words.contains("tsc"), "{words}");
-            assert!(words.ends_with(" -- first checks-disks"), "{words}");
         }
     }
 

@@ -1,11 +1,7 @@
 //! QEMU, whose machine `microvm` has nothing but what a pod needs.
 
-<<<<<<< HEAD
-use std::path::PathBuf;
-=======
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
->>>>>>> main
+use std::path::PathBuf;
 
 use pod::machine_parts::{QEMU, installed};
 use pod::manifest::Accelerator;

@@ -17,23 +17,12 @@ use stage1::file_transfer::COPY;
 
 pod::entry!(run);
 
-/// What is said of a machine whose kernel is to check disks while it reads them.
-const CHECKS_DISKS: &str = "checks-disks";
-
 /// What the program does. The result is its exit code.
 fn run(_: ClosedStreams) -> i32 {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("machine"), port) => ended(machine(port.as_deref())),
-<<<<<<< HEAD
-        (Some("first"), what) => ended(stage1::init::run_first(
-            what.as_deref() == Some(CHECKS_DISKS),
-        )),
-=======
-        (Some("first"), kind) => {
-            ended(stage1::init::run_first(kind.as_deref() == Some("template")))
-        }
->>>>>>> main
+        (Some("first"), kind) => ended(stage1::init::run_first(kind.as_deref())),
         (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
         _ => stage1::init::run(),
     }

@@ -20,8 +20,8 @@ use crate::failure::StartFailure;
 
 /// Where the modules are.
 const MODULES: &str = "/modules";
-/// And those by which disks are checked.
-const MODULES_FOR_CHECKS: &str = "/modules-checks";
+/// What it takes to check disks while they are read.
+const VERITY_MODULES: [&str; 4] = ["reed_solomon", "dm_mod", "dm_bufio", "dm_verity"];
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
 pub(super) const DEVICES: &str = "/dev";
@@ -35,17 +35,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// What failed.
-<<<<<<< HEAD
 pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
-    load_modules(MODULES)?;
-    match checks_disks {
-        true => load_modules(MODULES_FOR_CHECKS)?,
-        // What stays there takes memory, and does no harm else.
-        false => drop(std::fs::remove_dir_all(MODULES_FOR_CHECKS)),
-    }
-=======
-pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
-    Modules::open()?.load(|_| true)?;
+    Modules::open()?.load(|name| checks_disks || !VERITY_MODULES.contains(&name))?;
     make_ready()
 }
 
@@ -53,7 +44,7 @@ pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
 pub(super) fn begin_template() -> StartFailure {
     let begun = (|| {
         let modules = Modules::open()?;
-        modules.load(|name| !LATE_MODULES.contains(&name))?;
+        modules.load(|name| !LATE_MODULES.contains(&name) && !VERITY_MODULES.contains(&name))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let program = openat(CWD, PROGRAM, flags, Mode::empty())
             .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;
@@ -66,7 +57,6 @@ pub(super) fn begin_template() -> StartFailure {
 }
 
 fn make_ready() -> Result<OwnedFd, StartFailure> {
->>>>>>> main
     let root = mount_detached(
         "tmpfs",
         &[("mode", "755")],
@@ -89,26 +79,6 @@ fn make_ready() -> Result<OwnedFd, StartFailure> {
     open_port()
 }
 
-<<<<<<< HEAD
-/// Loads the modules, and frees the memory that they took.
-fn load_modules(folder: &str) -> Result<(), StartFailure> {
-    let failed = StartFailure::os::<std::io::Error>;
-    let entries = std::fs::read_dir(folder).map_err(failed(format!("read {folder}")))?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<PathBuf>, std::io::Error>>()
-        .map_err(failed(format!("read {folder}")))?;
-    paths.sort();
-    for path in paths {
-        let what = format!("load the kernel module {}", path.display());
-        let file = File::open(&path).map_err(failed(what.clone()))?;
-        match finit_module(&file, c"", 0) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(StartFailure::os(what)(error)),
-        }
-        // What stays there takes memory, and does no harm else.
-        let _ = std::fs::remove_file(&path);
-=======
 /// The modules of the archive, also when nothing leads there any more.
 #[derive(Debug)]
 pub(super) struct Modules(OwnedFd);
@@ -145,7 +115,6 @@ impl Modules {
             let _ = unlinkat(&self.0, &file, AtFlags::empty());
         }
         Ok(())
->>>>>>> main
     }
 }
 
