@@ -59,9 +59,10 @@ fn a_machine_that_says_the_same_for_ever_takes_no_memory_of_the_host_and_can_be_
     let mut most = 0;
     wait_until("it has talked for a while", Duration::from_secs(30), || {
         most = most.max(resident(monitor));
-        (begun.elapsed() > Duration::from_secs(2)).then_some(())
+        (begun.elapsed() > Duration::from_secs(3)).then_some(())
     });
-    assert!(most < 12 << 10, "the monitor takes {most} KiB");
+    // The link's bounds, and the program.
+    assert!(most < 24 << 10, "the monitor takes {most} KiB");
     // It hears nobody, and ends no later for that.
     let begun = Instant::now();
     host.fairing(["stop", "--time=1s", "box"]).run();
