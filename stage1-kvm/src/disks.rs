@@ -11,6 +11,7 @@ use stage1::failure::StartFailure;
 /// Filesystems of images, in the directory of images and pods.
 const FILESYSTEMS: &str = "images/filesystems";
 
+<<<<<<< HEAD
 /// Those of a machine.
 #[derive(Debug, Default)]
 pub(crate) struct Disks {
@@ -19,6 +20,11 @@ pub(crate) struct Disks {
     /// Whether its kernel checks what it reads of those that have a hash tree.
     are_checked: bool,
 }
+=======
+/// The layers of each, in the order in which the machine has them.
+#[derive(Debug, Default)]
+pub(crate) struct Disks(Vec<Vec<Digest>>);
+>>>>>>> main
 
 impl Disks {
     /// Opens the filesystems of all apps, each once: none in a pod that is kept, whose root filesystems are shared with the
@@ -38,21 +44,31 @@ impl Disks {
             return Ok(files);
         }
         for app in manifest.apps.iter() {
+<<<<<<< HEAD
             let chain_id = chain_id(app)?;
             self.are_checked |= can_check && verity(app).is_some();
             if self.chain_ids.contains(chain_id) {
+=======
+            if self.0.contains(&app.image.layers) {
+>>>>>>> main
                 continue;
             }
+            let chain_id = chain_id(app)?;
             let path = data.join(FILESYSTEMS).join(chain_id.hex()).join("image");
             let file = File::open(&path);
             let file = file.map_err(StartFailure::os(format_args!("open {}", path.display())))?;
+<<<<<<< HEAD
             self.chain_ids.push(chain_id.clone());
+=======
+            self.0.push(app.image.layers.clone());
+>>>>>>> main
             files.push(OwnedFd::from(file));
         }
         Ok(files)
     }
 
     /// Where the machine has the files of an app's image; `None` if it was started without them.
+<<<<<<< HEAD
     ///
     /// # Errors
     /// If nobody has made a filesystem of them.
@@ -63,6 +79,11 @@ impl Disks {
         let chain_id = chain_id(app)?;
         let number = self.chain_ids.iter().position(|disk| disk == chain_id);
         Ok(number.map(device))
+=======
+    pub(crate) fn device_of(&self, app: &App) -> Option<PathBuf> {
+        let layers = &app.image.layers;
+        self.0.iter().position(|disk| disk == layers).map(device)
+>>>>>>> main
     }
 
     /// Whether the machine's kernel checks what it reads of any of them.

@@ -137,7 +137,7 @@ impl Isolator for Kvm {
         let boot = boot_files::provide(&data, asked.kernel.as_deref(), &pod_init)?;
         let disks = self.disks.open(&data, manifest, boot.record.checks_disks)?;
         let (output, console, errors) = Output::new()?;
-        self.output = Some(output);
+        let output = &*self.output.insert(output);
         let cgroups = PodCgroups::find(&self.uuid.to_string())?;
         let cgroup = cgroups.path();
         // It is removed by who cleans up, whatever fails from here on.
@@ -174,7 +174,7 @@ impl Isolator for Kvm {
             manifest,
             cgroups,
         };
-        let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir) {
+        let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
             Some(copy) => copy,
             None => {
                 let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
@@ -200,7 +200,7 @@ impl Isolator for Kvm {
         if !sockets.is_empty() {
             return Err(self.unsupported("hand sockets to apps"));
         }
-        let disk = self.disks.device_of(app)?;
+        let disk = self.disks.device_of(app);
         let AppFiles { root, mounts } = self.files.of_app(manifest, app, disk.is_some())?;
         let disk = disk.map(|path| MachineImage::Device {
             path,
@@ -226,7 +226,7 @@ impl Isolator for Kvm {
     }
 
     fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
-        let has_disk = self.disks.device_of(app)?.is_some();
+        let has_disk = self.disks.device_of(app).is_some();
         self.files.can_have(manifest, app, has_disk)?;
         self.files.make_app(manifest, app)
     }

@@ -48,6 +48,11 @@ fn by_all<'a>(
 }
 
 fn by_limits<'a>(apps: impl Iterator<Item = &'a Resources>) -> u64 {
+    let mut apps = apps.peekable();
+    if apps.peek().is_none() {
+        // One will join.
+        return OVERHEAD + USUAL_APP;
+    }
     apps.fold(OVERHEAD, |sum, resources| {
         let app = match resources.memory.limit {
             Some(Limit::At(bytes)) => bytes,

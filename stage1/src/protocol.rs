@@ -34,7 +34,7 @@ pub use self::cgroups::{COMMAND_MAX, CgroupAnswer, CgroupRequest, PROCESSES_MAX}
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum ToInit {
     /// What concerns the pod as a whole.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// An app to start: with the pod if it comes before [`ToInit::Start`], else at once. On the host's kernel its root
     /// filesystem, its cgroup and its sockets come with it.
     App(Box<AppSpec>),
@@ -150,8 +150,8 @@ pub struct Setup {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mount_label: Option<Context>,
     /// The limits of all apps together, where pod init has their cgroups.
-    #[serde(skip_serializing_if = "Resources::is_unlimited", default)]
-    pub resources: Resources,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub resources: Option<Resources>,
 }
 
 impl Setup {

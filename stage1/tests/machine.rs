@@ -114,7 +114,7 @@ impl Machine {
             image,
             _cgroup: cgroup,
         };
-        machine.tell(&ToInit::Setup(Setup {
+        machine.tell(&ToInit::Setup(Box::new(Setup {
             hostname: "guest".into(),
             lifetime: Lifetime::WithApps,
             on_app_failure: AppFailure::StopPod,
@@ -128,8 +128,8 @@ impl Machine {
             host_namespaces: Default::default(),
             sysctl: Default::default(),
             mount_label: None,
-            resources: Default::default(),
-        }));
+            resources: None,
+        })));
         machine
     }
 

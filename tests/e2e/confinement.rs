@@ -144,15 +144,16 @@ fn a_user_of_an_app_in_a_user_namespace_is_confined_as_reviewed() {
 }
 
 #[test]
-fn an_app_in_a_machine_is_confined_as_one_among_the_hosts_users() {
+fn an_app_in_a_machine_is_confined_as_reviewed() {
     let (host, image) = probe_host();
-    for (user, reviewed) in [("root", "probe-root.txt"), ("app", "probe-user.txt")] {
-        let report = crate::kvm::run(&host, &["--rm", "--hostname=probe", "--net=none"])
-            .args([&image, "--user", user, "--", "/probe"])
-            .run()
-            .ok();
-        compare(&report.stdout, reviewed);
-    }
+    let report = crate::kvm::run(&host, &["--rm", "--hostname=probe", "--net=none"])
+        .args([&image, "--", "/probe"])
+        .run()
+        .ok();
+    // Threads of the machine's kernel, and the namespaces that it began with: its own all the same.
+    let is_of_kernel = |line: &&str| !line.starts_with("another = ");
+    let lines: Vec<&str> = report.stdout.lines().filter(is_of_kernel).collect();
+    compare(&lines.join("\n"), "probe-root-machine.txt");
 }
 
 #[test]

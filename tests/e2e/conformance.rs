@@ -221,6 +221,46 @@ fn what_a_pod_writes_stays_out_of_its_image() {
     }
 }
 
+/// Whether an isolator lists a feature.
+fn has(isolator: &Path, feature: &str) -> bool {
+    let manifest = fs::read(isolator.join("stage1.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let mut features = manifest["features"].as_array().unwrap().iter();
+    features.any(|listed| listed == feature)
+}
+
+#[test]
+fn volumes_are_the_same_in_each_isolator_that_has_them() {
+    let mut tried = 0;
+    for (host, isolator) in each() {
+        // fly doesn't move an app away from the host's directories.
+        if !has(&isolator, "volumes") || isolator.ends_with("fly") {
+            continue;
+        }
+        tried += 1;
+        let source = host.base().join("source");
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("file"), "of the host\n").unwrap();
+        let script = "cat /data/file; echo new > /data/new; echo x > /fixed/x || echo fixed; \
+                      echo kept > /named/file; stat -c %a /memory";
+        let run = plain(&host, &isolator, "run")
+            .arg(format!("--volume={}:/data", source.display()))
+            .arg(format!("--volume={}:/fixed:ro", source.display()))
+            .args(["--volume=named:/named", "--tmpfs=/memory:mode=711"])
+            .args(["--name=box", IMAGE, "--", "/bin/sh", "-c", script]);
+        let output = run.run().ok();
+        assert_eq!(output.stdout, "of the host\nfixed\n711\n", "{isolator:?}");
+        let new = fs::read_to_string(source.join("new")).unwrap();
+        assert_eq!(new, "new\n", "{isolator:?}");
+        let exported = host.fairing(["volume", "export", "named"]).run().ok();
+        assert!(exported.stdout.contains("kept\n"), "{isolator:?}");
+        // And it is in the pod that has ended.
+        let copied = host.fairing(["cp", "box:/named/file", "-"]).run().ok();
+        assert!(copied.stdout.contains("kept\n"), "{isolator:?}");
+    }
+    assert!(tried >= 2);
+}
+
 #[test]
 fn what_an_isolator_lacks_is_refused_by_the_word_of_its_list() {
     let host = busybox();

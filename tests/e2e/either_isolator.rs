@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use harness::{FairingCommand, Host, dist_dir, installed_kernel};
+use harness::{FairingCommand, Host, dist_dir, installed_kernel, wait_until};
 use serde_json::Value;
 
 use crate::stocked::{IMAGE, busybox, status, wait_log};
@@ -238,10 +238,20 @@ fn what_a_user_does_with_a_pod_comes_to_the_same_in_either_isolator() {
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
+        // It has been started so often.
+        let starts = if stays.is_some() { 3 } else { 1 };
+        wait_until("it runs again", LIMIT, || {
+            let logs = host.fairing(["logs", "box"]).run().ok();
+            (logs.stdout.matches("up\n").count() == starts).then_some(())
+        });
+
         // The end, as those see it who are there.
         let attached = host.fairing(["attach", "box"]).limit(LIMIT).spawn();
-        host.fairing(["kill", "--signal=USR1", "box"]).run().ok();
-        attached.wait_stdout("caught\n");
+        // What is written before it is there it does not see.
+        wait_until("the client is there", LIMIT, || {
+            host.fairing(["kill", "--signal=USR1", "box"]).run().ok();
+            attached.stdout().contains("caught\n").then_some(())
+        });
         let waits = host.fairing(["wait", "box"]).limit(LIMIT).spawn();
         host.fairing(["stop", "box"]).limit(LIMIT).run().ok();
         let seen = attached.wait().expect_code(4);

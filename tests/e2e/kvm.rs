@@ -144,11 +144,8 @@ fn what_a_machine_can_not_do_is_refused_by_name_before_anything_starts() {
     let host = busybox();
     for (flags, word) in [
         (["--net=host"], "host-network"),
-        (["--volume=/tmp:/x"], "mounts"),
         (["--userns=auto"], "user-namespaces"),
         (["--ipc=host"], "host-namespaces"),
-        (["--pod-memory=1g"], "pod-resources"),
-        (["--lifetime=until-stopped"], "mutable"),
     ] {
         let refused = run(&host, &flags).args([IMAGE, "--", "/bin/true"]).run();
         refused.expect_error(125, &[word, "isolator `kvm` does not offer"]);

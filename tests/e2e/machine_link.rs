@@ -108,10 +108,10 @@ fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome
         host_namespaces: Default::default(),
         sysctl: Default::default(),
         mount_label: None,
-        resources: Default::default(),
+        resources: None,
     };
     let say = |link: &mut ToMachine, message| link.send(&message, HandedOver::Nothing).unwrap();
-    say(&mut link, ToInit::Setup(setup));
+    say(&mut link, ToInit::Setup(Box::new(setup)));
     let none = Resources::default;
     let image = || MachineImage::Directory {
         path: "/image".into(),

@@ -96,7 +96,8 @@ impl<'a> OpenPod<'a> {
         if self.manifest.user_namespace.is_none() {
             security::require_held([&spec.security])?;
         }
-        let mut config = execution(spec, image.image(), observer)?;
+        let is_in_machine = self.manifest.virtual_machine.is_some();
+        let mut config = execution(spec, image.image(), is_in_machine, observer)?;
         let edits = devices::resolve(&spec.devices, &self.engine.directories)?;
         config.add_env(edits.env);
         config.groups = edits.groups;

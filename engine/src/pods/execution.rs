@@ -53,6 +53,7 @@ impl AppConfig {
 pub(super) fn execution(
     spec: &AppSpec,
     image: &Image,
+    is_in_machine: bool,
     observer: &dyn Observer,
 ) -> Result<AppConfig, Error> {
     let empty = Config::default();
@@ -68,7 +69,7 @@ pub(super) fn execution(
     let of_image: Vec<String> = of_image.iter().filter(is_kept).cloned().collect();
     let env = environment::build(&spec.inherited, &of_image, &spec.env);
     let argv = argv(spec, config)?;
-    let systemd = systemd::is_wanted(spec, &argv, observer)?;
+    let systemd = systemd::is_wanted(spec, &argv, is_in_machine, observer)?;
     let usual_signal = match systemd {
         true => systemd::stop_signal(),
         false => SignalNumber::TERM,

@@ -2,6 +2,7 @@
 
 use image_store::Pin;
 use pod::activation::ActivationSockets;
+use pod::feature::Feature;
 use pod::manifest::HostNamespace;
 use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
@@ -131,9 +132,10 @@ pub fn prepare(
     let mut mounted = MountedImages::new(&verifier, &chosen);
     let mut volumes = spec.volumes.clone();
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
+    let is_in_machine = stage1.manifest.features.contains(&Feature::VirtualMachine);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
-        let mut execution = execution(app, image.image(), observer)?;
+        let mut execution = execution(app, image.image(), is_in_machine, observer)?;
         let edits = devices::resolve(&app.devices, &engine.directories)?;
         execution.add_env(edits.env);
         execution.groups = edits.groups;

@@ -34,6 +34,7 @@ const IN_MEMORY: [(&str, u32); 4] = [
 pub(super) fn is_wanted(
     spec: &AppSpec,
     argv: &[String],
+    is_in_machine: bool,
     observer: &dyn Observer,
 ) -> Result<bool, AppError> {
     let looks_so = argv.first().is_some_and(|program| is_systemd(program));
@@ -41,7 +42,8 @@ pub(super) fn is_wanted(
     match spec.systemd {
         Systemd::Never => Ok(false),
         Systemd::IfItIs if !looks_so => Ok(false),
-        _ if host_is_unified() => Ok(true),
+        // A machine has a kernel of its own, whose cgroups are of version 2.
+        _ if is_in_machine || host_is_unified() => Ok(true),
         Systemd::Always => Err(AppError::Systemd { image: image() }),
         Systemd::IfItIs => {
             observer.warning(Warning::PlainSystemd { image: image() });

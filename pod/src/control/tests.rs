@@ -179,6 +179,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         Response::Stats(Box::new(PodStats {
             time,
             apps: vec![stats],
+            network: None,
             whole: Some(Usage::default()),
             network: Some(NetworkUse::default()),
         })),

@@ -16,12 +16,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cni_glue::mac::Mac;
+use pod::exit::FailureKind;
 use stage1::failure::StartFailure;
 
 use self::copy::Copied;
 use self::key::Key;
 use self::store::Templates;
 use crate::machine::{Parts, Starter};
+use crate::output::Output;
 
 /// How a pod's machine has begun, where it could have been as a copy.
 #[derive(Debug, Default)]
@@ -33,12 +35,14 @@ pub(crate) struct Beginning {
 
 impl Beginning {
     /// Starts the pod's machine as a copy if that is asked for: the pidfd of its program, and the end of its serial port.
-    /// `None` if it has to boot; who asked for a copy is told why. `run_dir` is the pod's runtime directory.
+    /// `None` if it has to boot; who asked for a copy is told why. `run_dir` is the pod's runtime directory, and
+    /// `output` what a machine with these parts says.
     pub(crate) fn copy(
         &mut self,
         starter: &Starter<'_>,
         parts: &Parts,
         run_dir: &Path,
+        output: &Output,
     ) -> Option<(OwnedFd, OwnedFd)> {
         if !starter.asked().template {
             return None;
@@ -49,7 +53,9 @@ impl Beginning {
                 Some((process, link))
             }
             Err(failure) => {
-                let reason = failure.message;
+                // It is not said again of the machine that boots.
+                let said = output.reason().map(|said| format!(": {said}"));
+                let reason = failure.message + &said.unwrap_or_default();
                 self.warning = Some(format!(
                     "the pod's virtual machine boots, and is no copy of a template: {reason}"
                 ));
@@ -93,9 +99,11 @@ fn start(
             None => templates.load_memory(&key)?,
         },
     };
-    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|_| {
-        // It may be the template that is wrong: the next start makes another one.
-        templates.remove(&key);
+    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|failure| {
+        // It may be the template that is wrong, unless nobody waited for the copy: the next start makes another one.
+        if !matches!(failure.kind, FailureKind::Interrupted { .. }) {
+            templates.remove(&key);
+        }
     })?;
     holders::record(run_dir, &key, &memory);
     Ok((copied, memory))

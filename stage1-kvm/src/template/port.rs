@@ -3,7 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
+use pod::exit::FailureKind;
 use pod::manifest::Accelerator;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read, write};
@@ -71,10 +73,10 @@ impl<'a> Port<'a> {
         while heard.len() < word.len() {
             self.wait()?;
             let mut buffer = vec![0; word.len() - heard.len()];
-            let count = read(self.link, &mut buffer);
-            match count.map_err(StartFailure::os("hear the machine"))? {
-                0 => return Err(ended()),
-                count => heard.extend(buffer.into_iter().take(count)),
+            match read(self.link, &mut buffer) {
+                Ok(0) | Err(Errno::CONNRESET) => return Err(ended()),
+                Ok(count) => heard.extend(buffer.into_iter().take(count)),
+                Err(errno) => return Err(StartFailure::os("hear the machine")(errno)),
             }
         }
         match heard == word {
@@ -105,7 +107,12 @@ impl<'a> Port<'a> {
             let [link, _, signals] = all.map(|one| !one.revents().is_empty());
             return match (link, signals) {
                 // It stays for who ends the pod by it.
-                (_, true) => Err(StartFailure::other("the pod is to end")),
+                (_, true) => Err(StartFailure {
+                    kind: FailureKind::Interrupted {
+                        signal: Signal::SIGTERM as i32,
+                    },
+                    message: "the pod is to end".to_owned(),
+                }),
                 (true, false) => Ok(()),
                 (false, false) => Err(ended()),
             };

@@ -83,6 +83,8 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
         ));
     }
     sys::close_on_exec_from(3).map_err(StartFailure::os("prepare pod init"))?;
+    // The kernel called it by its place in the first root.
+    let _ = rustix::thread::set_name(c"pod-init");
     let mut link = ToHost::new(port)?;
     match Machine::new() {
         Ok(mut machine) => {
@@ -178,7 +180,7 @@ fn prepare(
     ground: &mut dyn Ground,
 ) -> Result<(Setup, HostsFile, Vec<PreparedApp>), StartFailure> {
     let setup = match link.wait()?.message {
-        ToInit::Setup(setup) => setup,
+        ToInit::Setup(setup) => *setup,
         other => {
             return Err(StartFailure::other(format!(
                 "{other:?} came before the setup"
@@ -194,8 +196,8 @@ fn prepare(
             setup.hostname
         )))?;
     }
-    if let Some(cgroups) = ground.cgroups() {
-        cgroups.limit_pod(&setup.resources)?;
+    if let (Some(cgroups), Some(resources)) = (ground.cgroups(), &setup.resources) {
+        cgroups.limit_pod(resources)?;
     }
     let root = PodRoot::attach(&setup)?;
     let mut prepared = Vec::new();

@@ -35,7 +35,7 @@ pub(super) enum Then {
     /// Figures for a client.
     Count {
         apps: Vec<AppName>,
-        whole: Option<Usage>,
+        whole: Option<Box<Usage>>,
         network: Option<NetworkUse>,
     },
     /// Processes for a client.
@@ -146,7 +146,7 @@ impl Monitor {
         let request = CgroupRequest::Count { apps: apps.clone() };
         let then = Then::Count {
             apps,
-            whole,
+            whole: whole.map(Box::new),
             network,
         };
         self.ask(index, request, then, None)
@@ -294,7 +294,7 @@ impl Monitor {
                 Ok(Response::Stats(Box::new(PodStats {
                     time: Timestamp::now(),
                     apps: apps.into_iter().map(figures).collect(),
-                    whole,
+                    whole: whole.map(|whole| *whole),
                     network,
                 })))
             }

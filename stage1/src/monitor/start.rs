@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, Capability, Network, PodManifest, Resources, Seccomp};
+use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
 
 use super::descriptors;
 use super::in_machine::of_apps_together;
@@ -131,12 +131,12 @@ pub(super) fn tell_init(
             .as_ref()
             .map(|labels| labels.mount_label.clone()),
         resources: match isolator.asks_pod_init() {
-            true => of_apps_together(&manifest.resources),
-            false => Resources::default(),
+            true => Some(of_apps_together(&manifest.resources)),
+            false => None,
         },
     };
     descriptors::make_room_for_apps(manifest.apps.len());
-    link.send(&ToInit::Setup(setup), HandedOver::Nothing)?;
+    link.send(&ToInit::Setup(Box::new(setup)), HandedOver::Nothing)?;
     let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
     for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
         let (names, sockets): (Vec<SocketName>, Vec<OwnedFd>) = sockets
