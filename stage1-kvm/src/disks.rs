@@ -11,20 +11,14 @@ use stage1::failure::StartFailure;
 /// Filesystems of images, in the directory of images and pods.
 const FILESYSTEMS: &str = "images/filesystems";
 
-<<<<<<< HEAD
 /// Those of a machine.
 #[derive(Debug, Default)]
 pub(crate) struct Disks {
-    /// Their chain IDs, in the order in which the machine has them.
-    chain_ids: Vec<Digest>,
+    /// The layers of each, in the order in which the machine has them.
+    layers: Vec<Vec<Digest>>,
     /// Whether its kernel checks what it reads of those that have a hash tree.
     are_checked: bool,
 }
-=======
-/// The layers of each, in the order in which the machine has them.
-#[derive(Debug, Default)]
-pub(crate) struct Disks(Vec<Vec<Digest>>);
->>>>>>> main
 
 impl Disks {
     /// Opens the filesystems of all apps, each once: none in a pod that is kept, whose root filesystems are shared with the
@@ -44,46 +38,27 @@ impl Disks {
             return Ok(files);
         }
         for app in manifest.apps.iter() {
-<<<<<<< HEAD
-            let chain_id = chain_id(app)?;
             self.are_checked |= can_check && verity(app).is_some();
-            if self.chain_ids.contains(chain_id) {
-=======
-            if self.0.contains(&app.image.layers) {
->>>>>>> main
+            if self.layers.contains(&app.image.layers) {
                 continue;
             }
             let chain_id = chain_id(app)?;
             let path = data.join(FILESYSTEMS).join(chain_id.hex()).join("image");
             let file = File::open(&path);
             let file = file.map_err(StartFailure::os(format_args!("open {}", path.display())))?;
-<<<<<<< HEAD
-            self.chain_ids.push(chain_id.clone());
-=======
-            self.0.push(app.image.layers.clone());
->>>>>>> main
+            self.layers.push(app.image.layers.clone());
             files.push(OwnedFd::from(file));
         }
         Ok(files)
     }
 
     /// Where the machine has the files of an app's image; `None` if it was started without them.
-<<<<<<< HEAD
-    ///
-    /// # Errors
-    /// If nobody has made a filesystem of them.
-    pub(crate) fn device_of(&self, app: &App) -> Result<Option<PathBuf>, StartFailure> {
-        if self.chain_ids.is_empty() {
-            return Ok(None);
-        }
-        let chain_id = chain_id(app)?;
-        let number = self.chain_ids.iter().position(|disk| disk == chain_id);
-        Ok(number.map(device))
-=======
     pub(crate) fn device_of(&self, app: &App) -> Option<PathBuf> {
         let layers = &app.image.layers;
-        self.0.iter().position(|disk| disk == layers).map(device)
->>>>>>> main
+        self.layers
+            .iter()
+            .position(|disk| disk == layers)
+            .map(device)
     }
 
     /// Whether the machine's kernel checks what it reads of any of them.

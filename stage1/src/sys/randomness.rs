@@ -31,10 +31,9 @@ pub(crate) fn reseed<const N: usize>(device: BorrowedFd<'_>, bytes: [u8; N]) -> 
         size,
         bytes,
     };
+    let pool = ptr::from_ref(&pool);
     // SAFETY: the kernel reads the two numbers and as many bytes as they say, which live for the call.
-    check(
-        unsafe { libc::ioctl(device.as_raw_fd(), ADD as libc::Ioctl, ptr::from_ref(&pool)) }.into(),
-    )?;
+    check(unsafe { libc::ioctl(device.as_raw_fd(), ADD as libc::Ioctl, pool) }.into())?;
     // SAFETY: takes nothing.
     check(unsafe { libc::ioctl(device.as_raw_fd(), RESEED as libc::Ioctl) }.into())
 }
