@@ -44,6 +44,19 @@ impl Digest {
         Self(text)
     }
 
+    /// Its bytes, as a hash function gives them.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let digits = self.hex().bytes().map(hex_value);
+        for (number, digit) in digits.enumerate() {
+            if let Some(byte) = bytes.get_mut(number / 2) {
+                *byte = (*byte << 4) | digit;
+            }
+        }
+        bytes
+    }
+
     /// Whether it is the digest with these bytes; costs no text.
     #[must_use]
     pub fn is(&self, bytes: &[u8; 32]) -> bool {
@@ -63,6 +76,14 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> &str {
         self.0.strip_prefix(ALGORITHM).unwrap_or(&self.0)
+    }
+}
+
+/// Of a digit: a digest has no other characters.
+fn hex_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => digit.wrapping_sub(b'a' - 10) & 15,
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::store::{Store, chain_id, make_folder, publish, sync_folder};
 use crate::tree::write_erofs;
+use crate::verity::{Verity, add_tree};
 
 /// The filesystem, in its directory.
 const IMAGE: &str = "image";
@@ -31,6 +32,19 @@ pub struct Filesystem {
     pub path: PathBuf,
     /// The digest of the file.
     pub digest: Digest,
+    /// What its hash tree, which lies behind it, is told to a kernel by.
+    pub verity: Verity,
+}
+
+impl Filesystem {
+    fn new(chain_id: Digest, path: PathBuf, record: Record) -> Self {
+        Self {
+            chain_id,
+            path,
+            digest: record.digest,
+            verity: record.verity,
+        }
+    }
 }
 
 /// What is known of a filesystem.
@@ -38,6 +52,7 @@ pub struct Filesystem {
 #[serde(rename_all = "kebab-case")]
 struct Record {
     digest: Digest,
+    verity: Verity,
     facts: Facts,
 }
 
@@ -80,12 +95,8 @@ impl Store {
         })?;
         let folder = self.filesystems_folder().join(chain_id.hex());
         let path = folder.join(IMAGE);
-        if let Some(digest) = known(&folder, depth)? {
-            return Ok(Filesystem {
-                chain_id,
-                path,
-                digest,
-            });
+        if let Some(record) = known(&folder, depth)? {
+            return Ok(Filesystem::new(chain_id, path, record));
         }
         let staging = self.stage()?;
         let staged = staging.path().join("filesystem");
@@ -93,7 +104,7 @@ impl Store {
             .mode(0o700)
             .create(&staged)
             .map_err(|error| StoreError::io("cannot create", &staged, error))?;
-        let digest = make(layers, &staged)?;
+        let record = make(layers, &chain_id, &staged)?;
         make_folder(&self.filesystems_folder())?;
         loop {
             match fs::rename(&staged, &folder) {
@@ -105,12 +116,8 @@ impl Store {
                     ) =>
                 {
                     // Another process was faster, or what is there is not what it was.
-                    if let Some(digest) = known(&folder, depth)? {
-                        return Ok(Filesystem {
-                            chain_id,
-                            path,
-                            digest,
-                        });
+                    if let Some(record) = known(&folder, depth)? {
+                        return Ok(Filesystem::new(chain_id, path, record));
                     }
                     match fs::remove_dir_all(&folder) {
                         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -123,16 +130,12 @@ impl Store {
             }
         }
         sync_folder(&self.filesystems_folder())?;
-        Ok(Filesystem {
-            chain_id,
-            path,
-            digest,
-        })
+        Ok(Filesystem::new(chain_id, path, record))
     }
 }
 
-/// The digest of the filesystem in that directory, if it is what was made.
-fn known(folder: &Path, depth: Depth) -> Result<Option<Digest>, StoreError> {
+/// What is known of the filesystem in that directory, if it is what was made.
+fn known(folder: &Path, depth: Depth) -> Result<Option<Record>, StoreError> {
     let path = folder.join(IMAGE);
     let Some(record) = fs::read(folder.join(RECORD))
         .ok()
@@ -152,11 +155,11 @@ fn known(folder: &Path, depth: Depth) -> Result<Option<Digest>, StoreError> {
         Depth::Inodes => true,
         Depth::Contents => digest(&file).map_err(unread)? == record.digest,
     };
-    Ok(is_same.then_some(record.digest))
+    Ok(is_same.then_some(record))
 }
 
 /// Writes the filesystem of these layers into an empty directory, and what is known of it.
-fn make(layers: &[Layer], folder: &Path) -> Result<Digest, StoreError> {
+fn make(layers: &[Layer], chain_id: &Digest, folder: &Path) -> Result<Record, StoreError> {
     let path = folder.join(IMAGE);
     let failed = |error| StoreError::io("cannot write", &path, error);
     let file = OpenOptions::new()
@@ -168,19 +171,21 @@ fn make(layers: &[Layer], folder: &Path) -> Result<Digest, StoreError> {
         .map_err(failed)?;
     let trees: Vec<PathBuf> = layers.iter().rev().map(|l| l.path.clone()).collect();
     let file = write_erofs(&trees, file, &path)?;
-    let digest = digest(&file).map_err(failed)?;
+    // The same layers give the same file.
+    let (verity, digest) = add_tree(&file, chain_id.clone()).map_err(failed)?;
     file.set_permissions(Permissions::from_mode(0o400))
         .and_then(|()| file.sync_all())
         .map_err(failed)?;
     let record = Record {
-        digest: digest.clone(),
+        digest,
+        verity,
         facts: Facts::of(&file).map_err(failed)?,
     };
-    let record = serde_json::to_vec(&record).map_err(|error| failed(error.into()))?;
+    let bytes = serde_json::to_vec(&record).map_err(|error| failed(error.into()))?;
     let staged = folder.join("new");
-    fs::write(&staged, record).map_err(|error| StoreError::io("cannot write", &staged, error))?;
+    fs::write(&staged, bytes).map_err(|error| StoreError::io("cannot write", &staged, error))?;
     publish(&staged, &folder.join(RECORD), Durability::Full)?;
-    Ok(digest)
+    Ok(record)
 }
 
 fn digest(mut file: &File) -> io::Result<Digest> {

@@ -34,6 +34,7 @@ mod store;
 mod tar_writer;
 pub mod tree;
 mod verify;
+mod verity;
 mod walk;
 mod xattrs;
 
@@ -57,3 +58,4 @@ pub use store::{
     Store, Survey,
 };
 pub use verify::{Audit, Cure, Health, ImageReport, Problem};
+pub use verity::Verity;

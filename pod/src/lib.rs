@@ -75,6 +75,8 @@ pub mod id_blocks;
 pub mod kernel;
 pub mod layout;
 pub mod lock;
+pub mod machine;
+pub mod machine_parts;
 pub mod manifest;
 pub mod named_volumes;
 pub mod names;

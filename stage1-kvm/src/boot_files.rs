@@ -6,29 +6,29 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use image_layer::sha256;
+use image_name::Digest;
+use pod::machine::MachineRecord;
+use pod::machine_parts::{Kernel, MODULES, VERITY, VIRTIOFS, find};
+use pod::manifest::Accelerator;
+use pod::record::Version;
+use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
-use crate::kernel::{Kernel, Modules, extract, find};
+use crate::kernel::{Modules, extract};
+use crate::size::Size;
 
 /// The directory of all of them, in that of images and pods.
 const FOLDER: &str = "kvm";
 const KERNEL: &str = "vmlinux";
 const INITRAMFS: &str = "initramfs";
+/// What is known of both.
+const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
-const FORM: u32 = 2;
+const FORM: u32 = 4;
 
-/// Modules of which a pod needs each, built into the kernel or not.
-const MODULES: [&str; 6] = [
-    "virtio_mmio",
-    "virtio_console",
-    "virtio_blk",
-    "virtio_net",
-    "erofs",
-    "overlay",
-];
 /// What others ask for in a way that their files don't tell, and what pods with volumes need.
-const OPTIONAL_MODULES: [&str; 3] = ["crc32c_generic", "crc32c_intel", "virtiofs"];
+const OPTIONAL_MODULES: [&str; 4] = ["crc32c_generic", "crc32c_intel", VIRTIOFS, VERITY];
 
 /// The files, open for reading.
 #[derive(Debug)]
@@ -37,6 +37,42 @@ pub(crate) struct BootFiles {
     pub(crate) initramfs: File,
     /// The directory where they are.
     pub(crate) place: PathBuf,
+    pub(crate) record: Record,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Record {
+    /// The kernel's file, as the distribution has it.
+    pub(crate) source: PathBuf,
+    pub(crate) kernel: Digest,
+    pub(crate) initramfs: Digest,
+    /// Whether the kernel can check disks while it reads them.
+    pub(crate) checks_disks: bool,
+    /// What both files show to stat(2) since then: whoever changes one changes that.
+    facts: [String; 2],
+}
+
+impl Record {
+    /// What is to be on record of a machine that boots from these files.
+    pub(crate) fn of_machine(
+        &self,
+        size: Size,
+        accelerator: Accelerator,
+        checks_disks: bool,
+    ) -> MachineRecord {
+        MachineRecord {
+            version: Version,
+            kernel_file: self.source.clone(),
+            kernel: self.kernel.clone(),
+            initramfs: self.initramfs.clone(),
+            accelerator,
+            memory: size.memory,
+            cpus: size.cpus,
+            checks_disks,
+        }
+    }
 }
 
 impl BootFiles {
@@ -45,6 +81,7 @@ impl BootFiles {
             kernel: self.kernel.try_clone()?,
             initramfs: self.initramfs.try_clone()?,
             place: self.place.clone(),
+            record: self.record.clone(),
         })
     }
 
@@ -67,12 +104,14 @@ pub(crate) fn provide(
     kernel: Option<&Path>,
     pod_init: &Path,
 ) -> Result<BootFiles, StartFailure> {
-    let kernel = find(kernel)?;
+    let kernel = find(kernel).map_err(|error| StartFailure::other(error.to_string()))?;
     let folder = data.join(FOLDER);
     let name = name(&kernel.image, pod_init)?;
     let place = folder.join(&name);
     match open(&place) {
-        Ok(files) => return Ok(files),
+        Ok(Some(files)) => return Ok(files),
+        // They are not what was made.
+        Ok(None) => remove(&place).map_err(failed("remove", &place))?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed("open", &place)(error)),
     }
@@ -91,6 +130,9 @@ pub(crate) fn provide(
         let _ = remove(&staged);
     })?;
     let files = open(&place).map_err(failed("open", &place))?;
+    let files = files.ok_or_else(|| {
+        StartFailure::other(format!("somebody changes the files in {}", place.display()))
+    })?;
     // Those of other kernels and releases are made again by whoever needs them; those that run have them open.
     remove_others(&folder, &name);
     Ok(files)
@@ -113,35 +155,56 @@ pub(crate) fn facts_of(found: &Metadata) -> String {
     format!("{inode} {size} {}.{}", changed.0, changed.1)
 }
 
-fn open(place: &Path) -> io::Result<BootFiles> {
-    Ok(BootFiles {
-        kernel: File::open(place.join(KERNEL))?,
-        initramfs: File::open(place.join(INITRAMFS))?,
+/// The files of a directory, if they are what was made.
+fn open(place: &Path) -> io::Result<Option<BootFiles>> {
+    let kernel = File::open(place.join(KERNEL))?;
+    let initramfs = File::open(place.join(INITRAMFS))?;
+    let record = fs::read(place.join(RECORD))?;
+    let facts = [
+        facts_of(&kernel.metadata()?),
+        facts_of(&initramfs.metadata()?),
+    ];
+    let record = serde_json::from_slice::<Record>(&record).ok();
+    let record = record.filter(|record| record.facts == facts);
+    Ok(record.map(|record| BootFiles {
+        kernel,
+        initramfs,
         place: place.to_owned(),
-    })
+        record,
+    }))
 }
 
 fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {
     let image = fs::read(&kernel.image).map_err(failed("read", &kernel.image))?;
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
+    let checks_disks = modules.has(VERITY);
     let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
     remove(folder).map_err(failed("remove", folder))?;
     make_folder(folder).map_err(failed("make", folder))?;
-    for (name, bytes) in [
-        (KERNEL, extracted),
-        (INITRAMFS, archive(&program, &modules)),
-    ] {
+    let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
-        write(&path, &bytes).map_err(failed("write", &path))?;
-    }
-    Ok(())
+        let facts = write(&path, bytes).map_err(failed("write", &path))?;
+        Ok::<_, StartFailure>((sha256(bytes), facts))
+    };
+    let (kernel_digest, kernel_facts) = put(KERNEL, &extracted)?;
+    let (initramfs, initramfs_facts) = put(INITRAMFS, &archive(&program, &modules))?;
+    let record = Record {
+        source: kernel.image.clone(),
+        kernel: kernel_digest,
+        initramfs,
+        checks_disks,
+        facts: [kernel_facts, initramfs_facts],
+    };
+    let record =
+        serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
+    put(RECORD, &record).map(|_| ())
 }
 
-/// A file that is read by who may not enter the directory: it is handed to them.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A file that is read by who may not enter the directory: it is handed to them. Gives what it shows to stat(2).
+fn write(path: &Path, bytes: &[u8]) -> io::Result<String> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -149,7 +212,8 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     // A name never stands for less.
-    file.sync_all()
+    file.sync_all()?;
+    Ok(facts_of(&file.metadata()?))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

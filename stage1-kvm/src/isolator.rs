@@ -21,6 +21,7 @@ use crate::interfaces::Interfaces;
 use crate::limits;
 use crate::machine::{self, Origin, Parts, Started, Starter};
 use crate::output::Output;
+use crate::patience::patience;
 use crate::qemu::Qemu;
 use crate::shared_files::{AppFiles, SharedFiles};
 use crate::size::{Size, size};
@@ -134,7 +135,7 @@ impl Isolator for Kvm {
         let data = PathBuf::from(variable(ENV_DIR)?);
         let pod_init = own.with_file_name(POD_INIT);
         let boot = boot_files::provide(&data, asked.kernel.as_deref(), &pod_init)?;
-        let disks = self.disks.open(&data, manifest)?;
+        let disks = self.disks.open(&data, manifest, boot.record.checks_disks)?;
         let (output, console, errors) = Output::new()?;
         let output = &*self.output.insert(output);
         let cgroups = PodCgroups::find(&self.uuid.to_string())?;
@@ -154,6 +155,7 @@ impl Isolator for Kvm {
             size: self.size,
             boot,
             disks,
+            checks_disks: self.disks.are_checked(),
             interfaces: interfaces
                 .into_iter()
                 .map(|(tap, mac)| (Some(tap), mac))
@@ -161,6 +163,11 @@ impl Isolator for Kvm {
             shares,
             tsc_khz: measurement.finish(),
         };
+        // The working directory is the pod's.
+        let record = &parts.boot.record;
+        record
+            .of_machine(self.size, asked.accelerator, parts.checks_disks)
+            .store(Path::new("."))?;
         let starter = Starter {
             vmm: &*self.vmm,
             program: &program,
@@ -176,7 +183,7 @@ impl Isolator for Kvm {
         };
         Ok(StartedInit {
             process,
-            link: Box::new(ToMachine::new(link)?),
+            link: Box::new(ToMachine::new(link, patience(asked.accelerator))?),
         })
     }
 
@@ -198,6 +205,7 @@ impl Isolator for Kvm {
         let disk = disk.map(|path| MachineImage::Device {
             path,
             filesystem: "erofs".to_owned(),
+            verity: self.disks.verity_of(app),
         });
         let image = root.or(disk);
         Ok(HandedOver::MachineApp(Box::new(MachineApp {
@@ -256,6 +264,17 @@ impl Isolator for Kvm {
 
     fn network(&mut self, _manifest: &PodManifest) -> Result<PodNetwork, StartFailure> {
         Ok(self.interfaces.take())
+    }
+
+    fn explain(&self, failure: StartFailure) -> StartFailure {
+        let said = self.output.as_ref().and_then(Output::last_line);
+        match said {
+            Some(said) => StartFailure::other(format!(
+                "{}; the machine's last line: {said}",
+                failure.message
+            )),
+            None => failure,
+        }
     }
 
     fn explain_early_end(&mut self) -> Option<StartFailure> {

@@ -33,6 +33,8 @@ pub(crate) struct Parts {
     pub(crate) size: Size,
     pub(crate) boot: BootFiles,
     pub(crate) disks: Vec<OwnedFd>,
+    /// Whether its kernel is to check what it reads of them.
+    pub(crate) checks_disks: bool,
     /// Taps, with the hardware addresses that the machine sees. Those of a template lead nowhere.
     pub(crate) interfaces: Vec<(Option<OwnedFd>, Mac)>,
     /// Where those listen to it who share files with it.
@@ -56,6 +58,7 @@ impl Parts {
             size: self.size,
             boot: self.boot.try_clone()?,
             disks: disks.collect::<io::Result<_>>()?,
+            checks_disks: self.checks_disks,
             interfaces: interfaces.collect::<io::Result<_>>()?,
             shares: shares.collect::<io::Result<_>>()?,
             tsc_khz: self.tsc_khz,
@@ -156,6 +159,7 @@ impl Starter<'_> {
                 let control = of_program;
                 Beginning::Copy(Backing { memory, control })
             }
+            _ if parts.checks_disks => Beginning::Boot(boot("first checks-disks")),
             _ => Beginning::Boot(boot("first")),
         };
         let machine = Machine {

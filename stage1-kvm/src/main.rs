@@ -15,6 +15,7 @@ mod launcher;
 mod limits;
 mod machine;
 mod output;
+mod patience;
 mod qemu;
 mod qmp;
 mod shared_files;

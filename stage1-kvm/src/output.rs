@@ -11,6 +11,8 @@ use stage1::failure::{StartFailure, one_line};
 const MOST: usize = 64 << 10;
 /// Bytes of a line that is quoted.
 const QUOTED_MAX: usize = 300;
+/// What every kernel says in a machine without PCI.
+const NO_PCI: &str = "PCI: Fatal";
 
 /// What is waiting at descriptors that don't block.
 #[derive(Debug)]
@@ -36,6 +38,11 @@ impl Output {
     pub(crate) fn reason(&self) -> Option<String> {
         last_line(&self.errors).or_else(|| told(&all(&self.console)))
     }
+
+    /// The last line that says anything, of a machine that has not ended: its program's, or else that of its console.
+    pub(crate) fn last_line(&self) -> Option<String> {
+        last_line(&self.errors).or_else(|| last_line(&self.console))
+    }
 }
 
 impl Output {
@@ -49,7 +56,8 @@ impl Output {
 pub(crate) fn last_line(errors: &OwnedFd) -> Option<String> {
     let text = all(errors);
     let mut lines = text.lines().map(str::trim);
-    lines.rfind(|line| !line.is_empty()).map(quoted)
+    let says = |line: &&str| !line.is_empty() && !line.contains(NO_PCI);
+    lines.rfind(says).map(quoted)
 }
 
 /// A pipe into which who runs the machine may write, and that is read once the machine has ended.

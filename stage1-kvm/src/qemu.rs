@@ -1,20 +1,15 @@
 //! QEMU, whose machine `microvm` has nothing but what a pod needs.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use pod::machine_parts::{QEMU, installed};
 use pod::manifest::Accelerator;
 use stage1::failure::StartFailure;
 
 use crate::qmp;
 use crate::vmm::{Backing, Beginning, Machine, Vmm};
 
-/// Where distributions put it.
-const PROGRAMS: [&str; 3] = [
-    "/usr/bin/qemu-system-x86_64",
-    "/usr/local/bin/qemu-system-x86_64",
-    "/usr/libexec/qemu-kvm",
-];
 /// The machine has places for 24 devices, of which the last must be free; one is the serial port's.
 const DEVICES_MAX: usize = 22;
 /// System calls that it makes no more once it has begun.
@@ -26,11 +21,7 @@ pub(crate) struct Qemu;
 
 impl Vmm for Qemu {
     fn program(&self) -> Option<PathBuf> {
-        let installed = PROGRAMS.iter().map(Path::new);
-        installed
-            .into_iter()
-            .find(|path| path.exists())
-            .map(Path::to_owned)
+        installed(&QEMU)
     }
 
     fn name(&self) -> &'static str {

@@ -1,17 +1,13 @@
 //! virtiofsd, which shares files of the host with a machine. There are two programs of this name: one in Rust, and one in C
 //! that QEMU had up to its version 7.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use pod::machine_parts::{VIRTIOFSD, installed};
 use stage1::link::Share;
 
-/// Where distributions put them, the one in Rust first.
-const PROGRAMS: [(&str, Kind); 4] = [
-    ("/usr/libexec/virtiofsd", Kind::Rust),
-    ("/usr/lib/virtiofsd", Kind::Rust),
-    ("/usr/local/libexec/virtiofsd", Kind::Rust),
-    ("/usr/lib/qemu/virtiofsd", Kind::C),
-];
+/// The directory in which the one in C is.
+const OF_QEMU: &str = "/usr/lib/qemu";
 
 /// Which of them it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +27,12 @@ pub(crate) struct Virtiofsd {
 impl Virtiofsd {
     /// The one that is installed, if one is.
     pub(crate) fn find() -> Option<Self> {
-        let mut installed = PROGRAMS.iter().filter(|(path, _)| Path::new(path).exists());
-        installed.next().map(|(path, kind)| Self {
-            path: PathBuf::from(path),
-            kind: *kind,
-        })
+        let path = installed(&VIRTIOFSD)?;
+        let kind = match path.starts_with(OF_QEMU) {
+            true => Kind::C,
+            false => Kind::Rust,
+        };
+        Some(Self { path, kind })
     }
 
     /// Its arguments, its own name not counted: it shares `directory` with whoever connects to the socket that listens at

@@ -4,6 +4,7 @@
 
 mod answer;
 mod bpf;
+pub(crate) mod device_mapper;
 mod memory;
 mod randomness;
 mod signals;

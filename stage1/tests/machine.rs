@@ -109,7 +109,7 @@ impl Machine {
             .unwrap();
         let mut machine = Self {
             process,
-            link: ToMachine::new(ours.into()).unwrap(),
+            link: ToMachine::new(ours.into(), Duration::from_secs(600)).unwrap(),
             heard: Vec::new(),
             image,
             _cgroup: cgroup,

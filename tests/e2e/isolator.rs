@@ -10,9 +10,14 @@ use crate::imported::{busybox_host, import};
 
 /// A copy of the installed isolator.
 pub(crate) fn copy(host: &Host) -> PathBuf {
+    copy_of(host, "nspawn")
+}
+
+/// A copy of an installed isolator.
+pub(crate) fn copy_of(host: &Host, name: &str) -> PathBuf {
     let folder = host.base().join("isolator");
     fs::create_dir(&folder).unwrap();
-    for entry in fs::read_dir(dist_dir().join("lib/fairing/stage1/nspawn")).unwrap() {
+    for entry in fs::read_dir(dist_dir().join("lib/fairing/stage1").join(name)).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
     }

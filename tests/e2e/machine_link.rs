@@ -93,7 +93,7 @@ fn apps_run_in_a_machine_and_all_that_is_told_of_them_arrives() {
 
 /// What the monitor would say. Gives the output of the apps, and how each ended.
 fn talk(port: UnixStream) -> (BTreeMap<String, String>, BTreeMap<String, Outcome>) {
-    let mut link = ToMachine::new(port.into()).unwrap();
+    let mut link = ToMachine::new(port.into(), Duration::from_secs(600)).unwrap();
     let setup = Setup {
         hostname: "guest".into(),
         lifetime: Lifetime::UntilStopped,
@@ -205,6 +205,7 @@ fn disk_app(link: &mut ToMachine) -> File {
     let image = MachineImage::Device {
         path: "/dev/vda".into(),
         filesystem: "erofs".to_owned(),
+        verity: None,
     };
     let script = "cat /motd; [ ! -e /kept ] || cat /kept; echo again > /kept";
     app(link, "disk", script, image, Resources::default())

@@ -8,6 +8,7 @@ mod modules;
 mod process;
 mod security;
 mod store;
+mod virtual_machines;
 mod virtualisation;
 
 pub use self::cgroups::Cgroups;
@@ -17,6 +18,7 @@ pub use self::modules::{Availability, Modules};
 pub use self::process::Process;
 pub use self::security::{Security, Selinux};
 pub use self::store::Store;
+pub use self::virtual_machines::{GuestKernel, VirtualMachines};
 pub use self::virtualisation::kvm_lack;
 
 use crate::engine::Engine;
@@ -36,6 +38,8 @@ pub struct Machine {
     pub process: Process,
     /// Where images and pods are.
     pub store: Store,
+    /// What is installed for virtual machines.
+    pub virtual_machines: VirtualMachines,
     /// What the configuration says.
     pub configuration: Configuration,
 }
@@ -50,6 +54,7 @@ impl Machine {
             security: Security::read(&engine.directories),
             process: Process::read(),
             store: Store::read(&engine.directories.data),
+            virtual_machines: VirtualMachines::read(),
             configuration: Configuration::read(engine),
         }
     }

@@ -23,8 +23,10 @@ pub enum Availability {
 pub struct Modules(pub BTreeMap<&'static str, Availability>);
 
 /// Names of modules, and a symbol that each brings.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 8] = [
+    ("act_mirred", "tcf_mirred_init"),
     ("bridge", "br_dev_setup"),
+    ("cls_u32", "u32_classify"),
     ("macvlan", "macvlan_common_newlink"),
     ("nf_tables", "nf_tables_newtable"),
     ("overlay", "ovl_fill_super"),

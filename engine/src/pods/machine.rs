@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image_store::Depth;
 use pod::feature::Feature;
-use pod::manifest::{Accelerator, ImageFilesystem, VirtualMachine};
+use pod::manifest::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
 use pod::stage1::Stage1;
 use pod::templates;
 use trust::Integrity;
@@ -107,9 +107,16 @@ pub(super) fn filesystem(
         _ => Depth::Inodes,
     };
     let made = engine.store().filesystem(image.image().layers(), depth)?;
+    let verity = Verity {
+        root_hash: made.verity.root_hash,
+        salt: made.verity.salt,
+        data_blocks: made.verity.data_blocks,
+    };
     Ok(Some(ImageFilesystem {
         chain_id: made.chain_id,
         digest: made.digest,
+        // It costs a tenth of a second at the start, so it is for those who want every byte to be checked.
+        verity: (depth == Depth::Contents).then_some(verity),
     }))
 }
 

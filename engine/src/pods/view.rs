@@ -9,9 +9,10 @@ use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
 use pod::control::{LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
+use pod::machine::MachineRecord;
 use pod::manifest::{
-    App, AppPath, Capability, Cpu, Device, HostNamespace, InsecureOption, Limit, Network,
-    PodManifest, Resources, Rlimit, User, UserNamespace, VerificationRecord,
+    App, AppPath, Capability, Cpu, Device, HostNamespace, ImageFilesystem, InsecureOption, Limit,
+    Network, PodManifest, Resources, Rlimit, User, UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -62,6 +63,9 @@ pub struct PodView {
     pub networks_not_left: Vec<NetworkName>,
     /// The name of its isolator.
     pub stage1: Option<String>,
+    /// The virtual machine that it was started in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineRecord>,
     /// The monitor's process ID.
     pub monitor_pid: Option<i32>,
     /// Pod init's process ID.
@@ -99,6 +103,9 @@ pub struct AppView {
     pub image: String,
     /// Digest of the image's manifest.
     pub manifest: String,
+    /// The filesystem that a virtual machine has of its image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<ImageFilesystem>,
     /// What it runs: program and arguments.
     pub command: Vec<String>,
     /// Its environment, `KEY=VALUE` each.
@@ -240,6 +247,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         network_failure: None,
         networks_not_left: Vec::new(),
         stage1: None,
+        machine: None,
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),
         user_namespace: None,
@@ -290,6 +298,8 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     view.ports = manifest.ports;
     view.bandwidth = manifest.bandwidth;
     view.stage1 = Some(manifest.stage1.name);
+    // A torn one says as little as none.
+    view.machine = MachineRecord::load(&entry.path).ok().flatten();
     view.user_namespace = manifest.user_namespace;
     view.insecure_options = manifest.insecure_options;
     view.host_namespaces = manifest.host_namespaces;
@@ -329,6 +339,7 @@ fn apps(
             name: app.name.clone(),
             image: app.image.reference.to_string(),
             manifest: app.image.manifest.to_string(),
+            filesystem: app.image.filesystem.clone(),
             command: app.execution.args.clone(),
             env: app.execution.env.clone(),
             cwd: app.execution.cwd.clone(),

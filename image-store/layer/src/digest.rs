@@ -36,7 +36,13 @@ impl Hasher {
     /// The digest of all bytes seen.
     #[must_use]
     pub fn finish(self) -> Digest {
-        Digest::from_bytes(&self.0.finalize().into())
+        Digest::from_bytes(&self.finish_bytes())
+    }
+
+    /// The same as bytes; costs no text.
+    #[must_use]
+    pub fn finish_bytes(self) -> [u8; 32] {
+        self.0.finalize().into()
     }
 }
 

@@ -47,4 +47,20 @@ pub struct ImageFilesystem {
     pub chain_id: Digest,
     /// The digest of the filesystem.
     pub digest: Digest,
+    /// Its hash tree, by which a kernel checks what it reads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verity: Option<Verity>,
+}
+
+/// A hash tree behind a filesystem, as dm-verity takes it: version 1, without a superblock, with SHA-256 and blocks of 4096
+/// bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Verity {
+    /// The hash on which all others depend.
+    pub root_hash: Digest,
+    /// What precedes each block.
+    pub salt: Digest,
+    /// Blocks of the filesystem; the tree follows.
+    pub data_blocks: u64,
 }

@@ -8,7 +8,8 @@ use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::{Asked, status_asking};
 use engine::pods::view::{self, AppView, PodView};
-use pod::manifest::{IdMapping, Limit, Resources};
+use pod::machine::MachineRecord;
+use pod::manifest::{Accelerator, IdMapping, Limit, Resources};
 use pod::{PodEntry, PodError, State};
 
 use crate::arguments::duration::duration;
@@ -173,6 +174,11 @@ fn lines(view: &PodView) -> String {
     if let Some(stage1) = &view.stage1 {
         line("stage1", stage1.clone());
     }
+    if let Some(machine) = &view.machine {
+        for (key, value) in machine_lines(machine) {
+            line(key, value);
+        }
+    }
     if let Some(pid) = view.monitor_pid {
         line("pid", pid.to_string());
     }
@@ -186,6 +192,32 @@ fn lines(view: &PodView) -> String {
         text.push_str(&app_lines(app));
     }
     text
+}
+
+/// The machine that a pod was started in.
+fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 4] {
+    let accelerator = match machine.accelerator {
+        Accelerator::Kvm => "kvm",
+        Accelerator::Tcg => "tcg",
+    };
+    let (memory, cpus) = (machine.memory, machine.cpus);
+    let kernel = format!("{} {}", machine.kernel, machine.kernel_file.display());
+    [
+        (
+            "machine",
+            format!("{accelerator} memory={memory}m cpus={cpus}"),
+        ),
+        ("machine-kernel", kernel),
+        ("machine-initramfs", machine.initramfs.to_string()),
+        (
+            "machine-checks-images",
+            match machine.checks_disks {
+                true => "while it reads them",
+                false => "no: its kernel has no dm-verity",
+            }
+            .to_owned(),
+        ),
+    ]
 }
 
 /// Limits of all apps together, as far as there are some.
@@ -245,6 +277,9 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     }
     line(&format!("{key}-image"), app.image.clone());
     line(&format!("{key}-digest"), app.manifest.clone());
+    if let Some(filesystem) = &app.filesystem {
+        line(&format!("{key}-filesystem"), filesystem.digest.to_string());
+    }
     line(&format!("{key}-verified"), vouched(&app.verification));
     if !app.widened.is_empty() {
         line(&format!("{key}-widened"), app.widened.join(","));

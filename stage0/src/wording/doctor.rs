@@ -8,6 +8,7 @@ mod networks;
 mod store;
 #[cfg(test)]
 mod tests;
+mod virtual_machines;
 
 use engine::machine::Machine;
 
@@ -20,6 +21,7 @@ pub(crate) fn checks(machine: &Machine) -> Vec<Check> {
         confinement::checks(machine),
         networks::checks(machine),
         store::checks(&machine.store),
+        virtual_machines::checks(machine),
         configuration::checks(&machine.configuration),
     ];
     areas.into_iter().flat_map(|area| area.checks).collect()

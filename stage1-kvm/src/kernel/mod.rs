@@ -1,10 +1,8 @@
 //! The kernel of virtual machines: any distribution's, with the modules of its own package.
 
-mod find;
 mod inflate;
 mod modules;
 mod vmlinux;
 
-pub(crate) use find::{Kernel, find};
 pub(crate) use modules::{Module, Modules};
 pub(crate) use vmlinux::extract;

@@ -1,15 +1,14 @@
 //! The modules of a kernel, with those that they need, in the order in which they can be loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use pod::machine_parts::ModuleFiles;
 use stage1::failure::StartFailure;
 
 use super::inflate::inflate;
 
-/// Files of a kernel's modules, at most.
-const FILES_MAX: usize = 100_000;
 /// What a module says of those that it needs.
 const DEPENDS: &[u8] = b"\0depends=";
 
@@ -24,12 +23,7 @@ pub(crate) struct Module {
 
 /// What there is of modules.
 #[derive(Debug)]
-pub(crate) struct Modules {
-    folder: PathBuf,
-    files: BTreeMap<String, PathBuf>,
-    /// What the kernel has without a module.
-    built_in: BTreeSet<String>,
-}
+pub(crate) struct Modules(ModuleFiles);
 
 impl Modules {
     /// Those in the directory of a kernel's version.
@@ -37,34 +31,9 @@ impl Modules {
     /// # Errors
     /// If it can't be read.
     pub(crate) fn read(folder: &Path) -> Result<Self, StartFailure> {
-        let mut files = BTreeMap::new();
-        let mut open = vec![folder.to_owned()];
-        while let Some(directory) = open.pop() {
-            let unread =
-                |error| StartFailure::os(format_args!("read {}", directory.display()))(error);
-            for entry in fs::read_dir(&directory).map_err(unread)? {
-                let entry = entry.map_err(unread)?;
-                // A link may lead to the sources.
-                if entry.file_type().map_err(unread)?.is_dir() {
-                    open.push(entry.path());
-                } else if let Some(name) = module_name(&entry.path()) {
-                    files.insert(name, entry.path());
-                }
-                if files.len() + open.len() > FILES_MAX {
-                    let folder = folder.display();
-                    return Err(StartFailure::other(format!("{folder} has too many files")));
-                }
-            }
-        }
-        let built_in = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
-        Ok(Self {
-            folder: folder.to_owned(),
-            files,
-            built_in: built_in
-                .lines()
-                .filter_map(|line| module_name(Path::new(line)))
-                .collect(),
-        })
+        ModuleFiles::read(folder)
+            .map(Self)
+            .map_err(StartFailure::os(format_args!("read {}", folder.display())))
     }
 
     /// These modules, and before each what it needs. Of those that are optional, what isn't there is left out.
@@ -80,11 +49,16 @@ impl Modules {
         let mut begun = BTreeSet::new();
         let there = optional
             .iter()
-            .filter(|name| self.files.contains_key(**name));
+            .filter(|name| self.0.files.contains_key(**name));
         for name in there.chain(wanted) {
             self.add(name, &mut order, &mut begun)?;
         }
         Ok(order)
+    }
+
+    /// Whether the kernel has it, in a file or built in.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.has(name)
     }
 
     fn add(
@@ -96,13 +70,13 @@ impl Modules {
         if !begun.insert(name.to_owned()) {
             return Ok(());
         }
-        let Some(path) = self.files.get(name) else {
-            if self.built_in.contains(name) {
+        let Some(path) = self.0.files.get(name) else {
+            if self.0.built_in.contains(name) {
                 return Ok(());
             }
             return Err(StartFailure::other(format!(
                 "the kernel with modules in {} has no module {name}, without which a pod can't run in it",
-                self.folder.display()
+                self.0.folder.display()
             )));
         };
         let bytes = fs::read(path).and_then(|packed| inflate(&packed));
@@ -116,17 +90,6 @@ impl Modules {
         });
         Ok(())
     }
-}
-
-/// The name of the module in a file, if it is one.
-fn module_name(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let packed = [".xz", ".zst", ".gz"];
-    let name = packed
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
-    Some(name.strip_suffix(".ko")?.replace('-', "_"))
 }
 
 /// What a module needs, of which its section `.modinfo` tells.
@@ -181,6 +144,7 @@ mod tests {
             order
         );
         assert_eq!(names(&[], &["virtio_ring"]), ["virtio_ring"]);
+        assert!(modules.has("builtin") && modules.has("circle") && !modules.has("absent"));
         let lacking = modules.with_needed(&["absent"], &[]).unwrap_err();
         assert!(lacking.message.contains("no module absent"), "{lacking}");
     }

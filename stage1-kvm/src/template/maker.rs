@@ -57,6 +57,7 @@ fn boot(starter: &Starter<'_>, parts: &Parts, making: &Making) -> Result<OwnedFd
             .map(disk)
             .collect::<std::io::Result<_>>()
             .map_err(duplicate())?,
+        checks_disks: false,
         interfaces: (0..parts.interfaces.len())
             .map(|number| (None, template_mac(number)))
             .collect(),

@@ -81,6 +81,11 @@ fn start(
             "it shares files with the host, for volumes, kept files or apps that join",
         ));
     }
+    if parts.checks_disks {
+        return Err(StartFailure::other(
+            "its kernel checks what it reads of its images, as the rules of the images want it",
+        ));
+    }
     let key = Key::of(starter, parts)?;
     let templates = Templates::beside(&parts.boot);
     let kept = match templates.find(&key)? {

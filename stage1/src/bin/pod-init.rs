@@ -22,9 +22,7 @@ fn run(_: ClosedStreams) -> i32 {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("machine"), port) => ended(machine(port.as_deref())),
-        (Some("first"), kind) => {
-            ended(stage1::init::run_first(kind.as_deref() == Some("template")))
-        }
+        (Some("first"), kind) => ended(stage1::init::run_first(kind.as_deref())),
         (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
         _ => stage1::init::run(),
     }

@@ -20,6 +20,8 @@ use crate::failure::StartFailure;
 
 /// Where the modules are.
 const MODULES: &str = "/modules";
+/// What it takes to check disks while they are read.
+const VERITY_MODULES: [&str; 4] = ["reed_solomon", "dm_mod", "dm_bufio", "dm_verity"];
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
 pub(super) const DEVICES: &str = "/dev";
@@ -33,8 +35,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// What failed.
-pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
-    Modules::open()?.load(|_| true)?;
+pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
+    Modules::open()?.load(|name| checks_disks || !VERITY_MODULES.contains(&name))?;
     make_ready()
 }
 
@@ -42,7 +44,7 @@ pub(super) fn begin() -> Result<OwnedFd, StartFailure> {
 pub(super) fn begin_template() -> StartFailure {
     let begun = (|| {
         let modules = Modules::open()?;
-        modules.load(|name| !LATE_MODULES.contains(&name))?;
+        modules.load(|name| !LATE_MODULES.contains(&name) && !VERITY_MODULES.contains(&name))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let program = openat(CWD, PROGRAM, flags, Mode::empty())
             .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cni_glue::{Netns, NetworkError};
 use pod::AppName;
+use pod::manifest::Verity;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -19,6 +20,7 @@ use rustix::mount::{
 use super::ground::{Ground, volume_mounts};
 use super::pod_root::PodRoot;
 use super::shared_files::SharedFiles;
+use super::verity;
 use crate::app::detached::mount_detached;
 use crate::app::devices::HandedDevices;
 use crate::app::launch::AppGround;
@@ -105,7 +107,11 @@ impl Machine {
         let tree = match image {
             MachineImage::Shared { share, name } => return self.shared(share)?.root(&name),
             MachineImage::Directory { path } => open(&self.root, &path, OFlags::DIRECTORY)?,
-            MachineImage::Device { path, filesystem } => self.device((path, filesystem))?,
+            MachineImage::Device {
+                path,
+                filesystem,
+                verity,
+            } => self.device((path, filesystem), verity.as_ref())?,
         };
         let changes = make_directory(&self.apps, app.as_str())?;
         self.starts += 1;
@@ -139,8 +145,12 @@ impl Machine {
         }
     }
 
-    /// The directory with the files of a filesystem on a device.
-    fn device(&mut self, known: (PathBuf, String)) -> Result<OwnedFd, StartFailure> {
+    /// The directory with the files of a filesystem on a device, which is checked by its hash tree while it is read.
+    fn device(
+        &mut self,
+        known: (PathBuf, String),
+        verity: Option<&Verity>,
+    ) -> Result<OwnedFd, StartFailure> {
         let duplicate = |mount: &OwnedFd| {
             mount
                 .try_clone()
@@ -150,7 +160,12 @@ impl Machine {
             return duplicate(mount);
         }
         let (path, filesystem) = &known;
-        let mount = mount_device(&open(&self.root, path, OFlags::empty())?, filesystem)
+        let mut device = open(&self.root, path, OFlags::empty())?;
+        if let Some(verity) = verity {
+            let name = format!("image-{}", self.devices.len());
+            device = verity::checked(&self.root, &device, &name, verity)?;
+        }
+        let mount = mount_device(&device, filesystem)
             .and_then(|mount| self.attach_image(mount))
             .map_err(StartFailure::os(format_args!(
                 "mount {} as {filesystem}",

@@ -24,6 +24,7 @@ mod starts;
 mod supervisor;
 mod sysctl;
 mod template;
+mod verity;
 
 use std::os::fd::OwnedFd;
 
@@ -106,19 +107,20 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
 }
 
 /// The same for the first program of a machine, which has nothing yet: modules of the kernel are loaded, and the port is
-/// found. One that is a template waits then, and goes on in its copies.
+/// found. One that is a template waits then, and goes on in its copies. For disks that are checked while they are read more
+/// modules are loaded.
 ///
 /// # Errors
 /// What failed before there was a port to tell of it.
-pub fn run_first(is_template: bool) -> Result<i32, StartFailure> {
+pub fn run_first(kind: Option<&str>) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "only the first program of a machine makes it ready",
         ));
     }
-    match is_template {
-        true => Err(first_program::begin_template()),
-        false => run_machine(first_program::begin()?),
+    match kind {
+        Some("template") => Err(first_program::begin_template()),
+        kind => run_machine(first_program::begin(kind == Some("checks-disks"))?),
     }
 }
 

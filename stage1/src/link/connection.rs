@@ -179,6 +179,17 @@ impl Connection {
         self.is_gone
     }
 
+    /// Whether the other side has said hello.
+    pub(super) fn has_begun(&self) -> bool {
+        self.multiplexer.has_begun()
+    }
+
+    /// Whether something has come on a stream that its local end has not taken yet.
+    pub(super) fn holds_output(&self) -> bool {
+        let mut streams = self.multiplexer.streams().into_iter();
+        streams.any(|id| !self.multiplexer.held(id).is_empty())
+    }
+
     /// What to wait for with poll(2), in the order of [`Self::advance`].
     pub(super) fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         let fd = |wish: Interest| match wish {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cni_glue::interface::InterfaceConfig;
 use nix::poll::PollFlags;
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::{Connection, End};
 use super::multiplex::{Limits, Side};
+use super::patience::Patience;
 use super::writers::{self, Writers};
 use super::{
     Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError, MachineApp,
@@ -40,6 +41,7 @@ struct Packet<M> {
 #[derive(Debug)]
 pub struct ToMachine {
     connection: Connection,
+    patience: Patience,
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
     writers: Writers,
@@ -48,13 +50,15 @@ pub struct ToMachine {
 }
 
 impl ToMachine {
-    /// Speaks over a connected stream socket.
+    /// Speaks over a connected stream socket. The other side has so much time for its first word, from then on for the
+    /// start of the apps, and for its end once it has said that the pod is over.
     ///
     /// # Errors
     /// [`LinkError::System`] if it can't be set up.
-    pub fn new(socket: OwnedFd) -> Result<Self, LinkError> {
+    pub fn new(socket: OwnedFd, limit: Duration) -> Result<Self, LinkError> {
         Ok(Self {
             connection: Connection::new(socket, Side::Monitor, Limits::default())?,
+            patience: Patience::begin(limit),
             terminals: BTreeSet::new(),
             writers: Writers::default(),
             ended: Vec::new(),
@@ -65,6 +69,7 @@ impl ToMachine {
         let mut heard = Vec::new();
         for json in messages {
             let message: FromInit = parse(&json)?;
+            self.patience.heard(&message);
             let process = message.is_of_new_process().then(Process::elsewhere);
             let terminal = message.terminal().map(|id| self.begin_terminal(id));
             let wrote = self.writers.end(&message);
@@ -168,8 +173,15 @@ impl InitLink for ToMachine {
 
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.advance(ready)?;
+        if self.connection.has_begun() {
+            self.patience.begun();
+        }
         let mut heard = self.receive(messages)?;
         heard.extend(self.told_now());
+        if self.connection.holds_output() {
+            self.patience.output_is_left();
+        }
+        self.patience.check(Instant::now())?;
         Ok(heard)
     }
 
@@ -181,7 +193,8 @@ impl InitLink for ToMachine {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.ended.iter().filter_map(|end| end.at_last).min()
+        let ends = self.ended.iter().filter_map(|end| end.at_last);
+        ends.chain(self.patience.due()).min()
     }
 }
 

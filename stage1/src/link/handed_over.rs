@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use cni_glue::interface::InterfaceConfig;
-use pod::manifest::{Limit, Mount, MountOption, Resources, Volume};
+use pod::manifest::{Limit, Mount, MountOption, Resources, Verity, Volume};
 use serde::{Deserialize, Serialize};
 
 use crate::app::cgroup::CgroupSeat;
@@ -79,6 +79,9 @@ pub enum MachineImage {
         path: PathBuf,
         /// The type of the filesystem.
         filesystem: String,
+        /// The hash tree by which its kernel is to check what it reads of it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        verity: Option<Verity>,
     },
     /// Among the files that the host shares, together with the app's changes: the whole root filesystem.
     Shared {

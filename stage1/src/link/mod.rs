@@ -17,6 +17,7 @@ pub mod greeting;
 pub mod handed_over;
 pub mod multiplex;
 mod packet;
+mod patience;
 pub mod process;
 pub mod stream;
 mod window;
@@ -47,6 +48,14 @@ pub enum LinkError {
         "the other end of the link between monitor and pod init does not keep to the protocol: {0}"
     )]
     Protocol(String),
+    /// The other end has had its time.
+    #[error("pod init in the machine {what} in {seconds} s")]
+    Late {
+        /// What it has not done.
+        what: &'static str,
+        /// How long it had.
+        seconds: u64,
+    },
     /// The link leads to another kernel.
     #[error("{0} can't be handed to another machine")]
     HostOnly(&'static str),
@@ -169,7 +178,7 @@ pub trait InitLink: fmt::Debug {
     /// [`InitLink::interests`] one by one.
     ///
     /// # Errors
-    /// [`LinkError::Protocol`] if pod init says something senseless.
+    /// [`LinkError::Protocol`] if pod init says something senseless; [`LinkError::Late`] if it is not waited for any longer.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError>;
 
     /// Everything that has been said by now and was not heard yet. To be called when pod init has ended.

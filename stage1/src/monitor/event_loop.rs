@@ -143,7 +143,7 @@ impl Monitor {
             if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
-                self.end = Some(Err(failure));
+                self.end = Some(Err(isolator.explain(failure)));
                 self.kill_init();
                 // The kernel waits for what is frozen; what can't be thawed is no worse for that.
                 let _ = self.resume_all(isolator);

@@ -142,6 +142,11 @@ pub trait Isolator {
         None
     }
 
+    /// A failure because of which the pod is ended, with what the isolator knows of it.
+    fn explain(&self, failure: StartFailure) -> StartFailure {
+        failure
+    }
+
     /// Why pod init's process ended before it said anything, from its exit code.
     fn explain_end(&self, exit_code: i32) -> StartFailure;
 

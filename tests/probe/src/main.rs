@@ -7,6 +7,7 @@
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
+//! as `/init` of a machine it plays what a pod init may that means ill;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
 mod activation;
@@ -14,6 +15,7 @@ mod attempt;
 mod filesystem;
 mod greed;
 mod hold;
+mod hostile_init;
 mod hunt;
 mod identity;
 mod keys;
@@ -132,6 +134,11 @@ const ON_REQUEST: &[Section] = &[
 ];
 
 fn main() -> ExitCode {
+    if std::process::id() == 1 && std::env::args().next().is_some_and(|name| name == "/init") {
+        let played = hostile_init::play();
+        let _ = writeln!(std::io::stderr(), "probe: {played:?}");
+        return ExitCode::FAILURE;
+    }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let [command, who, count] = wanted.as_slice()
         && command == "serve"

@@ -215,6 +215,22 @@ pub(crate) fn call(number: i64, arguments: [i64; 6]) -> i64 {
     unsafe { libc::syscall(number, a, b, c, d, e, f) }
 }
 
+/// Loads a module of the kernel; one that it has already is no matter.
+pub(crate) fn load_module(file: i32) {
+    // SAFETY: the parameters are an empty string, and the file is open.
+    unsafe { libc::syscall(libc::SYS_finit_module, file, c"".as_ptr(), 0) };
+}
+
+/// Mounts the kernel's own devices at `/dev`.
+pub(crate) fn mount_devices() -> std::io::Result<()> {
+    let (name, place) = (c"devtmpfs".as_ptr(), c"/dev".as_ptr());
+    // SAFETY: all strings end with a zero byte, and no data are given.
+    match unsafe { libc::mount(name, place, name, 0, std::ptr::null()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 /// The major number of a device.
 pub(crate) fn major(device: u64) -> u32 {
     libc::major(device)

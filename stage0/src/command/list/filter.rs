@@ -158,6 +158,7 @@ mod tests {
     #[test]
     fn an_image_is_known_by_each_of_its_names() {
         let app = AppView {
+            filesystem: None,
             name: "a".parse().unwrap(),
             image: "registry.lan:5000/team/app:1.0".to_owned(),
             manifest: format!("sha256:{}", "ab".repeat(32)),

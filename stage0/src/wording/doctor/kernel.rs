@@ -91,23 +91,6 @@ pub(super) fn checks(machine: &Machine) -> Area {
             "for a moment, who becomes another user can be traced by that user: 0 and 2 are safe",
         );
     }
-    let devices = kernel.devices;
-    let (kvm, meaning) = match (devices.kvm, devices.kvm_opens, devices.virtualizes) {
-        (true, true, true) => ("usable", None),
-        (true, true, false) => (
-            "it opens, and the processor has neither vmx nor svm",
-            Some("guests would be emulated, or hang"),
-        ),
-        (true, false, _) => ("it can't be opened", Some("no isolator here can use it")),
-        (false, ..) => (
-            "none",
-            Some("only isolators for virtual machines would need it"),
-        ),
-    };
-    match meaning {
-        None => area.fine("/dev/kvm", kvm),
-        Some(meaning) => area.lacks("/dev/kvm", Note, kvm, meaning),
-    }
     area
 }
 

@@ -37,13 +37,6 @@ pub(super) fn checks(machine: &Machine) -> Area {
             Availability::Unseen => area.lacks(name, severity, "nothing is seen of it", meaning),
         }
     }
-    let tun = machine.kernel.devices.tun;
-    area.either(
-        "/dev/net/tun",
-        tun,
-        Note,
-        "only tunnels, and isolators for virtual machines, need it",
-    );
     match machine
         .kernel
         .settings

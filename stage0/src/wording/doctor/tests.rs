@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::machine::{
-    Availability, Calls, Cgroups, Configuration, Devices, Kernel, Modules, Namespaces, Process,
-    Security, Selinux, Store,
+    Availability, Calls, Cgroups, Configuration, Devices, GuestKernel, Kernel, Modules, Namespaces,
+    Process, Security, Selinux, Store, VirtualMachines,
 };
 
 use super::area::Severity::{Error, Fine, Note, Warning};
@@ -14,7 +14,16 @@ use super::*;
 const KINDS: [&str; 7] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
 
 fn good() -> Machine {
-    let parts = ["bridge", "macvlan", "nf_tables", "overlay", "tun", "veth"];
+    let parts = [
+        "act_mirred",
+        "bridge",
+        "cls_u32",
+        "macvlan",
+        "nf_tables",
+        "overlay",
+        "tun",
+        "veth",
+    ];
     let controllers = ["cpu", "cpuset", "io", "memory", "pids"];
     Machine {
         kernel: Kernel {
@@ -60,6 +69,16 @@ fn good() -> Machine {
             free_files: Some(1_000_000),
             has_quotas: true,
         },
+        virtual_machines: VirtualMachines {
+            qemu: Some(PathBuf::from("/usr/bin/qemu-system-x86_64")),
+            virtiofsd: Some(PathBuf::from("/usr/libexec/virtiofsd")),
+            kernel: Ok(GuestKernel {
+                image: PathBuf::from("/boot/vmlinuz-6.12.3-amd64"),
+                missing: Vec::new(),
+                checks_disks: true,
+                shares_files: true,
+            }),
+        },
         configuration: Configuration {
             settings: Ok(1),
             rules: Ok(2),
@@ -70,6 +89,10 @@ fn good() -> Machine {
             isolator: Ok(1),
         },
     }
+}
+
+fn of_guest(machine: &mut Machine) -> &mut GuestKernel {
+    machine.virtual_machines.kernel.as_mut().unwrap()
 }
 
 #[test]
@@ -176,19 +199,19 @@ fn what_is_missing_is_told_with_what_it_means() {
             |m| m.kernel.devices.virtualizes = false,
             "/dev/kvm",
             Note,
-            "emulated",
+            "translates",
         ),
         (
             |m| m.kernel.devices.kvm_opens = false,
             "/dev/kvm",
             Note,
-            "isolator",
+            "translates",
         ),
         (
             |m| m.kernel.devices.kvm = false,
             "/dev/kvm",
             Note,
-            "isolators",
+            "translates",
         ),
         (
             |m| m.kernel.devices.tun = false,
@@ -217,6 +240,45 @@ fn what_is_missing_is_told_with_what_it_means() {
             "controller cpuset",
             Note,
             "processors",
+        ),
+        (|m| m.virtual_machines.qemu = None, "QEMU", Note, "kvm"),
+        (
+            |m| m.virtual_machines.virtiofsd = None,
+            "virtiofsd",
+            Note,
+            "volumes",
+        ),
+        (
+            |m| m.virtual_machines.kernel = Err("none".into()),
+            "guest kernel",
+            Note,
+            "--kvm-kernel",
+        ),
+        (
+            |m| of_guest(m).missing = vec!["erofs"],
+            "guest kernel",
+            Note,
+            "no pod runs in it",
+        ),
+        (
+            |m| of_guest(m).checks_disks = false,
+            "dm-verity in guests",
+            Note,
+            "integrity",
+        ),
+        (
+            |m| of_guest(m).shares_files = false,
+            "virtiofs in guests",
+            Note,
+            "volumes",
+        ),
+        (
+            |m| {
+                m.modules.0.insert("act_mirred", Availability::Unseen);
+            },
+            "tc-mirred",
+            Note,
+            "networks",
         ),
         (
             |m| m.security.seccomp = false,

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 mod ends;
 
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(600);
+
 /// Both ends of a link, moved by one poll(2) loop, and what was said over it.
 struct Pair {
     monitor: ToMachine,
@@ -28,7 +31,7 @@ impl Pair {
     fn new() -> Self {
         let (a, b) = sockets();
         Self {
-            monitor: ToMachine::new(a).unwrap(),
+            monitor: ToMachine::new(a, LONG).unwrap(),
             init: ToHost::new(b).unwrap(),
             heard: Vec::new(),
             told: Vec::new(),
@@ -346,7 +349,7 @@ fn provoke(mut advance: impl FnMut() -> Result<(), LinkError>) -> LinkError {
 fn what_keeps_to_no_protocol_ends_the_link() {
     // Noise instead of a hello.
     let (a, b) = sockets();
-    let mut monitor = ToMachine::new(a).unwrap();
+    let mut monitor = ToMachine::new(a, LONG).unwrap();
     let mut noise = File::from(b);
     let talker = std::thread::spawn(move || while noise.write_all(&[0; 4096]).is_ok() {});
     let error = provoke(|| {
@@ -423,4 +426,23 @@ fn a_terminal_that_nobody_wants_any_more_is_forgotten() {
     pair.until("both have forgotten it", |pair| {
         pair.monitor.connection.is_quiet() && pair.init.connection.is_quiet()
     });
+}
+
+#[test]
+fn who_says_nothing_for_too_long_is_given_up_and_the_loop_is_woken_for_it() {
+    let (a, _silent) = sockets();
+    let mut monitor = ToMachine::new(a, Duration::from_millis(50)).unwrap();
+    let due = monitor.deadline().unwrap();
+    let error = loop {
+        let left = due.saturating_duration_since(Instant::now());
+        let (fd, flags) = monitor.interests()[0];
+        let mut fds = [PollFd::new(fd, flags & PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::try_from(left).unwrap()).unwrap();
+        match monitor.advance(&[true]) {
+            Ok(heard) => assert!(heard.is_empty() && Instant::now() < due + Duration::from_secs(9)),
+            Err(error) => break error,
+        }
+    };
+    assert!(Instant::now() >= due);
+    assert!(matches!(error, LinkError::Late { .. }), "{error}");
 }

@@ -1,10 +1,8 @@
-//! Where a kernel and its modules are.
+//! Kernels that machines can boot, and where their modules are.
 
 use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use stage1::failure::StartFailure;
 
 /// Where distributions put kernels.
 const BOOT: &str = "/boot";
@@ -13,46 +11,55 @@ const NAMES: [&str; 2] = ["vmlinuz-", "vmlinux-"];
 
 /// A kernel that machines can boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Kernel {
-    /// Its file.
-    pub(crate) image: PathBuf,
+pub struct Kernel {
+    /// Its file, as boot loaders take it.
+    pub image: PathBuf,
     /// The directory of its modules.
-    pub(crate) modules: PathBuf,
+    pub modules: PathBuf,
+}
+
+/// Why there is no kernel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoKernel {
+    /// Nothing tells its version.
+    #[error("the kernel {} is not called vmlinuz-VERSION, so its modules can't be found", .0.display())]
+    Nameless(PathBuf),
+    /// It isn't there.
+    #[error("there is no kernel {}", .0.display())]
+    Absent(PathBuf),
+    /// Its modules are not there.
+    #[error("the kernel {} has no modules: there is no lib/modules/{version} beside it", .image.display())]
+    Alone {
+        /// Its file.
+        image: PathBuf,
+        /// Its version.
+        version: String,
+    },
+    /// None is installed.
+    #[error(
+        "there is no kernel for a virtual machine: no vmlinuz-VERSION with modules in {BOOT}; install one, such as \
+         Debian's linux-image-cloud-amd64, or name its file with --kvm-kernel"
+    )]
+    NotInstalled,
 }
 
 /// The kernel in that file, or else the newest that is installed with its modules.
 ///
 /// # Errors
 /// If there is none.
-pub(crate) fn find(wanted: Option<&Path>) -> Result<Kernel, StartFailure> {
-    match wanted {
-        Some(image) => {
-            let version = version_of(image).ok_or_else(|| {
-                StartFailure::other(format!(
-                    "the kernel {} is not called vmlinuz-VERSION, so its modules can't be found",
-                    image.display()
-                ))
-            })?;
-            if !image.exists() {
-                return Err(StartFailure::other(format!(
-                    "there is no kernel {}",
-                    image.display()
-                )));
-            }
-            kernel(image, version).ok_or_else(|| {
-                StartFailure::other(format!(
-                    "the kernel {} has no modules: there is no lib/modules/{version} beside it",
-                    image.display()
-                ))
-            })
-        }
-        None => newest(Path::new(BOOT)).ok_or_else(|| {
-            StartFailure::other(format!(
-                "there is no kernel for a virtual machine: no vmlinuz-VERSION with modules in {BOOT}; install one, such \
-                 as Debian's linux-image-cloud-amd64, or name its file with --kvm-kernel"
-            ))
-        }),
+pub fn find(wanted: Option<&Path>) -> Result<Kernel, NoKernel> {
+    let Some(image) = wanted else {
+        return newest(Path::new(BOOT)).ok_or(NoKernel::NotInstalled);
+    };
+    let own = || image.to_owned();
+    let version = version_of(image).ok_or_else(|| NoKernel::Nameless(own()))?;
+    if !image.exists() {
+        return Err(NoKernel::Absent(own()));
     }
+    kernel(image, version).ok_or_else(|| NoKernel::Alone {
+        image: own(),
+        version: version.to_owned(),
+    })
 }
 
 /// The newest kernel in a directory.
@@ -143,7 +150,7 @@ mod tests {
     fn what_is_missing_of_a_kernel_is_named() {
         let root = tempfile::tempdir().unwrap();
         let image = root.path().join("vmlinuz-1.2.3");
-        let message = |image: &Path| find(Some(image)).unwrap_err().message;
+        let message = |image: &Path| find(Some(image)).unwrap_err().to_string();
         assert!(message(&image).contains("there is no kernel"));
         fs::write(&image, "").unwrap();
         assert!(message(&image).contains("lib/modules/1.2.3"));
