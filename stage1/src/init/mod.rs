@@ -116,7 +116,7 @@ pub fn run_first(is_template: bool) -> Result<i32, StartFailure> {
         ));
     }
     match is_template {
-        true => Err(first_program::begin_template()),
+        true => Err(template::begin()),
         false => run_machine(first_program::begin()?),
     }
 }
