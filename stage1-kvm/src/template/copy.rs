@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use stage1::awakening::{ASKED, AWAKE, Awakening, HostTime, SEED};
 use stage1::failure::StartFailure;
 
+use super::placeholder::template_mac;
 use super::port::{Patience, Port};
 use super::process::Process;
-use super::template_mac;
 use crate::machine::{Origin, Parts, Starter};
 
 const RANDOM: &str = "/dev/urandom";

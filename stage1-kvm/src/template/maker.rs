@@ -6,10 +6,11 @@ use stage1::awakening::WAITING;
 use stage1::failure::StartFailure;
 
 use super::key::Key;
+use super::memory;
+use super::placeholder::template_mac;
 use super::port::{Patience, Port};
 use super::process::Process;
 use super::store::{Kept, Making, Templates};
-use super::{memory, template_mac};
 use crate::machine::{Origin, Parts, Starter};
 use crate::output::Output;
 

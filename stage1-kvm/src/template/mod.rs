@@ -8,6 +8,7 @@ mod holders;
 mod key;
 mod maker;
 mod memory;
+mod placeholder;
 mod port;
 mod process;
 mod store;
@@ -15,7 +16,6 @@ mod store;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use cni_glue::mac::Mac;
 use pod::exit::FailureKind;
 use stage1::failure::StartFailure;
 
@@ -107,10 +107,4 @@ fn start(
     })?;
     holders::record(run_dir, &key, &memory);
     Ok((copied, memory))
-}
-
-/// The hardware address of a template's interface of this number.
-fn template_mac(number: usize) -> Mac {
-    // Locally administered, and never on a network: a template's interfaces lead nowhere.
-    Mac([0x02, 0, 0, 0, 0, u8::try_from(number).unwrap_or(u8::MAX)])
 }

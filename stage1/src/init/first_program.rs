@@ -14,19 +14,16 @@ use rustix::mount::{MountAttrFlags, MoveMountFlags, mount_move, move_mount};
 use rustix::process::{chdir, chroot};
 use rustix::system::finit_module;
 
-use super::template::{self, LATE_MODULES};
 use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
 
 /// Where the modules are.
 const MODULES: &str = "/modules";
 /// What it takes to check disks while they are read.
-const VERITY_MODULES: [&str; 4] = ["reed_solomon", "dm_mod", "dm_bufio", "dm_verity"];
+pub(super) const VERITY_MODULES: [&str; 4] = ["reed_solomon", "dm_mod", "dm_bufio", "dm_verity"];
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
 pub(super) const DEVICES: &str = "/dev";
-/// This program.
-const PROGRAM: &str = "/init";
 /// How long the port may take to appear once its driver is loaded: the kernel asks the other side for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1);
@@ -40,23 +37,8 @@ pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
     make_ready()
 }
 
-/// The same for a template. Returns only if something failed.
-pub(super) fn begin_template() -> StartFailure {
-    let begun = (|| {
-        let modules = Modules::open()?;
-        modules.load(|name| !LATE_MODULES.contains(&name) && !VERITY_MODULES.contains(&name))?;
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let program = openat(CWD, PROGRAM, flags, Mode::empty())
-            .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;
-        Ok((modules, program, make_ready()?))
-    })();
-    match begun {
-        Ok((modules, program, port)) => template::wait_and_awake(port, &program, &modules),
-        Err(failure) => failure,
-    }
-}
-
-fn make_ready() -> Result<OwnedFd, StartFailure> {
+/// Makes the machine's root, and opens the port, once the modules are loaded.
+pub(super) fn make_ready() -> Result<OwnedFd, StartFailure> {
     let root = mount_detached(
         "tmpfs",
         &[("mode", "755")],
@@ -84,7 +66,7 @@ fn make_ready() -> Result<OwnedFd, StartFailure> {
 pub(super) struct Modules(OwnedFd);
 
 impl Modules {
-    fn open() -> Result<Self, StartFailure> {
+    pub(super) fn open() -> Result<Self, StartFailure> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, MODULES, flags, Mode::empty());
         Ok(Self(folder.map_err(StartFailure::os(format_args!(

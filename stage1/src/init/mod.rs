@@ -119,7 +119,7 @@ pub fn run_first(kind: Option<&str>) -> Result<i32, StartFailure> {
         ));
     }
     match kind {
-        Some("template") => Err(first_program::begin_template()),
+        Some("template") => Err(template::begin()),
         kind => run_machine(first_program::begin(kind == Some("checks-disks"))?),
     }
 }

@@ -14,24 +14,33 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
-use super::first_program::{DEVICES, Modules, place};
+use super::first_program::{DEVICES, Modules, VERITY_MODULES, make_ready, place};
 use crate::app::detached::mount_detached;
 use crate::awakening::{ASKED, AWAKE, Awakening, HostTime, WAITING};
 use crate::failure::StartFailure;
 use crate::sys::{self, CStringArray};
 
 /// Drivers that ask a device what it is as soon as they are loaded: a template's devices are not those of its copies.
-pub(super) const LATE_MODULES: [&str; 2] = ["virtio_blk", "virtio_net"];
+const LATE_MODULES: [&str; 2] = ["virtio_blk", "virtio_net"];
+/// This program.
+const PROGRAM: &str = "/init";
 /// Where interfaces are found by.
 const PROC: &str = "/proc";
 
-/// Waits until this is a copy, and makes it a machine of its own. `program` is pod init, which is executed again with the
-/// port as its standard input: so this returns only if something failed.
-pub(super) fn wait_and_awake(port: OwnedFd, program: &OwnedFd, modules: &Modules) -> StartFailure {
-    match awake(&port, modules) {
-        Ok(()) => execute(&port, program),
-        Err(failure) => failure,
-    }
+/// Makes the machine ready, waits until this is a copy, and makes it a machine of its own. Pod init is executed again then,
+/// with the port as its standard input: so this returns only if something failed.
+pub(super) fn begin() -> StartFailure {
+    let copied = (|| {
+        let modules = Modules::open()?;
+        modules.load(|name| !LATE_MODULES.contains(&name) && !VERITY_MODULES.contains(&name))?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let program = openat(CWD, PROGRAM, flags, Mode::empty())
+            .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;
+        let port = make_ready()?;
+        awake(&port, &modules)?;
+        Ok(execute(&port, &program))
+    })();
+    copied.unwrap_or_else(|failure| failure)
 }
 
 fn awake(port: &OwnedFd, modules: &Modules) -> Result<(), StartFailure> {
