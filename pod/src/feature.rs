@@ -48,6 +48,8 @@ features! {
     CgroupParent = "cgroup-parent",
     /// Bind an app to processors and memory nodes.
     Cpuset = "cpuset",
+    /// End a pod that has run for as long as it may.
+    Deadline = "deadline",
     /// Give an app devices of the host.
     Devices = "devices",
     /// Run a command inside of a running app.
@@ -96,6 +98,8 @@ features! {
     Probes = "probes",
     /// Mount an app's `/proc` with options.
     ProcOptions = "proc-options",
+    /// Count a pod as ready only when its apps are.
+    Readiness = "readiness",
     /// Make an app's root filesystem read-only.
     ReadonlyRoot = "read-only-root",
     /// Guard other paths against writing than the default ones.
@@ -118,6 +122,8 @@ features! {
     ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.
     SocketActivation = "socket-activation",
+    /// Start apps one after the other, and end them in order.
+    StartOrder = "start-order",
     /// Tell what an app uses.
     Stats = "stats",
     /// Close an app's standard input when the first client that attached to it has gone.

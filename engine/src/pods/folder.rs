@@ -11,7 +11,7 @@ use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
-    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
+    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart, Role,
     Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
@@ -152,6 +152,7 @@ impl PlannedApp {
                 stop_signal,
                 systemd,
                 own_processes: spec.own_processes,
+                role: Role::default(),
                 restart: Restart::default(),
                 probes: Probes::default(),
                 hooks: Hooks::default(),

@@ -13,6 +13,7 @@ use super::pod::{AppFailure, Lifetime, PodManifest};
 use super::presence::is_default;
 use super::resources::Resources;
 use super::restart::Restart;
+use super::role::{ReadyWhen, Role};
 use super::security::Security;
 use crate::feature::Feature;
 
@@ -44,6 +45,8 @@ impl PodManifest {
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
             (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),
+            (self.ready_when != ReadyWhen::Started, Feature::Readiness),
+            (self.active_deadline_seconds.is_some(), Feature::Deadline),
         ];
         let mut required = used(of_pod);
         required.extend(self.resources.required_features());
@@ -61,6 +64,7 @@ impl App {
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
             (!self.device_rules.is_empty(), Feature::Devices),
+            (self.role != Role::Main, Feature::StartOrder),
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
