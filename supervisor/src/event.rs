@@ -52,7 +52,7 @@ pub enum Event {
     /// Somebody has begun to start an app that didn't run.
     Starting(AppName),
     /// An app has joined the pod. It is started by whoever wants that.
-    Added(AppPlan),
+    Added(Box<AppPlan>),
     /// An app that doesn't run has left the pod.
     Removed(AppName),
     /// Nothing but that time has passed.

@@ -102,7 +102,7 @@ impl Supervisor {
             Event::StopPod { grace } => self.stop_pod(grace, now),
             Event::StopApp { app, grace } => self.stop_app(&app, grace, now),
             Event::Starting(app) => self.starting_by_hand(&app),
-            Event::Added(plan) => self.add(plan),
+            Event::Added(plan) => self.add(*plan),
             Event::Removed(app) => self
                 .members
                 .retain(|member| member.plan.name != app || member.is_alive()),

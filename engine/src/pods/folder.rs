@@ -11,8 +11,8 @@ use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
-    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart, Role,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
+    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
+    Role, Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;

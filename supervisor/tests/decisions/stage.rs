@@ -7,12 +7,12 @@ use pod::AppName;
 use pod::manifest::{AppFailure, Hooks, Lifetime, Probes, ReadyWhen, Restart, RestartPolicy, Role};
 use supervisor::{Action, Answer, AppPlan, CheckId, CheckKind, EndCause, Event, Plan, Supervisor};
 
-pub fn name(text: &str) -> AppName {
+pub(crate) fn name(text: &str) -> AppName {
     text.parse().unwrap()
 }
 
 /// A main app that is not looked after.
-pub fn app(called: &str) -> AppPlan {
+pub(crate) fn app(called: &str) -> AppPlan {
     AppPlan {
         name: name(called),
         role: Role::Main,
@@ -23,7 +23,7 @@ pub fn app(called: &str) -> AppPlan {
 }
 
 /// Changes of a plan.
-pub trait Planned: Sized {
+pub(crate) trait Planned: Sized {
     fn role(self, role: Role) -> Self;
     fn restart(self, policy: RestartPolicy) -> Self;
     /// A probe by connecting, with these times in its manifest.
@@ -61,7 +61,7 @@ impl Planned for AppPlan {
     }
 }
 
-pub fn plan(apps: impl Into<Vec<AppPlan>>) -> Plan {
+pub(crate) fn plan(apps: impl Into<Vec<AppPlan>>) -> Plan {
     Plan {
         apps: apps.into(),
         lifetime: Lifetime::WithApps,
@@ -72,7 +72,7 @@ pub fn plan(apps: impl Into<Vec<AppPlan>>) -> Plan {
     }
 }
 
-pub struct Stage {
+pub(crate) struct Stage {
     supervisor: Supervisor,
     now: Instant,
     checks: BTreeMap<CheckId, (String, CheckKind)>,
@@ -80,7 +80,7 @@ pub struct Stage {
 
 impl Stage {
     /// A pod that has begun, and what is done at first.
-    pub fn begin(plan: Plan) -> (Self, Vec<String>) {
+    pub(crate) fn begin(plan: Plan) -> (Self, Vec<String>) {
         let mut stage = Self {
             supervisor: Supervisor::new(plan),
             now: Instant::now(),
@@ -91,7 +91,7 @@ impl Stage {
     }
 
     /// A pod whose apps have all started when they were to.
-    pub fn running(plan: Plan) -> Self {
+    pub(crate) fn running(plan: Plan) -> Self {
         let (mut stage, mut done) = Self::begin(plan);
         while let Some(app) = done.iter().find_map(|line| line.strip_prefix("start ")) {
             let app = app.to_owned();
@@ -100,7 +100,7 @@ impl Stage {
         stage
     }
 
-    pub fn happens(&mut self, event: Event) -> Vec<String> {
+    pub(crate) fn happens(&mut self, event: Event) -> Vec<String> {
         let actions = self.supervisor.handle(event, self.now);
         actions
             .into_iter()
@@ -108,37 +108,37 @@ impl Stage {
             .collect()
     }
 
-    pub fn started(&mut self, app: &str) -> Vec<String> {
+    pub(crate) fn started(&mut self, app: &str) -> Vec<String> {
         self.happens(Event::Started(name(app)))
     }
 
-    pub fn exited(&mut self, app: &str, code: i32) -> Vec<String> {
+    pub(crate) fn exited(&mut self, app: &str, code: i32) -> Vec<String> {
         self.happens(Event::Exited {
             app: name(app),
             code,
         })
     }
 
-    pub fn not_started(&mut self, app: &str) -> Vec<String> {
+    pub(crate) fn not_started(&mut self, app: &str) -> Vec<String> {
         self.happens(Event::NotStarted {
             app: name(app),
             code: 127,
         })
     }
 
-    pub fn stop(&mut self, seconds: u64) -> Vec<String> {
+    pub(crate) fn stop(&mut self, seconds: u64) -> Vec<String> {
         let grace = Duration::from_secs(seconds);
         self.happens(Event::StopPod { grace })
     }
 
-    pub fn stop_app(&mut self, app: &str, seconds: u64) -> Vec<String> {
+    pub(crate) fn stop_app(&mut self, app: &str, seconds: u64) -> Vec<String> {
         let grace = Duration::from_secs(seconds);
         let app = name(app);
         self.happens(Event::StopApp { app, grace })
     }
 
     /// The answer to the question of that kind that is on its way.
-    pub fn answer(&mut self, app: &str, kind: CheckKind, answer: Answer) -> Vec<String> {
+    pub(crate) fn answer(&mut self, app: &str, kind: CheckKind, answer: Answer) -> Vec<String> {
         let mut asked = self.checks.iter();
         let id = asked.find_map(|(id, of)| (*of == (app.to_owned(), kind)).then_some(*id));
         let id = id.expect("it was asked");
@@ -147,7 +147,7 @@ impl Stage {
     }
 
     /// Time passes. What is done meanwhile, each with the second in which it is.
-    pub fn wait(&mut self, seconds: u64) -> Vec<String> {
+    pub(crate) fn wait(&mut self, seconds: u64) -> Vec<String> {
         let begun = self.now;
         let end = begun + Duration::from_secs(seconds);
         let mut all = Vec::new();
@@ -165,7 +165,7 @@ impl Stage {
         all
     }
 
-    pub fn supervisor(&self) -> &Supervisor {
+    pub(crate) fn supervisor(&self) -> &Supervisor {
         &self.supervisor
     }
 
