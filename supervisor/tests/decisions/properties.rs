@@ -112,7 +112,7 @@ impl Shell {
             0 | 1 => {
                 let app = self.starting.keys().cycle().nth(pick).cloned();
                 if let Some(app) = app {
-                    self.come_up(app, value % 5 != 0);
+                    self.come_up(app, !value.is_multiple_of(5));
                 }
             }
             2 => {
