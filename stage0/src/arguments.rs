@@ -29,6 +29,8 @@ pub(crate) mod pod_app;
 mod process_limits;
 pub(crate) mod quantity;
 pub(crate) mod resources;
+mod restart;
+mod seconds;
 mod security;
 mod security_option;
 pub(crate) mod selector;

@@ -69,7 +69,8 @@ impl AppPlan {
         }
     }
 
-    fn is_plain(&self) -> bool {
+    /// Whether it asks for nothing that takes a supervisor.
+    pub fn is_plain(&self) -> bool {
         self.role == Role::Main
             && self.restart.policy == RestartPolicy::Never
             && self.probes == Probes::default()

@@ -22,14 +22,14 @@ mod response;
 mod stats;
 mod status;
 
-pub use self::event::{Event, EventKind};
+pub use self::event::{Event, EventKind, HealthCheck};
 pub use self::request::{
     AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
     StartApp, WindowSize,
 };
 pub use self::response::Response;
 pub use self::stats::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Usage};
-pub use self::status::{AppState, LiveApp, LiveStatus};
+pub use self::status::{AppState, LastEnd, LiveApp, LiveStatus};
 
 /// The socket's name in the pod's runtime directory.
 pub const SOCKET_FILE: &str = "control";

@@ -92,6 +92,7 @@ const APP_VALUES: &[&str] = &[
     "pid",
     "annotation",
     "user-annotation",
+    "restart",
 ];
 const APP_SWITCHES: &[&str] = &[
     "tty",
@@ -103,6 +104,7 @@ const APP_SWITCHES: &[&str] = &[
     "readonly-rootfs",
     "unsetenv-all",
     "init",
+    "sidecar",
 ];
 
 const POD_VALUES: &[&str] = &[
@@ -136,6 +138,8 @@ const POD_VALUES: &[&str] = &[
     "uuid-file-save",
     "lifetime",
     "on-app-failure",
+    "ready-when",
+    "timeout",
     "pod-memory",
     "pod-memory-swap",
     "pod-cpus",

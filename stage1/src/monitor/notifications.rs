@@ -7,11 +7,12 @@ use pod::control::{EventKind, Response};
 use pod::exit::Outcome;
 use pod::manifest::{AppFailure, Lifetime};
 use pod::timestamp::Timestamp;
+use supervisor::Event;
 
 use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
-use super::report::report_started;
+use super::supervision::PodOutcome;
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{InitNotification, Process};
@@ -23,7 +24,6 @@ impl Monitor {
         &mut self,
         notification: InitNotification,
         isolator: &mut dyn Isolator,
-        ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         let InitNotification {
             message,
@@ -34,17 +34,24 @@ impl Monitor {
             FromInit::AppStarted {
                 app,
                 terminal: stream,
-            } => self.app_started(&app, process, stream.zip(terminal))?,
+            } => {
+                self.app_started(&app, process, stream.zip(terminal))?;
+                self.supervise(Event::Started(app), isolator)?;
+            }
             FromInit::Started => {
                 self.started = Some(Timestamp::now());
                 self.settling.begin();
-                report_started(ready);
                 self.emit(None, EventKind::Started);
+                self.supervise(Event::Begun, isolator)?;
+            }
+            FromInit::AppFailed { app, failure } if self.supervision.is_some() => {
+                let event = self.not_started(&app, failure, isolator);
+                self.supervise(event, isolator)?;
             }
             FromInit::AppFailed { app, failure } => self.app_failed(&app, failure, isolator),
             FromInit::Failed(failure) => self.end = Some(Err(self.interrupted(failure))),
-            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator),
-            FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
+            FromInit::AppExited { app, outcome } => self.app_exited(&app, outcome, isolator)?,
+            FromInit::Finished { exit_code } => self.finished(exit_code),
             FromInit::PeersUpdated { failure } => {
                 if let Some(peers) = &mut self.peers {
                     peers.told(failure.as_deref());
@@ -101,6 +108,22 @@ impl Monitor {
         Ok(())
     }
 
+    /// Pod init has ended the pod.
+    fn finished(&mut self, exit_code: i32) {
+        let outcome = match &mut self.supervision {
+            None => PodOutcome::Ended(exit_code),
+            Some(supervision) => supervision.outcome(exit_code),
+        };
+        self.end = Some(match outcome {
+            PodOutcome::Ended(exit_code) => Ok(exit_code),
+            PodOutcome::NotStarted(failure) => {
+                // A pod of which nothing could be started has never been up.
+                self.started = None;
+                Err(self.interrupted(failure))
+            }
+        });
+    }
+
     /// Who ended a start by a signal wants to hear of that.
     fn interrupted(&self, failure: StartFailure) -> StartFailure {
         match self.stop_signal.filter(|_| self.started.is_none()) {
@@ -110,7 +133,12 @@ impl Monitor {
     }
 
     /// An app could not be started, or was stopped before it was.
-    fn app_failed(&mut self, name: &AppName, failure: StartFailure, isolator: &mut dyn Isolator) {
+    pub(super) fn app_failed(
+        &mut self,
+        name: &AppName,
+        failure: StartFailure,
+        isolator: &mut dyn Isolator,
+    ) {
         let outcome = Outcome::NotStarted {
             failure: failure.kind,
         };
@@ -144,7 +172,12 @@ impl Monitor {
         }
     }
 
-    fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &mut dyn Isolator) {
+    fn app_exited(
+        &mut self,
+        name: &AppName,
+        outcome: Outcome,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
         let outcome = match outcome {
             Outcome::Signaled { signal, oom_killed } => Outcome::Signaled {
                 signal,
@@ -164,15 +197,20 @@ impl Monitor {
             app.end = Some((Timestamp::now(), outcome));
         }
         self.streams.app_ended(name);
-        if outcome.exit_code() != 0 && self.manifest.on_app_failure == AppFailure::StopPod {
+        if outcome.exit_code() != 0
+            && self.supervision.is_none()
+            && self.manifest.on_app_failure == AppFailure::StopPod
+        {
             // Pod init ends the pod, and what is frozen hears nothing of that.
             let _ = self.resume_all(isolator);
         }
-        let stays = self.manifest.lifetime == Lifetime::UntilStopped;
+        let stays = self.manifest.lifetime == Lifetime::UntilStopped || self.supervision.is_some();
         if stays || self.apps.iter().any(|app| app.end.is_none()) {
             self.note_end(name);
         }
         self.emit(Some(name.clone()), EventKind::Exited { outcome });
+        let (app, code) = (name.clone(), outcome.exit_code());
+        self.supervise(Event::Exited { app, code }, isolator)?;
         self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
@@ -184,6 +222,7 @@ impl Monitor {
             }
             _ => None,
         });
+        Ok(())
     }
 
     /// Tells who sees standard error that an app is gone because it had no memory left: its program can't.

@@ -194,6 +194,11 @@ mod tests {
             exit_code: None,
             outcome: None,
             oom_kills: None,
+            restarts: 0,
+            ready: None,
+            next_start: None,
+            last_end: None,
+            complaint: None,
             verification: VerificationRecord {
                 policy: "insecure".into(),
                 rule_prefix: None,

@@ -207,10 +207,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "requires",
         "the apps of a pod start together; `---` separates them",
     ),
-    (
-        "restart",
-        "restarts are not there yet: a systemd unit with Restart=always does it",
-    ),
     ("retry", RETRIES),
     ("retry-delay", RETRIES),
     (
@@ -253,10 +249,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("store-only", "it is called `--pull never`"),
     ("subgidname", SUBORDINATE),
     ("subuidname", SUBORDINATE),
-    (
-        "timeout",
-        "`timeout` of coreutils ends a pod that runs in the foreground",
-    ),
     (
         "tls-verify",
         "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",
