@@ -56,6 +56,8 @@ features! {
     Exec = "exec",
     /// Give an app groups beside those of its user.
     AdditionalGroups = "additional-groups",
+    /// Ask the health service of gRPC of an app.
+    GrpcProbes = "grpc-probes",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
     /// Share the host's IPC, its host name, or its view of cgroups.
@@ -64,6 +66,8 @@ features! {
     HostNetwork = "host-network",
     /// Run apps among the host's processes.
     HostPids = "host-pids",
+    /// Send a probe's request over TLS.
+    HttpsProbes = "https-probes",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
     /// Keep an app's log elsewhere than in its usual file, or in one of another size.
@@ -84,6 +88,8 @@ features! {
     Networks = "networks",
     /// Let an app gain privileges by executing a program.
     NewPrivileges = "new-privileges",
+    /// Let apps say that they are ready (sd_notify(3)).
+    Notify = "notify",
     /// Set how soon the kernel kills an app when memory is short.
     OomScoreAdj = "oom-score-adj",
     /// Freeze an app and thaw it.

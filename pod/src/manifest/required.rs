@@ -46,6 +46,7 @@ impl PodManifest {
             (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),
             (self.ready_when != ReadyWhen::Started, Feature::Readiness),
+            (self.ready_when == ReadyWhen::Notified, Feature::Notify),
             (self.active_deadline_seconds.is_some(), Feature::Deadline),
         ];
         let mut required = used(of_pod);
@@ -68,6 +69,11 @@ impl App {
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
+            (self.probes.use_grpc(), Feature::GrpcProbes),
+            (
+                self.probes.use_tls() || self.hooks.use_tls(),
+                Feature::HttpsProbes,
+            ),
             (log.is_some_and(|log| log.path.is_some()), Feature::LogPath),
             (
                 log.is_some_and(|log| {

@@ -18,6 +18,7 @@ use super::abandoned::Abandoned;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
+use super::probes::Probes;
 use super::reach::Reach;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
@@ -26,7 +27,7 @@ use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningC
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, HandedOver, InitRequest, MonitorLink, StreamEnds};
-use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
+use crate::protocol::{ExecSpec, FromInit, ProbeOutcome, Setup, ToInit};
 use crate::settling::Settling;
 use crate::sys::{self, ChildEnd, EndedChild};
 
@@ -68,6 +69,8 @@ pub(crate) struct Pod {
     pub(super) stop_requested: bool,
     /// Apps that ended before all had started.
     pub(super) early_ends: Vec<(RunningApp, Outcome)>,
+    /// Questions on their way over the pod's network.
+    probes: Probes,
     settling: Settling,
 }
 
@@ -106,6 +109,7 @@ impl Pod {
             started: false,
             stop_requested: false,
             early_ends: Vec::new(),
+            probes: Probes::default(),
             settling,
         }
     }
@@ -160,6 +164,8 @@ impl Pod {
             }
             let events = self.wait(&signals, link)?;
             self.memory_ran_out(&events.memory);
+            let probed = self.probes.advance(&events.probes);
+            tell_probed(link, probed)?;
             self.take_reports(link, &events.starts)?;
             if events.ended {
                 // Before they are reaped, so that of one that ends meanwhile is told anew.
@@ -183,6 +189,7 @@ impl Pod {
         for app in self.apps.values_mut() {
             app.look_at_memory(now);
         }
+        tell_probed(link, self.probes.give_up_overdue(now))?;
         self.give_up_overdue(link)
     }
 
@@ -199,6 +206,10 @@ impl Pod {
             let (fd, flags) = watch.interest();
             PollFd::new(fd, flags)
         }));
+        let probes = self.probes.interests();
+        let of_probes = probes.len();
+        let probes = probes.into_iter();
+        fds.extend(probes.map(|(fd, flags)| PollFd::new(fd, flags)));
         let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
         let deadlines = [
@@ -206,6 +217,7 @@ impl Pod {
             self.starts.deadline(),
             self.abandoned.deadline(),
             self.leftovers.deadline(),
+            self.probes.deadline(),
             watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();
@@ -216,6 +228,7 @@ impl Pod {
             ended: ready.next().unwrap_or(false),
             starts: ready.by_ref().take(of_starts).collect(),
             memory: ready.by_ref().take(watches.len()).collect(),
+            probes: ready.by_ref().take(of_probes).collect(),
             link: ready.collect(),
         })
     }
@@ -415,6 +428,10 @@ impl Pod {
                 self.take_late_reports(link)?;
                 self.end_command(id, Duration::from_millis(grace_ms));
             }
+            ToInit::Probe(spec) => {
+                let outcome = self.probes.begin(&spec, Instant::now());
+                tell_probed(link, outcome.map(|outcome| (spec.id, outcome)))?;
+            }
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Peers(changes) => {
                 let failure = self.hosts.update(&changes).err().map(|e| e.to_string());
@@ -483,7 +500,18 @@ struct Events {
     starts: Vec<bool>,
     /// Memory has run out in the app that is watched at that place.
     memory: Vec<bool>,
+    probes: Vec<bool>,
     link: Vec<bool>,
 }
 
 const SIGKILL: i32 = Signal::SIGKILL as i32;
+
+fn tell_probed(
+    link: &mut dyn MonitorLink,
+    probed: impl IntoIterator<Item = (u64, ProbeOutcome)>,
+) -> Result<(), StartFailure> {
+    for (id, outcome) in probed {
+        link.send(&FromInit::Probed { id, outcome }, Enclosed::default())?;
+    }
+    Ok(())
+}

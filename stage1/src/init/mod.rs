@@ -14,6 +14,7 @@ mod leftovers;
 mod machine;
 mod pod_root;
 mod privileges;
+mod probes;
 mod reach;
 mod starting;
 mod starts;

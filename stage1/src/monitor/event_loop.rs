@@ -161,6 +161,9 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         let events = self.wait()?;
+        if let Some(supervision) = &mut self.supervision {
+            supervision.checks.read(&events.checks);
+        }
         for notification in self.init.advance(&events.link)? {
             self.receive(notification, isolator)?;
         }
@@ -341,6 +344,7 @@ impl Monitor {
         let link = self.init.interests();
         let of_link = link.len();
         fds.extend(link.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        let supervision = self.supervision.as_ref().filter(|_| !self.init_is_dead);
         let interests = self.streams.interests();
         let streams = interests.len();
         fds.extend(
@@ -348,13 +352,19 @@ impl Monitor {
                 .into_iter()
                 .map(|(fd, flags)| PollFd::new(fd, flags)),
         );
+        let checks = supervision.map_or_else(Vec::new, |one| one.checks.interests());
+        let of_checks = checks.len();
+        fds.extend(
+            checks
+                .into_iter()
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
         let told = self.diagnostics.interest();
         fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
-        let supervision = self.supervision.as_ref().filter(|_| !self.init_is_dead);
         let put_off = [
             self.kill_init_at,
             self.accept_at,
@@ -375,6 +385,7 @@ impl Monitor {
         let init_died = !self.init_is_dead && next();
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
+        let checks = (0..of_checks).map(|_| next()).collect();
         let room = told.is_some() && next();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
@@ -383,6 +394,7 @@ impl Monitor {
             init_died,
             link,
             streams,
+            checks,
             room,
             clients,
         })
@@ -459,6 +471,8 @@ struct Events {
     init_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
+    /// A command of a check says something.
+    checks: Vec<bool>,
     /// There is room on standard error.
     room: bool,
     clients: Vec<bool>,

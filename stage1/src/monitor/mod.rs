@@ -5,6 +5,7 @@
 mod apps;
 mod attachments;
 mod budget;
+mod checks;
 mod clients;
 mod cri_log;
 mod descriptors;

@@ -69,13 +69,18 @@ impl Monitor {
                     if let Some(terminal) = terminal {
                         self.init.forget_terminal(terminal);
                     }
+                } else {
+                    self.check_not_started(id, &failure, isolator)?;
                 }
             }
             FromInit::ExecExited { id, outcome } => {
                 if let Some(client) = self.client_of(id) {
                     client.ended(outcome);
+                } else {
+                    self.check_ended(id, outcome, isolator)?;
                 }
             }
+            FromInit::Probed { id, outcome } => self.probed(id, outcome, isolator)?,
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use pod::manifest::PodManifest;
 use pod::timestamp::Timestamp;
 use supervisor::{Action, CheckKind, EndCause, Event, Plan, Supervisor};
 
+use super::checks::Checks;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::joining::Joining;
@@ -22,6 +23,8 @@ use crate::protocol::ToInit;
 #[derive(Debug)]
 pub(super) struct Supervision {
     supervisor: Supervisor,
+    /// Its probes and hooks on their way.
+    pub(super) checks: Checks,
     /// What a service manager hands to the apps: to each of their starts.
     sockets: BTreeMap<AppName, Vec<ActivationSocket>>,
     /// Whether the pod has been ready.
@@ -48,6 +51,7 @@ impl Supervision {
     pub(super) fn of(manifest: &PodManifest) -> Option<Self> {
         Plan::of(manifest).map(|plan| Self {
             supervisor: Supervisor::new(plan),
+            checks: Checks::default(),
             sockets: BTreeMap::new(),
             was_ready: false,
             end: None,
@@ -83,9 +87,13 @@ impl Supervision {
         Ok(copies.into_iter().unzip())
     }
 
-    /// When [`Event::Time`] is to be told.
+    /// When something is to be done, though nothing happens.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.supervisor.due()
+        self.supervisor
+            .due()
+            .into_iter()
+            .chain(self.checks.due())
+            .min()
     }
 
     /// Whether the pod has been ready.
@@ -136,7 +144,10 @@ impl Monitor {
     ) -> Result<(), StartFailure> {
         let due = self.supervision.as_ref().and_then(|one| one.due());
         match due.is_some_and(|due| due <= Instant::now()) {
-            true => self.supervise(Event::Time, isolator),
+            true => {
+                self.end_overdue_checks(isolator)?;
+                self.supervise(Event::Time, isolator)
+            }
             false => Ok(()),
         }
     }
@@ -154,11 +165,19 @@ impl Monitor {
                 }
             }
             Action::Stop { app, grace } => self.stop_app(&app, grace, isolator)?,
-            Action::Check { id, .. } => {
-                let answer = supervisor::Answer::Unknown;
-                return Ok(Some(Event::Answered { id, answer }));
+            Action::Check {
+                id,
+                app,
+                kind,
+                timeout,
+            } => {
+                if kind == CheckKind::PreStop {
+                    // What is frozen can do nothing before its end.
+                    self.resume(&app, isolator)?;
+                }
+                return Ok(self.begin_check(id, app, kind, timeout));
             }
-            Action::Abandon(_) => {}
+            Action::Abandon(id) => self.abandon_check(id)?,
             Action::AppReady { app, ready } => {
                 if let Some(record) = self.record(&app) {
                     record.ready = Some(ready);
