@@ -12,6 +12,7 @@ pub(crate) mod flags;
 pub(crate) mod format;
 pub(crate) mod global;
 pub(crate) mod grace;
+mod health;
 pub(crate) mod image_flags;
 pub(crate) mod label;
 pub(crate) mod lifetime;

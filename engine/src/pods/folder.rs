@@ -11,9 +11,9 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
-    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, ReadyWhen, Resources,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
+    App, AppFailure, Apps, Bounds, Device, Execution, HostNamespace, ImageRecord, InsecureOption,
+    Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources, Stage1Choice, Streams,
+    User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
@@ -159,8 +159,8 @@ impl PlannedApp {
                 own_processes: spec.own_processes,
                 role: spec.role,
                 restart: spec.restart,
-                probes: Probes::default(),
-                hooks: Hooks::default(),
+                probes: spec.probes.clone(),
+                hooks: spec.hooks.clone(),
                 log,
                 labels: BTreeMap::new(),
                 annotations: spec.annotations.clone(),

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Log, Mount,
-    MountOption, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace, Volume,
-    VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime, Log, Mount,
+    MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
+    Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
@@ -223,6 +223,10 @@ pub struct AppSpec {
     pub role: Role,
     /// When it is started again.
     pub restart: Restart,
+    /// How it is found out whether it is well.
+    pub probes: Probes,
+    /// What is done around its start and its end.
+    pub hooks: Hooks,
     /// Whether it gets a pseudo-terminal.
     pub tty: bool,
     /// Whether it gets the standard input.

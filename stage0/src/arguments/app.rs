@@ -12,6 +12,7 @@ use pod::manifest::{AppPath, DeviceRule, Mount, Role, Volume};
 
 use super::devices::{device, device_rule};
 use super::environment;
+use super::health::HealthArguments;
 use super::logging::LogArguments;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
@@ -91,6 +92,8 @@ pub(crate) struct AppArguments {
     log: LogArguments,
     #[command(flatten)]
     restart: RestartArguments,
+    #[command(flatten)]
+    health: HealthArguments,
     #[command(flatten)]
     security: SecurityArguments,
     /// Give the app a pseudo-terminal
@@ -235,7 +238,7 @@ impl AppArguments {
             stdin: self.interactive,
             ..AppSpec::default()
         });
-        self.security.apply(spec)
+        self.security.apply(self.health.apply(spec)?)
     }
 
     /// What is asked of it as one of several apps.

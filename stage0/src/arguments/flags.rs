@@ -93,6 +93,14 @@ const APP_VALUES: &[&str] = &[
     "annotation",
     "user-annotation",
     "restart",
+    "health-cmd",
+    "health-http",
+    "health-tcp",
+    "health-interval",
+    "health-timeout",
+    "health-retries",
+    "health-start-period",
+    "health-on-failure",
 ];
 const APP_SWITCHES: &[&str] = &[
     "tty",
@@ -105,6 +113,7 @@ const APP_SWITCHES: &[&str] = &[
     "unsetenv-all",
     "init",
     "sidecar",
+    "no-healthcheck",
 ];
 
 const POD_VALUES: &[&str] = &[
