@@ -419,6 +419,10 @@ proptest! {
             // No limit of swap is a limit of its own.
             expected.insert(Feature::MemorySwap);
         }
+        if manifest.apps.first().is_some_and(|app| app.probes.use_grpc()) {
+            // The sample's are all.
+            expected.extend([Feature::GrpcProbes, Feature::HttpsProbes]);
+        }
         prop_assert_eq!(manifest.required_features(), expected);
     }
 }

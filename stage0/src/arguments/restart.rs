@@ -10,7 +10,7 @@ use pod::manifest::{Restart, RestartPolicy, Role};
 pub(crate) struct RestartArguments {
     /// Start the app again when it has ended: no, on-failure[:TIMES], always (or unless-stopped)
     #[arg(long, value_name = "WHEN", value_parser = restart, default_value = "no")]
-    #[arg(hide_default_value = true)]
+    #[arg(hide_default_value = true, hide_short_help = true)]
     restart: Restart,
     /// Start the app before those behind it, and end it after all others; it starts again whenever it ends
     #[arg(long, hide_short_help = true)]
