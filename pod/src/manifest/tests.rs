@@ -419,9 +419,11 @@ proptest! {
             // No limit of swap is a limit of its own.
             expected.insert(Feature::MemorySwap);
         }
-        if manifest.apps.first().is_some_and(|app| app.probes.use_grpc()) {
-            // The sample's are all.
-            expected.extend([Feature::GrpcProbes, Feature::HttpsProbes]);
+        for app in manifest.apps.iter() {
+            let tls = app.probes.use_tls() || app.hooks.use_tls();
+            let grpc = app.probes.use_grpc();
+            expected.extend(grpc.then_some(Feature::GrpcProbes));
+            expected.extend(tls.then_some(Feature::HttpsProbes));
         }
         prop_assert_eq!(manifest.required_features(), expected);
     }

@@ -5,6 +5,7 @@
 mod apps;
 mod attachments;
 mod budget;
+mod checking;
 mod checks;
 mod clients;
 mod cri_log;
@@ -34,6 +35,7 @@ mod signal_actions;
 mod signals;
 mod start;
 mod streams;
+mod supervising;
 mod supervision;
 mod terminal;
 mod turns;
