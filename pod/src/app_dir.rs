@@ -140,7 +140,9 @@ pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
 /// [`PodError::Io`] if the old one can't be taken out of the way.
 pub fn renew_work(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
     let work = app_dir(pod_dir, app).join(WORK);
-    put_away(pod_dir, app, &work)?;
+    let old = put_away(pod_dir, app, &work)?;
+    // The kernel keeps little in it. What can't be removed now goes with what other apps leave.
+    let _ = fs::remove_dir_all(old);
     make_directory(&work, 0o700)
 }
 
@@ -149,7 +151,7 @@ pub fn renew_work(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
 /// # Errors
 /// [`PodError::Io`] if it can't be renamed.
 pub fn remove(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
-    put_away(pod_dir, app, &app_dir(pod_dir, app))
+    put_away(pod_dir, app, &app_dir(pod_dir, app)).map(drop)
 }
 
 /// Removes what an app has written: its changes to its root filesystem, and its log.
@@ -182,12 +184,14 @@ pub fn reserve_removal(pod_dir: &Path) -> Result<(), PodError> {
     }
 }
 
-fn put_away(pod_dir: &Path, app: &AppName, directory: &Path) -> Result<(), PodError> {
+/// The result is where it is now.
+fn put_away(pod_dir: &Path, app: &AppName, directory: &Path) -> Result<PathBuf, PodError> {
     let removed = pod_dir.join(REMOVED_DIR);
     reserve_removal(pod_dir)?;
-    match fs::rename(directory, free_name(&removed, app)) {
+    let place = free_name(&removed, app);
+    match fs::rename(directory, &place) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PodError::io("rename", directory)(e)),
-        _ => Ok(()),
+        _ => Ok(place),
     }
 }
 
@@ -307,6 +311,8 @@ mod tests {
         let work = app_dir(pod.path(), &app()).join(WORK);
         fs::create_dir_all(work.join("work/incompat/volatile")).unwrap();
         renew_work(pod.path(), &app()).unwrap();
+        let removed = fs::read_dir(pod.path().join(REMOVED_DIR)).unwrap();
+        assert_eq!(removed.count(), 0, "a crash loop fills no disk");
         assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
         assert_eq!(fs::metadata(&work).unwrap().mode() & 0o7777, 0o700);
         renew_work(pod.path(), &app()).unwrap();

@@ -48,12 +48,16 @@ features! {
     CgroupParent = "cgroup-parent",
     /// Bind an app to processors and memory nodes.
     Cpuset = "cpuset",
+    /// End a pod that has run for as long as it may.
+    Deadline = "deadline",
     /// Give an app devices of the host.
     Devices = "devices",
     /// Run a command inside of a running app.
     Exec = "exec",
     /// Give an app groups beside those of its user.
     AdditionalGroups = "additional-groups",
+    /// Ask the health service of gRPC of an app.
+    GrpcProbes = "grpc-probes",
     /// Call a hook after an app's start or before its end.
     Hooks = "hooks",
     /// Share the host's IPC, its host name, or its view of cgroups.
@@ -62,6 +66,8 @@ features! {
     HostNetwork = "host-network",
     /// Run apps among the host's processes.
     HostPids = "host-pids",
+    /// Send a probe's request over TLS.
+    HttpsProbes = "https-probes",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
     /// Keep an app's log elsewhere than in its usual file, or in one of another size.
@@ -82,6 +88,8 @@ features! {
     Networks = "networks",
     /// Let an app gain privileges by executing a program.
     NewPrivileges = "new-privileges",
+    /// Let apps say that they are ready (sd_notify(3)).
+    Notify = "notify",
     /// Set how soon the kernel kills an app when memory is short.
     OomScoreAdj = "oom-score-adj",
     /// Freeze an app and thaw it.
@@ -96,6 +104,8 @@ features! {
     Probes = "probes",
     /// Mount an app's `/proc` with options.
     ProcOptions = "proc-options",
+    /// Count a pod as ready only when its apps are.
+    Readiness = "readiness",
     /// Make an app's root filesystem read-only.
     ReadonlyRoot = "read-only-root",
     /// Guard other paths against writing than the default ones.
@@ -118,6 +128,8 @@ features! {
     ShmSize = "shm-size",
     /// Hand sockets of a service manager to apps.
     SocketActivation = "socket-activation",
+    /// Start apps one after the other, and end them in order.
+    StartOrder = "start-order",
     /// Tell what an app uses.
     Stats = "stats",
     /// Close an app's standard input when the first client that attached to it has gone.

@@ -16,8 +16,8 @@ use pod::activation::SocketName;
 use pod::control::{CommandUser, FileCopy, WindowSize};
 use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{
-    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, Resources,
-    UserNamespace,
+    AppFailure, AppPath, Execution, HostNamespace, InsecureOption, Lifetime, ProbeAction,
+    Resources, UserNamespace,
 };
 use pod::selinux::Context;
 use pod::signal::SignalNumber;
@@ -76,6 +76,8 @@ pub enum ToInit {
         /// Time until SIGKILL.
         grace_ms: u64,
     },
+    /// Ask something over the pod's network, and answer.
+    Probe(Box<ProbeSpec>),
     /// A terminal has a new size.
     Resize {
         /// Which terminal.
@@ -106,6 +108,7 @@ impl ToInit {
             | Self::Signal { .. }
             | Self::Peers(_)
             | Self::EndCommand { .. }
+            | Self::Probe(_)
             | Self::Resize { .. }
             | Self::Cgroups { .. } => Vec::new(),
         }
@@ -330,6 +333,36 @@ pub struct ExecSpec {
     pub streams: ProcessStreams,
 }
 
+/// What to ask over the pod's network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProbeSpec {
+    /// The monitor's number for it.
+    pub id: u64,
+    /// What; a command is none of this.
+    pub action: ProbeAction,
+    /// How long the answer may take.
+    pub timeout_ms: u64,
+}
+
+/// What a probe over the network has come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ProbeOutcome {
+    /// Well.
+    Passed,
+    /// Not well, or there was no answer in time.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It could not be asked.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
 /// The standard streams of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -455,6 +488,13 @@ pub enum FromInit {
         id: u64,
         /// How.
         outcome: Outcome,
+    },
+    /// What [`ToInit::Probe`] has come to.
+    Probed {
+        /// The monitor's number for it.
+        id: u64,
+        /// What.
+        outcome: ProbeOutcome,
     },
     /// The pod is over; pod init ends, and everything in the pod with it.
     Finished {

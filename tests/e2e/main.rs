@@ -139,6 +139,7 @@ mod stopped_processes;
 mod store_damage;
 mod store_scale;
 mod stuck_output;
+mod supervision;
 mod systemd_app;
 mod terminal;
 mod traced_starts;

@@ -260,6 +260,8 @@ impl Waiting<'_> {
             AppState::Created => self.reached(Condition::Created),
             AppState::Running => self.reached(Condition::Running),
             AppState::Paused => self.reached(Condition::Paused),
+            // It goes on after a while.
+            AppState::BackingOff => None,
             AppState::Exited | AppState::Lost => self
                 .awaits(Condition::Exited)
                 .then(|| Look::Reached(Reached::End(live.outcome.map(|how| how.exit_code())))),

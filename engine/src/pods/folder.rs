@@ -4,15 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Device, Execution, Hooks, HostNamespace, ImageRecord,
-    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, Probes, Resources, Restart,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
+    App, AppFailure, Apps, Bounds, Device, Execution, HostNamespace, ImageRecord, InsecureOption,
+    Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources, Stage1Choice, Streams,
+    User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
@@ -63,6 +64,10 @@ pub(super) struct PodRequest {
     pub(super) lifetime: Lifetime,
     /// What the failure of one app is to the others.
     pub(super) on_app_failure: AppFailure,
+    /// When it counts as ready.
+    pub(super) ready_when: ReadyWhen,
+    /// How long it may run, in seconds.
+    pub(super) active_deadline_seconds: Option<NonZeroU32>,
     /// Protections given up.
     pub(super) insecure: BTreeSet<InsecureOption>,
     /// The image that the isolator is from.
@@ -152,9 +157,10 @@ impl PlannedApp {
                 stop_signal,
                 systemd,
                 own_processes: spec.own_processes,
-                restart: Restart::default(),
-                probes: Probes::default(),
-                hooks: Hooks::default(),
+                role: spec.role,
+                restart: spec.restart,
+                probes: spec.probes.clone(),
+                hooks: spec.hooks.clone(),
                 log,
                 labels: BTreeMap::new(),
                 annotations: spec.annotations.clone(),
@@ -368,6 +374,8 @@ fn manifest(
         },
         lifetime: request.lifetime,
         on_app_failure: request.on_app_failure,
+        ready_when: request.ready_when,
+        active_deadline_seconds: request.active_deadline_seconds,
         hostname,
         network: request.network.selection,
         ports: request.network.ports,

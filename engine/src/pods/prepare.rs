@@ -199,6 +199,8 @@ pub fn prepare(
         volumes,
         lifetime: spec.lifetime,
         on_app_failure: spec.on_app_failure,
+        ready_when: spec.ready_when,
+        active_deadline_seconds: spec.active_deadline_seconds,
         insecure: engine.insecure.clone(),
         stage1_image,
         virtual_machine: machine::resolve(&spec.machine, &stage1)?,

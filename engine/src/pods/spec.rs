@@ -1,11 +1,13 @@
 //! What is asked of a pod and its apps: plain values, whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostNamespace, Lifetime, Log, Mount,
-    MountOption, Resources, Rlimit, Streams, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime, Log, Mount,
+    MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
+    Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
@@ -44,6 +46,10 @@ pub struct PodSpec {
     pub lifetime: Lifetime,
     /// What the failure of one app is to the others.
     pub on_app_failure: AppFailure,
+    /// When it counts as ready.
+    pub ready_when: ReadyWhen,
+    /// How long it may run, in seconds; as long as it likes if absent.
+    pub active_deadline_seconds: Option<NonZeroU32>,
     /// When images are fetched.
     pub pull: Pull,
     /// The isolator: its name, its directory, or the reference of its image.
@@ -87,6 +93,8 @@ impl PodSpec {
             remove_on_exit: false,
             lifetime: Lifetime::default(),
             on_app_failure: AppFailure::default(),
+            ready_when: ReadyWhen::default(),
+            active_deadline_seconds: None,
             pull: Pull::default(),
             isolator: DEFAULT.to_owned(),
             users: Users::default(),
@@ -211,6 +219,14 @@ pub struct AppSpec {
     pub log: Option<Log>,
     /// Whether it is run as systemd is.
     pub systemd: Systemd,
+    /// What it is to the others of its pod.
+    pub role: Role,
+    /// When it is started again.
+    pub restart: Restart,
+    /// How it is found out whether it is well.
+    pub probes: Probes,
+    /// What is done around its start and its end.
+    pub hooks: Hooks,
     /// Whether it gets a pseudo-terminal.
     pub tty: bool,
     /// Whether it gets the standard input.

@@ -7,7 +7,7 @@ use cni_glue::bandwidth::Bandwidth;
 use cni_glue::id::NetworkName;
 use cni_glue::ports::PortMapping;
 use cni_glue::status::JoinedNetwork;
-use pod::control::{LiveStatus, SOCKET_FILE};
+use pod::control::{LastEnd, LiveStatus, SOCKET_FILE};
 use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
 use pod::machine::MachineRecord;
 use pod::manifest::{
@@ -178,6 +178,20 @@ pub struct AppView {
     pub oom_kills: Option<u64>,
     /// What had no memory left, if that is why it was killed and somebody knew.
     pub out_of_memory: Option<OutOfMemory>,
+    /// How often it was started again since its pod was; only a running pod tells.
+    pub restarts: u64,
+    /// Whether it is ready to serve; absent where nobody looks after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// When it starts again, if it is going to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<Timestamp>,
+    /// How its run before this one ended, if it was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_end: Option<LastEnd>,
+    /// What was wrong when it was found not to be well, last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complaint: Option<String>,
     /// Why its image could run.
     pub verification: VerificationRecord,
 }
@@ -194,6 +208,8 @@ pub enum AppState {
     Running,
     /// Frozen.
     Paused,
+    /// Ended, and starts again after a while.
+    BackingOff,
     /// Ended.
     Exited,
     /// Gone without a trace: its pod was killed.
@@ -208,6 +224,7 @@ impl AppState {
             Self::Created => "created",
             Self::Paused => "paused",
             Self::Running => "running",
+            Self::BackingOff => "backing-off",
             Self::Exited => "exited",
             Self::Lost => "lost",
         }
@@ -330,6 +347,7 @@ fn apps(
         let live = live.and_then(|live| live.apps.iter().find(|other| other.name == app.name));
         let created = app_dir::is_created(&entry.path, &app.name);
         let paused = live.is_some_and(|live| live.paused);
+        let next_start = live.and_then(|live| live.next_start);
         let outcome = match (&ended, live) {
             (Some(status), _) => Some(status.outcome),
             (None, Some(live)) => live.outcome,
@@ -372,6 +390,7 @@ fn apps(
             read_only_root: app.security.read_only_root,
             annotations: app.annotations.clone(),
             state: match (outcome, state) {
+                (Some(_), _) if next_start.is_some() => AppState::BackingOff,
                 (Some(_), _) => AppState::Exited,
                 (None, State::Running | State::Exited) if created => AppState::Created,
                 (None, State::Running) if paused => AppState::Paused,
@@ -398,6 +417,11 @@ fn apps(
                 Some(status) => status.out_of_memory,
                 None => live.and_then(|live| live.out_of_memory),
             },
+            restarts: live.map_or(0, |live| live.restarts),
+            ready: live.and_then(|live| live.ready),
+            next_start,
+            last_end: live.and_then(|live| live.last_end),
+            complaint: live.and_then(|live| live.complaint.clone()),
             verification: app.image.verification.clone(),
         }
     };

@@ -43,4 +43,30 @@ pub enum EventKind {
     Resumed,
     /// The pod is being ended.
     Stopping,
+    /// An app, or the pod, is ready to serve.
+    Ready,
+    /// It is no longer.
+    NotReady,
+    /// An app is ended because it is not well.
+    Unhealthy {
+        /// What has said so.
+        by: HealthCheck,
+    },
+    /// An app that has ended starts again after a while.
+    BackingOff {
+        /// How long it waits, in milliseconds.
+        delay_ms: u64,
+    },
+}
+
+/// What can end an app that is not well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HealthCheck {
+    /// Its startup probe.
+    Startup,
+    /// Its liveness probe.
+    Liveness,
+    /// Its hook after the start.
+    PostStart,
 }

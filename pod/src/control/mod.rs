@@ -23,7 +23,7 @@ mod response;
 mod stats;
 mod status;
 
-pub use self::event::{Event, EventKind};
+pub use self::event::{Event, EventKind, HealthCheck};
 pub use self::network_use::NetworkUse;
 pub use self::request::{
     AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
@@ -31,7 +31,7 @@ pub use self::request::{
 };
 pub use self::response::Response;
 pub use self::stats::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Usage};
-pub use self::status::{AppState, LiveApp, LiveStatus};
+pub use self::status::{AppState, LastEnd, LiveApp, LiveStatus};
 
 /// The socket's name in the pod's runtime directory.
 pub const SOCKET_FILE: &str = "control";

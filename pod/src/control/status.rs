@@ -50,12 +50,34 @@ pub struct LiveApp {
     /// How often it was started again.
     #[serde(default)]
     pub restarts: u64,
+    /// Whether it is ready to serve; absent where nobody looks after that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ready: Option<bool>,
+    /// When it starts again, if it is going to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_start: Option<Timestamp>,
+    /// How its run before this one ended, if it was started again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_end: Option<LastEnd>,
+    /// What was wrong when it was found not to be well, last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub complaint: Option<String>,
     /// How many of its processes the kernel has killed because memory was short, since it was started last.
     #[serde(default)]
     pub oom_kills: Option<u64>,
     /// What had no memory left, if that is why it was killed and somebody knows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub out_of_memory: Option<OutOfMemory>,
+}
+
+/// How an app ended that was started again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LastEnd {
+    /// When.
+    pub finished: Timestamp,
+    /// How.
+    pub outcome: Outcome,
 }
 
 /// What an app does.
@@ -68,6 +90,8 @@ pub enum AppState {
     Running,
     /// It is frozen.
     Paused,
+    /// It has ended, and starts again after a while.
+    BackingOff,
     /// It has ended.
     Exited,
     /// It is gone without a trace: its pod was killed.
@@ -78,6 +102,7 @@ impl LiveApp {
     /// What it does.
     pub fn state(&self) -> AppState {
         match (self.outcome, self.started) {
+            (Some(_), _) if self.next_start.is_some() => AppState::BackingOff,
             (Some(_), _) => AppState::Exited,
             (None, Some(_)) if self.paused => AppState::Paused,
             (None, Some(_)) => AppState::Running,
@@ -92,6 +117,7 @@ impl fmt::Display for AppState {
             Self::Created => "created",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::BackingOff => "backing-off",
             Self::Exited => "exited",
             Self::Lost => "lost",
         })

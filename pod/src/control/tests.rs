@@ -69,6 +69,7 @@ fn the_state_of_an_app_has_one_word_wherever_it_is_told() {
         (AppState::Created, "created"),
         (AppState::Running, "running"),
         (AppState::Paused, "paused"),
+        (AppState::BackingOff, "backing-off"),
         (AppState::Exited, "exited"),
         (AppState::Lost, "lost"),
     ] {

@@ -14,6 +14,7 @@ use super::presence::is_default;
 use super::probes::{Hooks, Probes};
 use super::resources::Resources;
 use super::restart::Restart;
+use super::role::Role;
 use super::security::Security;
 use crate::id::AppName;
 use crate::signal::SignalNumber;
@@ -54,6 +55,9 @@ pub struct App {
     /// Whether it is process 1 of a pid namespace of its own.
     #[serde(skip_serializing_if = "is_default", default)]
     pub own_processes: bool,
+    /// What it is to the others.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub role: Role,
     /// Whether it is started again when it has ended.
     #[serde(skip_serializing_if = "is_default", default)]
     pub restart: Restart,

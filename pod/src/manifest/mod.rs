@@ -29,6 +29,7 @@ mod reading;
 mod required;
 mod resources;
 mod restart;
+mod role;
 mod seccomp;
 mod security;
 mod user_namespace;
@@ -62,6 +63,7 @@ pub use self::resources::{
     WeightDevice,
 };
 pub use self::restart::{Restart, RestartPolicy};
+pub use self::role::{ReadyWhen, Role};
 pub use self::seccomp::{
     SeccompAction, SeccompArch, SeccompArgument, SeccompFlag, SeccompOperator, SeccompProfile,
     SeccompRule,

@@ -1,6 +1,7 @@
 //! A pod as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::namespaces::HostNamespace;
 use super::network::Network;
 use super::presence::is_default;
 use super::resources::Resources;
+use super::role::ReadyWhen;
 use super::security::PodLabels;
 use super::user_namespace::UserNamespace;
 use super::virtual_machine::VirtualMachine;
@@ -56,6 +58,12 @@ pub struct PodManifest {
     /// What the failure of one app is to the others.
     #[serde(skip_serializing_if = "is_default", default)]
     pub on_app_failure: AppFailure,
+    /// When it counts as ready.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub ready_when: ReadyWhen,
+    /// How long it may run, in seconds; as long as it likes if absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub active_deadline_seconds: Option<NonZeroU32>,
     /// The host name that its apps see.
     pub hostname: String,
     /// Its networks.

@@ -22,6 +22,36 @@ pub struct Probes {
     pub liveness: Option<Probe>,
 }
 
+impl Probes {
+    fn actions(&self) -> impl Iterator<Item = &ProbeAction> {
+        let all = [&self.startup, &self.readiness, &self.liveness];
+        all.into_iter().flatten().map(|probe| &probe.action)
+    }
+
+    /// Whether one of them asks the health service of gRPC.
+    pub fn use_grpc(&self) -> bool {
+        self.actions()
+            .any(|action| matches!(action, ProbeAction::Grpc { .. }))
+    }
+
+    /// Whether one of them sends a request over TLS.
+    pub fn use_tls(&self) -> bool {
+        self.actions().any(
+            |action| matches!(action, ProbeAction::HttpGet(get) if get.scheme == Scheme::Https),
+        )
+    }
+}
+
+impl Hooks {
+    /// Whether one of them sends a request over TLS.
+    pub fn use_tls(&self) -> bool {
+        [&self.post_start, &self.pre_stop]
+            .into_iter()
+            .flatten()
+            .any(|hook| matches!(hook, HookAction::HttpGet(get) if get.scheme == Scheme::Https))
+    }
+}
+
 /// A question that is asked again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -13,6 +13,7 @@ use super::pod::{AppFailure, Lifetime, PodManifest};
 use super::presence::is_default;
 use super::resources::Resources;
 use super::restart::Restart;
+use super::role::{ReadyWhen, Role};
 use super::security::Security;
 use crate::feature::Feature;
 
@@ -44,6 +45,9 @@ impl PodManifest {
             (self.cgroup_parent.is_some(), Feature::CgroupParent),
             (self.virtual_machine.is_some(), Feature::VirtualMachine),
             (!self.resources.is_unlimited(), Feature::PodResources),
+            (self.ready_when != ReadyWhen::Started, Feature::Readiness),
+            (self.ready_when == ReadyWhen::Notified, Feature::Notify),
+            (self.active_deadline_seconds.is_some(), Feature::Deadline),
         ];
         let mut required = used(of_pod);
         // Disks and processors of the host are the pod's in `pod-resources`: an app in a machine of its own has none of them.
@@ -68,9 +72,15 @@ impl App {
             (!self.mounts.is_empty(), Feature::Mounts),
             (!self.devices.is_empty(), Feature::Devices),
             (!self.device_rules.is_empty(), Feature::Devices),
+            (self.role != Role::Main, Feature::StartOrder),
             (self.restart != Restart::default(), Feature::Restart),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
+            (self.probes.use_grpc(), Feature::GrpcProbes),
+            (
+                self.probes.use_tls() || self.hooks.use_tls(),
+                Feature::HttpsProbes,
+            ),
             (log.is_some_and(|log| log.path.is_some()), Feature::LogPath),
             (
                 log.is_some_and(|log| {

@@ -419,6 +419,12 @@ proptest! {
             // No limit of swap is a limit of its own.
             expected.insert(Feature::MemorySwap);
         }
+        for app in manifest.apps.iter() {
+            let tls = app.probes.use_tls() || app.hooks.use_tls();
+            let grpc = app.probes.use_grpc();
+            expected.extend(grpc.then_some(Feature::GrpcProbes));
+            expected.extend(tls.then_some(Feature::HttpsProbes));
+        }
         prop_assert_eq!(manifest.required_features(), expected);
     }
 }

@@ -169,6 +169,8 @@ impl TryFrom<PodManifest2> for PodManifest {
             },
             lifetime: Lifetime::WithApps,
             on_app_failure: AppFailure::StopPod,
+            ready_when: Default::default(),
+            active_deadline_seconds: None,
             hostname: old.hostname,
             network: old.network,
             ports: old.ports,
@@ -231,6 +233,7 @@ impl App2 {
             own_processes: false,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
+            role: Default::default(),
             restart: Default::default(),
             probes: Default::default(),
             hooks: Default::default(),

@@ -8,13 +8,15 @@ use clap::{Args, FromArgMatches};
 use engine::devices::DeviceRequest;
 use engine::pods::spec::{AppSpec, ImageMount, ImageVolume, Systemd};
 use pod::AppName;
-use pod::manifest::{AppPath, DeviceRule, Mount, Volume};
+use pod::manifest::{AppPath, DeviceRule, Mount, Role, Volume};
 
 use super::devices::{device, device_rule};
 use super::environment;
+use super::health::HealthArguments;
 use super::logging::LogArguments;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
+use super::restart::RestartArguments;
 use super::security::SecurityArguments;
 use super::usage::usage_of_later_app;
 use crate::wording::failure::Failure;
@@ -88,6 +90,10 @@ pub(crate) struct AppArguments {
     systemd: Systemd,
     #[command(flatten)]
     log: LogArguments,
+    #[command(flatten)]
+    restart: RestartArguments,
+    #[command(flatten)]
+    health: HealthArguments,
     #[command(flatten)]
     security: SecurityArguments,
     /// Give the app a pseudo-terminal
@@ -211,7 +217,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         let (exec, arguments) = self.command()?;
-        self.security.apply(AppSpec {
+        let spec = self.restart.apply(AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
             exec,
@@ -231,7 +237,26 @@ impl AppArguments {
             tty: self.tty,
             stdin: self.interactive,
             ..AppSpec::default()
-        })
+        });
+        self.security.apply(self.health.apply(spec)?)
+    }
+
+    /// What is asked of it as one of several apps.
+    ///
+    /// # Errors
+    /// As [`AppArguments::spec`], and for an app that would be two things to the others.
+    pub(crate) fn spec_among_others(&self) -> Result<AppSpec, Failure> {
+        let spec = self.spec()?;
+        match (self.security.init, self.restart.is_sidecar()) {
+            (true, true) => Err(Failure::Usage(
+                "--init and --sidecar contradict each other: an init app ends before the next one starts".to_owned(),
+            )),
+            (true, false) => Ok(AppSpec {
+                role: Role::Init,
+                ..spec
+            }),
+            (false, _) => Ok(spec),
+        }
     }
 
     /// Parses the part of the command line after a `---`.

@@ -92,6 +92,15 @@ const APP_VALUES: &[&str] = &[
     "pid",
     "annotation",
     "user-annotation",
+    "restart",
+    "health-cmd",
+    "health-http",
+    "health-tcp",
+    "health-interval",
+    "health-timeout",
+    "health-retries",
+    "health-start-period",
+    "health-on-failure",
 ];
 const APP_SWITCHES: &[&str] = &[
     "tty",
@@ -103,6 +112,8 @@ const APP_SWITCHES: &[&str] = &[
     "readonly-rootfs",
     "unsetenv-all",
     "init",
+    "sidecar",
+    "no-healthcheck",
 ];
 
 const POD_VALUES: &[&str] = &[
@@ -136,6 +147,8 @@ const POD_VALUES: &[&str] = &[
     "uuid-file-save",
     "lifetime",
     "on-app-failure",
+    "ready-when",
+    "timeout",
     "pod-memory",
     "pod-memory-swap",
     "pod-cpus",

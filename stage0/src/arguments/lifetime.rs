@@ -1,7 +1,12 @@
 //! When a pod ends by itself.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use engine::pods::spec::PodSpec;
+
+use super::grace::grace;
+use super::seconds::whole_seconds;
 
 /// Flags about a pod's end.
 #[derive(Debug, Args)]
@@ -26,6 +31,28 @@ pub(crate) struct LifetimeArguments {
         hide_short_help = true
     )]
     on_app_failure: Option<AppFailure>,
+    /// When the pod counts as ready, for whoever waits for its start
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_short_help = true
+    )]
+    ready_when: ReadyWhen,
+    /// End the pod when it has run for so long, with exit code 124; 0 for no end of it
+    #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
+    timeout: Option<Duration>,
+}
+
+/// When a pod counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ReadyWhen {
+    /// When all of its apps have started
+    #[default]
+    Started,
+    /// When all of its apps are ready, by their health checks where they have some
+    Healthy,
 }
 
 /// When a pod ends by itself.
@@ -59,6 +86,11 @@ impl LifetimeArguments {
             Lifetime::UntilStopped => AppFailure::Continue,
         };
         spec.on_app_failure = self.on_app_failure.unwrap_or(unless_asked).into();
+        spec.ready_when = match self.ready_when {
+            ReadyWhen::Started => pod::manifest::ReadyWhen::Started,
+            ReadyWhen::Healthy => pod::manifest::ReadyWhen::Healthy,
+        };
+        spec.active_deadline_seconds = self.timeout.and_then(whole_seconds);
     }
 }
 

@@ -163,13 +163,16 @@ pub(crate) fn spec(
     first: &AppArguments,
     later: &[Vec<OsString>],
 ) -> Result<PodSpec, Failure> {
-    let mut apps = vec![first.spec()?];
+    let mut apps = vec![match later.is_empty() {
+        true => first.spec()?,
+        false => first.spec_among_others()?,
+    }];
     let mut volumes = first.volumes();
     let mut image_volumes = first.image_volumes();
     let mut anonymous = vec![first.anonymous()];
     for words in later {
         let later = AppArguments::parse_later(words)?;
-        apps.push(later.spec()?);
+        apps.push(later.spec_among_others()?);
         volumes.extend(later.volumes());
         image_volumes.extend(later.image_volumes());
         anonymous.push(later.anonymous());

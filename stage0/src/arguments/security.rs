@@ -82,10 +82,11 @@ pub(crate) struct SecurityArguments {
     /// Process IDs: pod (those of the pod), or private (the app is process 1 of its own)
     #[arg(long, value_name = "WHOSE", value_parser = processes, hide_short_help = true)]
     pid: Option<Processes>,
-    /// Have an init reap what the app leaves: each pod has one
+    /// In a pod of several apps: the next one starts when this one has ended well
+    ///
+    /// In a pod of one app: have an init reap what the app leaves, as each pod does anyway.
     #[arg(long, hide_short_help = true)]
-    // What is asked for is so already.
-    init: bool,
+    pub(super) init: bool,
     /// Note for those who look at the app
     #[arg(long, value_name = "KEY[=VALUE]", value_parser = label, alias = "user-annotation")]
     #[arg(hide_short_help = true)]

@@ -1,6 +1,8 @@
 //! `fairing run`: makes a pod and becomes its monitor.
 
 use clap::Args;
+use engine::pods::spec::AppSpec;
+use pod::manifest::RestartPolicy;
 
 use crate::arguments::app::AppArguments;
 use crate::arguments::lifetime::LifetimeArguments;
@@ -46,6 +48,12 @@ impl Subcommand for Run {
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);
         spec.remove_on_exit = self.rm;
+        if self.rm && spec.apps.iter().any(restarts) {
+            return Err(Failure::Usage(
+                "--rm and --restart contradict each other: a pod that is to come back is not removed"
+                    .to_owned(),
+            ));
+        }
         let mut offers = Offers::default();
         let run = new_pod::Run {
             spec,
@@ -55,4 +63,8 @@ impl Subcommand for Run {
         };
         run.run(context, |spec, error| offers.pin(context, spec, error))
     }
+}
+
+fn restarts(app: &AppSpec) -> bool {
+    app.restart.policy != RestartPolicy::Never
 }

@@ -260,6 +260,13 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     let mut line = |key: &str, value: String| line(&mut text, key, &value);
     let key = format!("app-{}", app.name);
     let state = match (&app.outcome, app.pid) {
+        (Some(outcome), _) if app.next_start.is_some() => {
+            format!(
+                "{}, {}",
+                app.state.word(),
+                ended(outcome, app.out_of_memory)
+            )
+        }
         (Some(outcome), _) => ended(outcome, app.out_of_memory),
         (None, Some(pid)) => format!("{} as {pid}", app.state.word()),
         (None, None) => app.state.word().to_owned(),
@@ -268,6 +275,21 @@ pub(crate) fn app_lines(app: &AppView) -> String {
         line(&key, code.to_string());
     }
     line(&format!("{key}-state"), state);
+    if let Some(ready) = app.ready {
+        line(&format!("{key}-ready"), ready.to_string());
+    }
+    if app.restarts > 0 {
+        line(&format!("{key}-restarts"), app.restarts.to_string());
+    }
+    if let Some(time) = &app.next_start {
+        line(&format!("{key}-next-start"), time.to_string());
+    }
+    if let Some(last) = &app.last_end {
+        line(&format!("{key}-last-end"), ended(&last.outcome, None));
+    }
+    if let Some(complaint) = &app.complaint {
+        line(&format!("{key}-complaint"), complaint.clone());
+    }
     if let Some(label) = &app.selinux_label {
         line(&format!("{key}-selinux-label"), label.clone());
     }

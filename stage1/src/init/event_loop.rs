@@ -20,6 +20,7 @@ use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
 use super::pod_memory::PodMemory;
+use super::probes::Probes;
 use super::reach::Reach;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
@@ -28,7 +29,7 @@ use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningC
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{Enclosed, HandedOver, InitRequest, MonitorLink, StreamEnds};
-use crate::protocol::{ExecSpec, FromInit, Setup, ToInit};
+use crate::protocol::{ExecSpec, FromInit, ProbeOutcome, Setup, ToInit};
 use crate::settling::Settling;
 use crate::sys::{self, ChildEnd, EndedChild};
 
@@ -70,6 +71,8 @@ pub(crate) struct Pod {
     pub(super) stop_requested: bool,
     /// Apps that ended before all had started.
     pub(super) early_ends: Vec<(RunningApp, Outcome)>,
+    /// Questions on their way over the pod's network.
+    probes: Probes,
     settling: Settling,
     /// The memory of all apps, where pod init has their cgroups.
     pub(super) memory: Option<PodMemory>,
@@ -111,6 +114,7 @@ impl Pod {
             started: false,
             stop_requested: false,
             early_ends: Vec::new(),
+            probes: Probes::default(),
             settling,
             memory,
         }
@@ -166,6 +170,8 @@ impl Pod {
             }
             let events = self.wait(&signals, link)?;
             self.memory_ran_out(&events.memory);
+            let probed = self.probes.advance(&events.probes);
+            tell_probed(link, probed)?;
             self.take_reports(link, &events.starts)?;
             if events.ended {
                 // Before they are reaped, so that of one that ends meanwhile is told anew.
@@ -187,6 +193,7 @@ impl Pod {
         self.abandoned.kill_overdue(now);
         self.leftovers.look_again(now);
         self.look_at_memory(link, now)?;
+        tell_probed(link, self.probes.give_up_overdue(now))?;
         self.give_up_overdue(link)
     }
 
@@ -203,6 +210,10 @@ impl Pod {
             let (fd, flags) = watch.interest();
             PollFd::new(fd, flags)
         }));
+        let probes = self.probes.interests();
+        let of_probes = probes.len();
+        let probes = probes.into_iter();
+        fds.extend(probes.map(|(fd, flags)| PollFd::new(fd, flags)));
         let interests = link.interests().into_iter();
         fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
         let deadlines = [
@@ -211,6 +222,7 @@ impl Pod {
             self.abandoned.deadline(),
             self.leftovers.deadline(),
             link.deadline(),
+            self.probes.deadline(),
             watches.iter().filter_map(|watch| watch.deadline()).min(),
         ];
         let next = deadlines.into_iter().flatten().min();
@@ -221,6 +233,7 @@ impl Pod {
             ended: ready.next().unwrap_or(false),
             starts: ready.by_ref().take(of_starts).collect(),
             memory: ready.by_ref().take(watches.len()).collect(),
+            probes: ready.by_ref().take(of_probes).collect(),
             link: ready.collect(),
         })
     }
@@ -405,6 +418,10 @@ impl Pod {
                 self.take_late_reports(link)?;
                 self.end_command(id, Duration::from_millis(grace_ms));
             }
+            ToInit::Probe(spec) => {
+                let outcome = self.probes.begin(&spec, Instant::now());
+                tell_probed(link, outcome.map(|outcome| (spec.id, outcome)))?;
+            }
             ToInit::Resize { terminal, size } => self.resize(terminal, size),
             ToInit::Cgroups { id, request } => {
                 let answer = cgroups::answer(ground.cgroups(), request);
@@ -477,7 +494,18 @@ struct Events {
     starts: Vec<bool>,
     /// Memory has run out in the app that is watched at that place.
     memory: Vec<bool>,
+    probes: Vec<bool>,
     link: Vec<bool>,
 }
 
 const SIGKILL: i32 = Signal::SIGKILL as i32;
+
+fn tell_probed(
+    link: &mut dyn MonitorLink,
+    probed: impl IntoIterator<Item = (u64, ProbeOutcome)>,
+) -> Result<(), StartFailure> {
+    for (id, outcome) in probed {
+        link.send(&FromInit::Probed { id, outcome }, Enclosed::default())?;
+    }
+    Ok(())
+}

@@ -17,6 +17,7 @@ mod memory_kills;
 mod pod_memory;
 mod pod_root;
 mod privileges;
+mod probes;
 mod reach;
 mod shared_files;
 mod starting;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use pod::control::bounds::APPS_MAX;
-use pod::control::{EventKind, StartApp};
+use pod::control::{EventKind, LastEnd, StartApp};
 use pod::exit::{AppStatus, FailureKind};
 use pod::manifest::{App, PodManifest, Streams as Destination};
 use pod::{AppName, PodName, app_dir, record};
+use supervisor::{AppPlan, Event};
 
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -20,7 +21,8 @@ use crate::protocol::ToInit;
 impl Monitor {
     /// Whether apps may come and go: not while the pod begins or ends.
     pub(super) fn is_open(&self) -> Result<(), StartFailure> {
-        let why = match (self.started, self.stop_requested || self.init_is_dead) {
+        let ends = self.stop_requested || self.init_is_dead || self.supervised_end();
+        let why = match (self.started, ends) {
             (None, _) => "is being started",
             (_, true) => "is being stopped",
             (Some(_), false) => return Ok(()),
@@ -52,6 +54,11 @@ impl Monitor {
                 "app {name} can't have a terminal: the pod runs in the foreground"
             )));
         }
+        if self.supervision.is_none() && !AppPlan::of(&app).is_plain() {
+            return Err(StartFailure::other(format!(
+                "app {name} can't be restarted or looked after: the pod has begun without such apps"
+            )));
+        }
         let mut manifest = self.manifest.clone();
         let added = manifest.apps.add(app.clone());
         added.map_err(|error| StartFailure::other(error.to_string()))?;
@@ -67,9 +74,16 @@ impl Monitor {
             let _ = app_dir::remove(&self.pod_dir, &name);
             return Err(failure);
         }
-        self.apps.push(AppRecord::new(name.clone()));
+        let plan = self.manifest.app(&name).map(AppPlan::of);
+        self.apps.push(match self.supervision {
+            Some(_) => AppRecord::of_supervised(name.clone()),
+            None => AppRecord::new(name.clone()),
+        });
         self.emit(Some(name), EventKind::Added);
-        Ok(())
+        match plan {
+            Some(plan) => self.supervise(Event::Added(Box::new(plan)), isolator),
+            None => Ok(()),
+        }
     }
 
     /// The pod is called so from now on.
@@ -96,14 +110,12 @@ impl Monitor {
     ) -> Result<(), StartFailure> {
         self.is_open()?;
         let StartApp { app: name, image } = start;
-        let record = self.known(&name)?;
-        if record.runs_or_starts() {
+        if self.known(&name)?.runs_or_starts() {
             return Err(StartFailure::other(format!(
                 "app {name} of pod {} runs already",
                 self.manifest.called()
             )));
         }
-        let ran_before = record.started.is_some() || record.end.is_some();
         let mut manifest = self.manifest.clone();
         let app = manifest.apps.iter_mut().find(|app| app.name == name);
         let Some(app) = app else {
@@ -120,30 +132,56 @@ impl Monitor {
         }
         app.image.verification = image.verification;
         let app = app.clone();
-        let security = security(&app)?;
         rlimits::check(&app)?;
         if manifest != self.manifest {
             self.write(manifest)?;
         }
+        self.launch(&app, Joining::Later, isolator)?;
+        self.supervise(Event::Starting(name), isolator)
+    }
+
+    /// Tells pod init to start an app whose image has been verified, for the first time or again.
+    pub(super) fn launch(
+        &mut self,
+        app: &App,
+        joining: Joining,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let name = &app.name;
+        let security = security(app)?;
+        let record = self.known(name)?;
+        let ran_before = record.started.is_some() || record.end.is_some();
         // One of its own for each run, so that what was counted of an earlier one counts no more.
-        isolator.take_back(&name)?;
+        isolator.take_back(name)?;
         if ran_before {
-            app_dir::renew_work(&self.pod_dir, &name)?;
+            app_dir::renew_work(&self.pod_dir, name)?;
         }
-        let handed_over = isolator.hand_over(&self.manifest, &app, Vec::new())?;
-        AppStatus::reserve(&self.pod_dir, &name)?;
-        app_dir::mark_started(&self.pod_dir, &name)?;
-        let streams = self
-            .streams
-            .for_app(&app, Joining::Later, &mut *self.init)?;
-        let spec = app_spec(&app, security, streams, Vec::new());
+        let (names, sockets) = match &self.supervision {
+            Some(supervision) => supervision.sockets_of(name)?,
+            None => Default::default(),
+        };
+        let handed_over = isolator.hand_over(&self.manifest, app, sockets)?;
+        AppStatus::reserve(&self.pod_dir, name)?;
+        app_dir::mark_started(&self.pod_dir, name)?;
+        let streams = self.streams.for_app(app, joining, &mut *self.init)?;
+        let spec = app_spec(app, security, streams, names);
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
-        if let Some(record) = self.record(&name) {
-            record.restarts += u64::from(record.started.is_some());
+        let is_supervised = self.supervision.is_some();
+        if let Some(record) = self.record(name) {
+            record.restarts += u64::from(match is_supervised {
+                // Its starts that fail count, too.
+                true => ran_before,
+                false => record.started.is_some(),
+            });
             record.starting = true;
             record.stored = false;
+            record.next_start = None;
+            let last = record
+                .end
+                .map(|(finished, outcome)| LastEnd { finished, outcome });
+            record.last_end = last.or(record.last_end);
         }
-        self.attach_waiting(&name);
+        self.attach_waiting(name);
         Ok(())
     }
 
@@ -181,6 +219,7 @@ impl Monitor {
         self.apps.retain(|record| record.name != *app);
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
         self.emit(Some(app.clone()), EventKind::Removed);
+        self.supervise(Event::Removed(app.clone()), isolator)?;
         isolator.take_back(app)?;
         Ok(app_dir::remove(&self.pod_dir, app)?)
     }

@@ -14,6 +14,7 @@ use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use supervisor::Event;
 
 use super::clients::{Awaited, Client};
 use super::descriptors;
@@ -23,8 +24,10 @@ use super::isolator::Isolator;
 use super::peers::PeerNames;
 use super::questions::Questions;
 use super::records::{AppRecord, PodEnd};
+use super::report::report_started;
 use super::signals;
 use super::streams::Streams;
+use super::supervision::Supervision;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
@@ -32,6 +35,8 @@ use crate::settling::Settling;
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
 const INIT_GRACE: Duration = Duration::from_secs(2);
+/// What apps have beyond the grace period that get their signal only when it is over.
+const OF_SIDECARS: Duration = Duration::from_secs(3);
 /// How long connections wait that can't be accepted now.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,6 +61,8 @@ pub(super) struct Monitor {
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
     pub(super) peers: Option<PeerNames>,
+    /// Who decides when apps start, start again and end, where pod init doesn't.
+    pub(super) supervision: Option<Box<Supervision>>,
     pub(super) diagnostics: Diagnostics,
     /// In the manifest's order.
     pub(super) apps: Vec<AppRecord>,
@@ -87,6 +94,7 @@ impl Monitor {
         (listener, client): (Listener, Option<SeqPacket>),
         streams: Streams,
         peers: Option<PeerNames>,
+        supervision: Option<Box<Supervision>>,
     ) -> Result<Self, StartFailure> {
         if let Some(client) = &client {
             set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
@@ -95,7 +103,10 @@ impl Monitor {
         let apps = manifest
             .apps
             .iter()
-            .map(|app| AppRecord::of_start(app.name.clone()))
+            .map(|app| match supervision {
+                None => AppRecord::of_start(app.name.clone()),
+                Some(_) => AppRecord::of_supervised(app.name.clone()),
+            })
             .collect();
         Ok(Self {
             manifest,
@@ -110,6 +121,7 @@ impl Monitor {
             streams,
             clients: client.map(Client::new).into_iter().collect(),
             peers,
+            supervision,
             diagnostics: Diagnostics::default(),
             apps,
             started: None,
@@ -165,8 +177,11 @@ impl Monitor {
         ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         let events = self.wait()?;
+        if let Some(supervision) = &mut self.supervision {
+            supervision.checks.read(&events.checks);
+        }
         for notification in self.init.advance(&events.link)? {
-            self.receive(notification, isolator, ready)?;
+            self.receive(notification, isolator)?;
         }
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
@@ -175,7 +190,7 @@ impl Monitor {
         if events.init_died {
             // Its last words may still be on the way.
             for notification in self.init.last_words()? {
-                self.receive(notification, isolator, ready)?;
+                self.receive(notification, isolator)?;
             }
             self.reap_init(isolator)?;
         }
@@ -194,7 +209,20 @@ impl Monitor {
         if events.room {
             self.diagnostics.catch_up();
         }
-        self.keep_time()
+        self.keep_time()?;
+        self.keep_supervising(isolator)?;
+        if self.is_up() {
+            report_started(ready);
+        }
+        Ok(())
+    }
+
+    /// Whether the pod is what whoever waits for its start waits for.
+    fn is_up(&self) -> bool {
+        match &self.supervision {
+            None => self.started.is_some(),
+            Some(supervision) => supervision.was_ready(),
+        }
     }
 
     fn accept(&mut self) {
@@ -340,6 +368,7 @@ impl Monitor {
         let link = self.init.interests();
         let of_link = link.len();
         fds.extend(link.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
+        let supervision = self.supervision.as_ref().filter(|_| !self.init_is_dead);
         let interests = self.streams.interests();
         let streams = interests.len();
         fds.extend(
@@ -347,13 +376,25 @@ impl Monitor {
                 .into_iter()
                 .map(|(fd, flags)| PollFd::new(fd, flags)),
         );
+        let checks = supervision.map_or_else(Vec::new, |one| one.checks.interests());
+        let of_checks = checks.len();
+        fds.extend(
+            checks
+                .into_iter()
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
         let told = self.diagnostics.interest();
         fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
         let clients = self.clients.iter();
         fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
-        let put_off = [self.kill_init_at, self.accept_at, self.give_up_output_at];
+        let put_off = [
+            self.kill_init_at,
+            self.accept_at,
+            self.give_up_output_at,
+            supervision.and_then(|supervision| supervision.due()),
+        ];
         let of_clients = self.clients.iter().filter_map(Client::deadline).min();
         let next = put_off
             .into_iter()
@@ -378,6 +419,7 @@ impl Monitor {
         let companion_died = (0..companions).fold(false, |died, _| next() || died);
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
+        let checks = (0..of_checks).map(|_| next()).collect();
         let room = told.is_some() && next();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
@@ -387,6 +429,7 @@ impl Monitor {
             companion_died,
             link,
             streams,
+            checks,
             room,
             clients,
         })
@@ -426,14 +469,23 @@ impl Monitor {
             self.give_up_output = true;
             return Ok(());
         }
+        if self.supervision.is_some() && self.started.is_some() {
+            self.kill_init_soon(grace.saturating_add(OF_SIDECARS));
+            return self.supervise(Event::StopPod { grace }, isolator);
+        }
+        self.kill_init_soon(grace);
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.tell_init(&ToInit::Stop { grace_ms })
+    }
+
+    /// Pod init is killed if it has not ended the pod a while after so long.
+    pub(super) fn kill_init_soon(&mut self, grace: Duration) {
         let at = Instant::now().checked_add(grace.saturating_add(INIT_GRACE));
         // A later stop can only shorten the time that is left.
         self.kill_init_at = match (self.kill_init_at, at) {
             (Some(earlier), Some(at)) => Some(earlier.min(at)),
             (earlier, at) => at.or(earlier),
         };
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        self.tell_init(&ToInit::Stop { grace_ms })
     }
 
     /// If pod init is gone, its pidfd says so next.
@@ -455,6 +507,8 @@ struct Events {
     companion_died: bool,
     link: Vec<bool>,
     streams: Vec<bool>,
+    /// A command of a check says something.
+    checks: Vec<bool>,
     /// There is room on standard error.
     room: bool,
     clients: Vec<bool>,

@@ -6,4 +6,6 @@
 pub(super) enum Joining {
     AtStart,
     Later,
+    /// It has begun with the pod, and starts again.
+    Again,
 }

@@ -100,7 +100,7 @@ impl Logs {
         let size = size.unwrap_or(self.bounds.log_size);
         let log = match joining {
             Joining::AtStart => LogFile::create(&directory, size),
-            Joining::Later => LogFile::go_on(&directory, size),
+            Joining::Later | Joining::Again => LogFile::go_on(&directory, size),
         };
         log.map_err(StartFailure::os(format_args!(
             "create the log in {}",

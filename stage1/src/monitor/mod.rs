@@ -5,6 +5,8 @@
 mod apps;
 mod attachments;
 mod budget;
+mod checking;
+mod checks;
 mod clients;
 mod cri_log;
 mod descriptors;
@@ -36,6 +38,8 @@ mod signal_actions;
 mod signals;
 mod start;
 mod streams;
+mod supervising;
+mod supervision;
 mod terminal;
 mod turns;
 
@@ -65,6 +69,7 @@ pub use self::signals::ending_signals;
 use self::diagnostics::Diagnostics;
 use self::report::report_unless_told;
 use self::signals::block_signals;
+use self::supervision::Supervision;
 
 /// Where things are, from the environment that the stage1 contract defines.
 #[derive(Debug)]
@@ -124,6 +129,10 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     };
     wrong.extend(stored.err().map(|error| error.to_string()));
     exit.tell();
+    if let Some(ready) = ready {
+        // A pod that is up only when its apps are ready has ended before they were.
+        report_unless_told(Some(ready), exit.before_ready());
+    }
     wrong.extend(exit.failure);
     let is_at_once = begun.elapsed() < AT_ONCE;
     wrong.extend(hint.filter(|_| is_at_once && CALLED_WRONG.contains(&exit.exit_code)));
@@ -176,7 +185,16 @@ fn start_and_serve(
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());
-    let peers = start::tell_init(&mut *link, &manifest, sockets, &mut streams, isolator).map_err(
+    let supervision = Supervision::of(&manifest);
+    let (apps, supervision) = match supervision {
+        None => (start::Apps::AtStart(sockets), None),
+        Some(supervision) => {
+            mark_all_created(&manifest, pod.path())?;
+            let supervision = supervision.with_sockets(&manifest, sockets);
+            (start::Apps::Supervised, Some(Box::new(supervision)))
+        }
+    };
+    let peers = start::tell_init(&mut *link, &manifest, apps, &mut streams, isolator).map_err(
         |failure| {
             let told = last_words(&mut *link).or_else(|| isolator.explain_early_end());
             told.unwrap_or(failure)
@@ -191,8 +209,17 @@ fn start_and_serve(
         (listener, client),
         streams,
         peers,
+        supervision,
     )?
     .run(isolator, ready)
+}
+
+/// An app whose turn has not come has not run, whoever looks.
+fn mark_all_created(manifest: &PodManifest, pod_dir: &Path) -> Result<(), PodError> {
+    manifest
+        .apps
+        .iter()
+        .try_for_each(|app| app_dir::mark_created(pod_dir, &app.name))
 }
 
 /// Why pod init is gone before it was told everything, if it said so.

@@ -7,11 +7,12 @@ use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
 use pod::manifest::{AppFailure, Lifetime};
 use pod::timestamp::Timestamp;
+use supervisor::Event;
 
 use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
-use super::report::report_started;
+use super::supervision::PodOutcome;
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{InitNotification, Process};
@@ -23,7 +24,6 @@ impl Monitor {
         &mut self,
         notification: InitNotification,
         isolator: &mut dyn Isolator,
-        ready: &mut Option<OwnedFd>,
     ) -> Result<(), StartFailure> {
         let InitNotification {
             message,
@@ -34,12 +34,19 @@ impl Monitor {
             FromInit::AppStarted {
                 app,
                 terminal: stream,
-            } => self.app_started(&app, process, stream.zip(terminal))?,
+            } => {
+                self.app_started(&app, process, stream.zip(terminal))?;
+                self.supervise(Event::Started(app), isolator)?;
+            }
             FromInit::Started => {
                 self.started = Some(Timestamp::now());
                 self.settling.begin();
-                report_started(ready);
                 self.emit(None, EventKind::Started);
+                self.supervise(Event::Begun, isolator)?;
+            }
+            FromInit::AppFailed { app, failure } if self.supervision.is_some() => {
+                let event = self.not_started(&app, failure, isolator);
+                self.supervise(event, isolator)?;
             }
             FromInit::AppFailed { app, failure } => self.app_failed(&app, failure, isolator),
             FromInit::Failed(failure) => self.end = Some(Err(self.interrupted(failure))),
@@ -53,7 +60,7 @@ impl Monitor {
                     record.oom_kills = oom_kills;
                     record.out_of_memory = out_of_memory;
                 }
-                self.app_exited(&app, outcome, isolator);
+                self.app_exited(&app, outcome, isolator)?;
             }
             FromInit::OomKills { app, oom_kills } => {
                 if let Some(record) = self.record(&app) {
@@ -61,7 +68,7 @@ impl Monitor {
                 }
             }
             FromInit::Cgroups { id, answer } => self.answered(id, answer, isolator)?,
-            FromInit::Finished { exit_code } => self.end = Some(Ok(exit_code)),
+            FromInit::Finished { exit_code } => self.finished(exit_code),
             FromInit::PeersUpdated { failure } => {
                 if let Some(peers) = &mut self.peers {
                     peers.told(failure.as_deref());
@@ -79,13 +86,18 @@ impl Monitor {
                     if let Some(terminal) = terminal {
                         self.init.forget_terminal(terminal);
                     }
+                } else {
+                    self.check_not_started(id, &failure, isolator)?;
                 }
             }
             FromInit::ExecExited { id, outcome } => {
                 if let Some(client) = self.client_of(id) {
                     client.ended(outcome);
+                } else {
+                    self.check_ended(id, outcome, isolator)?;
                 }
             }
+            FromInit::Probed { id, outcome } => self.probed(id, outcome, isolator)?,
         }
         Ok(())
     }
@@ -120,6 +132,22 @@ impl Monitor {
         Ok(())
     }
 
+    /// Pod init has ended the pod.
+    fn finished(&mut self, exit_code: i32) {
+        let outcome = match &mut self.supervision {
+            None => PodOutcome::Ended(exit_code),
+            Some(supervision) => supervision.outcome(exit_code),
+        };
+        self.end = Some(match outcome {
+            PodOutcome::Ended(exit_code) => Ok(exit_code),
+            PodOutcome::NotStarted(failure) => {
+                // A pod of which nothing could be started has never been up.
+                self.started = None;
+                Err(self.interrupted(failure))
+            }
+        });
+    }
+
     /// Who ended a start by a signal wants to hear of that.
     fn interrupted(&self, failure: StartFailure) -> StartFailure {
         match self.stop_signal.filter(|_| self.started.is_none()) {
@@ -129,7 +157,12 @@ impl Monitor {
     }
 
     /// An app could not be started, or was stopped before it was.
-    fn app_failed(&mut self, name: &AppName, failure: StartFailure, isolator: &mut dyn Isolator) {
+    pub(super) fn app_failed(
+        &mut self,
+        name: &AppName,
+        failure: StartFailure,
+        isolator: &mut dyn Isolator,
+    ) {
         let outcome = Outcome::NotStarted {
             failure: failure.kind,
         };
@@ -167,7 +200,12 @@ impl Monitor {
         }
     }
 
-    fn app_exited(&mut self, name: &AppName, outcome: Outcome, isolator: &mut dyn Isolator) {
+    fn app_exited(
+        &mut self,
+        name: &AppName,
+        outcome: Outcome,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
         let outcome = match outcome {
             Outcome::Signaled { signal, oom_killed } => Outcome::Signaled {
                 signal,
@@ -187,15 +225,20 @@ impl Monitor {
             app.end = Some((Timestamp::now(), outcome));
         }
         self.streams.app_ended(name);
-        if outcome.exit_code() != 0 && self.manifest.on_app_failure == AppFailure::StopPod {
+        if outcome.exit_code() != 0
+            && self.supervision.is_none()
+            && self.manifest.on_app_failure == AppFailure::StopPod
+        {
             // Pod init ends the pod, and what is frozen hears nothing of that.
             let _ = self.resume_all(isolator);
         }
-        let stays = self.manifest.lifetime == Lifetime::UntilStopped;
+        let stays = self.manifest.lifetime == Lifetime::UntilStopped || self.supervision.is_some();
         if stays || self.apps.iter().any(|app| app.end.is_none()) {
             self.note_end(name);
         }
         self.emit(Some(name.clone()), EventKind::Exited { outcome });
+        let (app, code) = (name.clone(), outcome.exit_code());
+        self.supervise(Event::Exited { app, code }, isolator)?;
         self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
@@ -207,6 +250,7 @@ impl Monitor {
             }
             _ => None,
         });
+        Ok(())
     }
 
     /// Tells who sees standard error that an app is gone because it had no memory left: its program can't.

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use pod::control::{LiveApp, Response};
+use pod::control::{LastEnd, LiveApp, Response};
 use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit, RECORD_VERSION};
 use pod::manifest::{Lifetime, PodManifest};
 use pod::seqpacket::SeqPacket;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError, app_dir, record};
 
+use crate::failure::StartFailure;
 use crate::link::Process;
 use crate::link::stream::StreamId;
 
@@ -24,6 +25,14 @@ pub(super) struct AppRecord {
     pub(super) end: Option<(Timestamp, Outcome)>,
     pub(super) paused: bool,
     pub(super) restarts: u64,
+    /// Whether it is ready, where somebody looks after that.
+    pub(super) ready: Option<bool>,
+    /// When it starts again, if it is going to.
+    pub(super) next_start: Option<Timestamp>,
+    /// How the run before this one ended.
+    pub(super) last_end: Option<LastEnd>,
+    /// What was wrong when it was found not to be well, last.
+    pub(super) complaint: Option<String>,
     /// Whether its end has been written down.
     pub(super) stored: bool,
     /// How many of its processes the kernel has killed because memory was short, when that was looked at last.
@@ -43,6 +52,10 @@ impl AppRecord {
             end: None,
             paused: false,
             restarts: 0,
+            ready: None,
+            next_start: None,
+            last_end: None,
+            complaint: None,
             stored: false,
             oom_kills: None,
             out_of_memory: None,
@@ -53,6 +66,14 @@ impl AppRecord {
     pub(super) fn of_start(name: AppName) -> Self {
         Self {
             starting: true,
+            ..Self::new(name)
+        }
+    }
+
+    /// One that the pod's supervisor starts when its turn has come.
+    pub(super) fn of_supervised(name: AppName) -> Self {
+        Self {
+            ready: Some(false),
             ..Self::new(name)
         }
     }
@@ -76,6 +97,10 @@ impl AppRecord {
             outcome: self.end.map(|(_, outcome)| outcome),
             paused: self.paused,
             restarts: self.restarts,
+            ready: self.ready,
+            next_start: self.next_start,
+            last_end: self.last_end,
+            complaint: self.complaint.clone(),
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
         }
@@ -167,6 +192,22 @@ impl PodEnd {
             failure: self.failure.as_deref().map(brief),
         };
         result.and(exit.store(pod_dir))
+    }
+
+    /// What to say of an end before the pod was ready, which somebody waited for.
+    pub(super) fn before_ready(&self) -> StartFailure {
+        let mut ends = self.apps.iter().filter_map(|app| Some((app, app.end?.1)));
+        let why = match ends.find(|(_, outcome)| !outcome.is_success()) {
+            Some((app, outcome)) => format!(
+                "app {} ended with exit code {}",
+                app.name,
+                outcome.exit_code()
+            ),
+            None => "its apps have ended".to_owned(),
+        };
+        let why = self.failure.clone().unwrap_or(why);
+        let pod = self.manifest.called();
+        StartFailure::other(format!("pod {pod} was not ready when it ended: {why}"))
     }
 
     /// Tells those who wait that the pod has ended, when all of that is written down.

@@ -142,11 +142,16 @@ impl Monitor {
             }
             Request::StopApp { app, grace_ms } => {
                 self.free(index)?;
-                if !self.known(&app)?.runs_or_starts() {
+                let runs = self.known(&app)?.runs_or_starts();
+                if !runs && self.supervision.is_none() {
                     return DONE;
                 }
                 let grace = self.grace(grace_ms);
-                self.stop_app(&app, grace, isolator)?;
+                self.end_app(&app, grace, isolator)?;
+                if !runs {
+                    // It may have waited to start again.
+                    return DONE;
+                }
                 self.await_at(index, Awaited::Stop(app))
             }
             Request::RemoveApp { app, force } => {
@@ -166,7 +171,7 @@ impl Monitor {
                         self.manifest.called()
                     )));
                 }
-                self.stop_app(&app, Duration::ZERO, isolator)?;
+                self.end_app(&app, Duration::ZERO, isolator)?;
                 self.await_at(index, Awaited::Removal(app))
             }
             Request::Attach(request) => {

@@ -49,9 +49,9 @@ impl Monitor {
         Ok(())
     }
 
-    /// Whether the pod outlives its apps.
+    /// Whether the pod may outlive its apps.
     fn stays(&self) -> bool {
-        self.manifest.lifetime == Lifetime::UntilStopped
+        self.manifest.lifetime == Lifetime::UntilStopped || self.supervision.is_some()
     }
 
     /// Whether the key for an interrupt means more each time: not where the terminal is an app's.

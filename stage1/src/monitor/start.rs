@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, Capability, Network, PodManifest, Seccomp};
+use pod::manifest::{App, AppFailure, Capability, Lifetime, Network, PodManifest, Seccomp};
 
 use super::descriptors;
 use super::in_machine::of_apps_together;
@@ -101,19 +101,32 @@ fn protections(app: &App) -> Protections {
     }
 }
 
+/// The apps that pod init is told of before the start.
+#[derive(Debug)]
+pub(super) enum Apps {
+    /// All of the pod's, which are handed these sockets.
+    AtStart(ActivationSockets),
+    /// None: a supervisor starts them one by one, and decides when the pod ends.
+    Supervised,
+}
+
 /// Sends pod init all that it needs; the result is who tells of changes of what it was sent. The sockets are the apps'
 /// from then on, and closed here: the service manager has its own, by which it hands them to the next start.
 pub(super) fn tell_init(
     link: &mut dyn InitLink,
     manifest: &PodManifest,
-    sockets: ActivationSockets,
+    apps: Apps,
     streams: &mut Streams,
     isolator: &mut dyn Isolator,
 ) -> Result<Option<PeerNames>, StartFailure> {
+    let (lifetime, on_app_failure) = match apps {
+        Apps::AtStart(_) => (manifest.lifetime, manifest.on_app_failure),
+        Apps::Supervised => (Lifetime::UntilStopped, AppFailure::Continue),
+    };
     let setup = Setup {
         hostname: manifest.hostname.clone(),
-        lifetime: manifest.lifetime,
-        on_app_failure: manifest.on_app_failure,
+        lifetime,
+        on_app_failure,
         grace_period_ms: manifest.grace_period_ms,
         terminals: manifest.bounds.terminals,
         memory_files: manifest.bounds.memory_files,
@@ -137,17 +150,8 @@ pub(super) fn tell_init(
     };
     descriptors::make_room_for_apps(manifest.apps.len());
     link.send(&ToInit::Setup(Box::new(setup)), HandedOver::Nothing)?;
-    let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
-    for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
-        let (names, sockets): (Vec<SocketName>, Vec<OwnedFd>) = sockets
-            .into_iter()
-            .map(|socket| (socket.name, socket.fd))
-            .unzip();
-        let security = security(app)?;
-        let handed_over = isolator.hand_over(manifest, app, sockets)?;
-        let streams = streams.for_app(app, Joining::AtStart, link)?;
-        let spec = app_spec(app, security, streams, names);
-        link.send(&ToInit::App(Box::new(spec)), handed_over)?;
+    if let Apps::AtStart(sockets) = apps {
+        send_apps(link, manifest, sockets, streams, isolator)?;
     }
     let mut network = isolator.network(manifest)?;
     let mut peers = network.peers.take().map(PeerNames::new);
@@ -160,4 +164,26 @@ pub(super) fn tell_init(
     let handed_over = interfaces.map_or(HandedOver::Nothing, HandedOver::MachineNetwork);
     link.send(&ToInit::Start(names), handed_over)?;
     Ok(peers)
+}
+
+fn send_apps(
+    link: &mut dyn InitLink,
+    manifest: &PodManifest,
+    sockets: ActivationSockets,
+    streams: &mut Streams,
+    isolator: &mut dyn Isolator,
+) -> Result<(), StartFailure> {
+    let names: Vec<&AppName> = manifest.apps.iter().map(|app| &app.name).collect();
+    for (app, sockets) in manifest.apps.iter().zip(sockets.assign(&names)) {
+        let (names, sockets): (Vec<SocketName>, Vec<OwnedFd>) = sockets
+            .into_iter()
+            .map(|socket| (socket.name, socket.fd))
+            .unzip();
+        let security = security(app)?;
+        let handed_over = isolator.hand_over(manifest, app, sockets)?;
+        let streams = streams.for_app(app, Joining::AtStart, link)?;
+        let spec = app_spec(app, security, streams, names);
+        link.send(&ToInit::App(Box::new(spec)), handed_over)?;
+    }
+    Ok(())
 }

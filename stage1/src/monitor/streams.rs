@@ -121,7 +121,7 @@ impl Streams {
             fcntl_setfl(&input, OFlags::NONBLOCK)
                 .map_err(StartFailure::os("set up standard input"))?;
             match (self.destination, joining) {
-                (Destination::Foreground, Joining::AtStart) => {
+                (Destination::Foreground, Joining::AtStart | Joining::Again) => {
                     self.input = Some(Pump::new(End::standard(Standard::Input), End::Own(input)));
                 }
                 _ => {

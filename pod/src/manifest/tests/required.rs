@@ -52,6 +52,10 @@ fn each_field_asks_for_its_feature_and_no_other() {
             // The sample's are all.
             expected.insert(Feature::HostPids);
         }
+        if *pointer == "/apps/0/probes" {
+            // The sample's are all.
+            expected.extend([Feature::GrpcProbes, Feature::HttpsProbes]);
+        }
         assert_eq!(pod.required_features(), expected, "{pointer}");
     }
 }
@@ -65,6 +69,20 @@ fn each_kind_of_network_asks_for_its_feature() {
     ] {
         let mut document = modest();
         document["network"] = network;
+        let pod: PodManifest = serde_json::from_value(document).unwrap();
+        assert_eq!(pod.required_features(), expected.into_iter().collect());
+    }
+}
+
+#[test]
+fn a_pod_that_waits_for_the_word_of_its_apps_asks_for_that() {
+    for (when, expected) in [
+        ("started", vec![]),
+        ("healthy", vec![Feature::Readiness]),
+        ("notified", vec![Feature::Readiness, Feature::Notify]),
+    ] {
+        let mut document = modest();
+        document["ready-when"] = json!(when);
         let pod: PodManifest = serde_json::from_value(document).unwrap();
         assert_eq!(pod.required_features(), expected.into_iter().collect());
     }

@@ -196,6 +196,11 @@ mod tests {
             outcome: None,
             oom_kills: None,
             out_of_memory: None,
+            restarts: 0,
+            ready: None,
+            next_start: None,
+            last_end: None,
+            complaint: None,
             verification: VerificationRecord {
                 policy: "insecure".into(),
                 rule_prefix: None,

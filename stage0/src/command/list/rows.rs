@@ -232,12 +232,23 @@ impl Row<'_> {
         self.app.is_some_and(|app| app.state == AppState::Paused)
     }
 
+    fn backs_off(&self) -> bool {
+        self.app
+            .is_some_and(|app| app.state == AppState::BackingOff)
+    }
+
     /// As docker and podman word it: `Up 5m`, `Exited (0) 2h ago`.
     fn status(&self) -> String {
         let finished = self.app.and_then(|app| app.finished).or(self.pod.finished);
         match (self.up(), self.exit_code(), finished) {
             (Some(up), _, _) if self.is_paused() => format!("Up {up} (Paused)"),
-            (Some(up), _, _) => format!("Up {up}"),
+            (Some(up), _, _) => match self.app.and_then(|app| app.ready) {
+                Some(false) => format!("Up {up} (not ready)"),
+                Some(true) | None => format!("Up {up}"),
+            },
+            (None, Some(code), Some(time)) if self.backs_off() => {
+                format!("Backing off ({code}) {}", ago(&time))
+            }
             (None, Some(code), Some(time)) => format!("Exited ({code}) {}", ago(&time)),
             _ => self.state(true),
         }

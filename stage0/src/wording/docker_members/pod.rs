@@ -80,7 +80,7 @@ fn state(view: &PodView) -> Value {
         "Status": view.state,
         "Running": view.state == State::Running,
         "Paused": view.apps.iter().any(|app| app.state == AppState::Paused),
-        "Restarting": false,
+        "Restarting": view.apps.iter().any(|app| app.state == AppState::BackingOff),
         "OOMKilled": was_killed_for_memory,
         "Dead": false,
         "Pid": view.apps.first().and_then(|app| app.pid).unwrap_or(0),

@@ -74,21 +74,15 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("gpus", DEVICES),
     ("group-entry", ACCOUNTS),
-    ("health-cmd", HEALTH),
-    ("health-interval", HEALTH),
     ("health-log-destination", HEALTH),
     ("health-max-log-count", HEALTH),
     ("health-max-log-size", HEALTH),
-    ("health-on-failure", HEALTH),
-    ("health-retries", HEALTH),
     ("health-start-interval", HEALTH),
-    ("health-start-period", HEALTH),
     ("health-startup-cmd", HEALTH),
     ("health-startup-interval", HEALTH),
     ("health-startup-retries", HEALTH),
     ("health-startup-success", HEALTH),
     ("health-startup-timeout", HEALTH),
-    ("health-timeout", HEALTH),
     ("hooks-dir", "hooks are not there yet"),
     ("hostuser", ACCOUNTS),
     ("http-proxy", "name the variables: `--env http_proxy`"),
@@ -141,10 +135,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     (
         "network-alias",
         "the pod's name is what others find it by: `--name web`",
-    ),
-    (
-        "no-healthcheck",
-        "it is not needed: there are no health checks yet",
     ),
     (
         "no-hostname",
@@ -207,10 +197,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "requires",
         "the apps of a pod start together; `---` separates them",
     ),
-    (
-        "restart",
-        "restarts are not there yet: a systemd unit with Restart=always does it",
-    ),
     ("retry", RETRIES),
     ("retry-delay", RETRIES),
     (
@@ -253,10 +239,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("store-only", "it is called `--pull never`"),
     ("subgidname", SUBORDINATE),
     ("subuidname", SUBORDINATE),
-    (
-        "timeout",
-        "`timeout` of coreutils ends a pod that runs in the foreground",
-    ),
     (
         "tls-verify",
         "it is called `--insecure-options=tls`, or `--insecure-options=http` for registries without TLS",

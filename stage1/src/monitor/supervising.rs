@@ -1,0 +1,205 @@
+//! The shell around the supervisor: tells it what has happened, and does what it says.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use pod::AppName;
+use pod::control::{EventKind, HealthCheck};
+use pod::exit::FailureKind;
+use pod::timestamp::Timestamp;
+use supervisor::{Action, CheckKind, EndCause, Event};
+
+use super::event_loop::Monitor;
+use super::isolator::Isolator;
+use super::joining::Joining;
+use crate::failure::StartFailure;
+use crate::protocol::ToInit;
+
+impl Monitor {
+    /// Whether the supervisor ends the pod.
+    pub(super) fn supervised_end(&self) -> bool {
+        let supervision = self.supervision.as_ref();
+        supervision.is_some_and(|supervision| supervision.end.is_some())
+    }
+
+    /// Tells the supervisor, if there is one, what has happened, and does what it says.
+    pub(super) fn supervise(
+        &mut self,
+        event: Event,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let Some(supervision) = self.supervision.as_mut().filter(|_| !self.init_is_dead) else {
+                return Ok(());
+            };
+            for action in supervision.supervisor.handle(event, Instant::now()) {
+                let event = self.perform(action, isolator)?;
+                events.extend(event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what the supervisor's time has come for.
+    pub(super) fn keep_supervising(
+        &mut self,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let due = self.supervision.as_ref().and_then(|one| one.due());
+        match due.is_some_and(|due| due <= Instant::now()) {
+            true => {
+                self.end_overdue_checks(isolator)?;
+                self.supervise(Event::Time, isolator)
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Does one thing. The result is what has come of it at once.
+    fn perform(
+        &mut self,
+        action: Action,
+        isolator: &mut dyn Isolator,
+    ) -> Result<Option<Event>, StartFailure> {
+        match action {
+            Action::Start(app) => {
+                if let Err(failure) = self.start_supervised(&app, isolator) {
+                    return Ok(Some(self.not_started(&app, failure, isolator)));
+                }
+            }
+            Action::Stop { app, grace } => self.stop_app(&app, grace, isolator)?,
+            Action::Check {
+                id,
+                app,
+                kind,
+                timeout,
+            } => {
+                if kind == CheckKind::PreStop {
+                    // What is frozen can do nothing before its end.
+                    self.resume(&app, isolator)?;
+                }
+                return Ok(self.begin_check(id, app, kind, timeout));
+            }
+            Action::Abandon(id) => self.abandon_check(id)?,
+            Action::AppReady { app, ready } => {
+                if let Some(record) = self.record(&app) {
+                    record.ready = Some(ready);
+                }
+                self.emit(Some(app), readiness(ready));
+            }
+            Action::PodReady(ready) => {
+                if let Some(supervision) = &mut self.supervision {
+                    supervision.was_ready |= ready;
+                }
+                self.emit(None, readiness(ready));
+            }
+            Action::Unhealthy { app, by } => {
+                let by = match by {
+                    CheckKind::Liveness | CheckKind::Readiness => HealthCheck::Liveness,
+                    CheckKind::Startup => HealthCheck::Startup,
+                    CheckKind::PostStart | CheckKind::PreStop => HealthCheck::PostStart,
+                };
+                self.emit(Some(app), EventKind::Unhealthy { by });
+            }
+            Action::BackingOff { app, delay } => self.backs_off(app, delay),
+            Action::Ending(cause) => {
+                if cause != EndCause::Asked {
+                    self.emit(None, EventKind::Stopping);
+                }
+                if let Some(supervision) = &mut self.supervision {
+                    supervision.end = Some(cause);
+                }
+                for record in &mut self.apps {
+                    record.next_start = None;
+                }
+                // What is frozen hears nothing of that.
+                self.resume_all(isolator)?;
+            }
+            Action::Over { exit_code } => {
+                if let Some(supervision) = &mut self.supervision {
+                    supervision.exit_code = Some(exit_code);
+                }
+                self.kill_init_soon(Duration::ZERO);
+                self.tell_init(&ToInit::Stop { grace_ms: 0 })?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn start_supervised(
+        &mut self,
+        name: &AppName,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let Some(app) = self.manifest.app(name).cloned() else {
+            return Err(StartFailure::other(format!("app {name} has left the pod")));
+        };
+        let record = self.known(name)?;
+        let joining = match record.started.is_some() || record.end.is_some() {
+            true => Joining::Again,
+            false => Joining::AtStart,
+        };
+        self.launch(&app, joining, isolator)
+    }
+
+    /// An app that was to start does not run. The result is what the supervisor is to be told.
+    pub(super) fn not_started(
+        &mut self,
+        app: &AppName,
+        failure: StartFailure,
+        isolator: &mut dyn Isolator,
+    ) -> Event {
+        let code = match self.stop_requested || self.supervised_end() {
+            // It was killed on its way.
+            true => 128 + 9,
+            false => failure.kind.exit_code(),
+        };
+        let has_begun = self.supervision.as_ref().is_some_and(|one| one.was_ready);
+        if has_begun && failure.kind != FailureKind::Other {
+            // Else only who asks for its state would hear of it.
+            self.diagnostics
+                .tell(&format!("app {app}: {}", failure.message));
+        }
+        self.app_failed(app, failure.clone(), isolator);
+        if let Some(supervision) = &mut self.supervision {
+            supervision.not_started = Some(failure);
+        }
+        let app = app.clone();
+        Event::NotStarted { app, code }
+    }
+
+    fn backs_off(&mut self, app: AppName, delay: Duration) {
+        if let Some(record) = self.record(&app) {
+            let at = std::time::SystemTime::now().checked_add(delay);
+            record.next_start = at.map(Timestamp::from);
+        }
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.emit(Some(app), EventKind::BackingOff { delay_ms });
+    }
+
+    /// Ends an app that somebody has asked to end.
+    pub(super) fn end_app(
+        &mut self,
+        app: &AppName,
+        grace: Duration,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        if self.supervision.is_none() {
+            return self.stop_app(app, grace, isolator);
+        }
+        self.resume(app, isolator)?;
+        if let Some(record) = self.record(app) {
+            record.next_start = None;
+        }
+        let app = app.clone();
+        self.supervise(Event::StopApp { app, grace }, isolator)
+    }
+}
+
+fn readiness(ready: bool) -> EventKind {
+    match ready {
+        true => EventKind::Ready,
+        false => EventKind::NotReady,
+    }
+}

@@ -1,0 +1,297 @@
+//! Pods whose apps are looked after: they start in order, start again, and say when they are ready.
+
+use std::time::Duration;
+
+use harness::{ControlClient, Host, wait_until};
+use serde_json::{Value, json};
+
+use crate::stocked::{IDLE, IMAGE, busybox, status, wait_log};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Runs a pod `web` of one app in the background: a line of the shell, with these flags.
+fn run(host: &Host, flags: &[&str], line: &str) {
+    host.fairing(["run", "--detach", "--name", "web", "--net", "none"])
+        .args(flags)
+        .args([IMAGE, "--", "/bin/sh", "-c", line])
+        .run()
+        .ok();
+}
+
+fn first_app(host: &Host) -> Value {
+    status(host, "web")["apps"][0].clone()
+}
+
+fn await_app(host: &Host, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    wait_until(what, SOON, || {
+        Some(first_app(host)).filter(|app| is_so(app))
+    })
+}
+
+fn stop(host: &Host) {
+    host.fairing(["stop", "-t", "1", "web"]).run();
+    host.fairing(["rm", "web"]).run().ok();
+}
+
+#[test]
+fn an_app_that_fails_starts_again_at_once_and_then_waits() {
+    let host = busybox();
+    run(&host, &["--restart=always"], "echo begun; exit 3");
+    let app = await_app(&host, "it waits", |app| app["state"] == "backing-off");
+    assert_eq!(app["restarts"], 1, "{app}");
+    assert_eq!(app["last-end"]["outcome"]["code"], 3, "{app}");
+    assert!(app["next-start"].is_string(), "{app}");
+    let log = host.fairing(["logs", "web"]).run().ok();
+    assert_eq!(log.text(), "begun\nbegun");
+    // Nothing has to be waited for.
+    host.fairing(["stop", "web"]).run().ok();
+    host.fairing(["rm", "web"]).run().ok();
+}
+
+#[test]
+fn an_app_starts_again_no_more_often_than_was_asked_for() {
+    let host = busybox();
+    host.fairing(["run", "--net", "none", "--restart=on-failure:1", IMAGE])
+        .args(["--", "/bin/sh", "-c", "echo begun; exit 3"])
+        .run()
+        .expect_code(3)
+        .expect_stdout("begun\nbegun");
+    host.fairing(["run", "--net", "none", "--restart=on-failure:1", IMAGE])
+        .args(["--", "/bin/sh", "-c", "echo begun"])
+        .run()
+        .ok();
+}
+
+#[test]
+fn a_pod_that_is_to_come_back_is_not_one_that_is_removed() {
+    let host = busybox();
+    host.fairing(["run", "--rm", "--restart=always", IMAGE])
+        .run()
+        .expect_error(2, &["--rm", "--restart"]);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_not_tried_again() {
+    let host = busybox();
+    host.fairing([
+        "run",
+        "--detach",
+        "--restart=always",
+        IMAGE,
+        "--",
+        "/no/such",
+    ])
+    .run()
+    .expect_error(127, &["/no/such"]);
+    assert_eq!(host.pod_folders(), []);
+}
+
+#[test]
+fn apps_start_in_order_and_a_sidecar_ends_last() {
+    let host = busybox();
+    let said = |name: &str, line: &str| format!("echo {name} >>/data/order; {line}");
+    let side = "trap 'echo side-ends >>/data/order; exit 0' TERM; while :; do sleep 0.05; done";
+    let main = "sleep 0.2; echo main-ends >>/data/order; exit 4";
+    let dir = host.base().join("order");
+    std::fs::create_dir(&dir).unwrap();
+    let volume = "--mount=volume=d,target=/data";
+    host.fairing(["run", "--net=none", "--userns=host"])
+        .arg(format!("--volume=d,kind=host,source={}", dir.display()))
+        .args([
+            IMAGE,
+            "--app-name=prepare",
+            "--init",
+            volume,
+            "--",
+            "/bin/sh",
+            "-c",
+        ])
+        .arg(said("prepare", "sleep 0.2; echo prepared >>/data/order"))
+        .args([
+            "---",
+            IMAGE,
+            "--app-name=side",
+            "--sidecar",
+            volume,
+            "--",
+            "/bin/sh",
+            "-c",
+        ])
+        .arg(said("side", side))
+        .args([
+            "---",
+            IMAGE,
+            "--app-name=main",
+            volume,
+            "--",
+            "/bin/sh",
+            "-c",
+        ])
+        .arg(said("main", main))
+        .run()
+        .expect_code(4);
+    let order = std::fs::read_to_string(dir.join("order")).unwrap();
+    let lines: Vec<&str> = order.lines().filter(|line| *line != "side").collect();
+    assert_eq!(
+        lines,
+        ["prepare", "prepared", "main", "main-ends", "side-ends"]
+    );
+}
+
+#[test]
+fn a_start_waits_until_the_pod_is_ready_where_that_is_asked_for() {
+    let host = busybox();
+    run(
+        &host,
+        &[
+            "--ready-when=healthy",
+            "--health-cmd=test -e /ready",
+            "--health-interval=1s",
+        ],
+        &format!("sleep 1.5; touch /ready; {IDLE}"),
+    );
+    let app = first_app(&host);
+    assert_eq!(app["ready"], true, "{app}");
+    stop(&host);
+}
+
+#[test]
+fn a_pod_that_ends_before_it_is_ready_is_a_start_that_failed() {
+    let host = busybox();
+    host.fairing([
+        "run",
+        "--detach",
+        "--name=web",
+        "--net=none",
+        "--ready-when=healthy",
+    ])
+    .args([
+        IMAGE,
+        "--health-cmd=false",
+        "--",
+        "/bin/sh",
+        "-c",
+        "sleep 0.2; exit 5",
+    ])
+    .run()
+    .expect_error(125, &["web", "not ready", "5"]);
+    host.fairing(["rm", "web"]).run().ok();
+}
+
+#[test]
+fn an_app_that_is_not_well_starts_again() {
+    let host = busybox();
+    let flags = [
+        "--health-cmd=test ! -e /ill || { echo it is ill; false; }",
+        "--health-interval=1s",
+        "--health-retries=1",
+        "--health-on-failure=restart",
+    ];
+    run(
+        &host,
+        &flags,
+        &format!("test -e /ill && rm /ill; echo up; {IDLE}"),
+    );
+    await_app(&host, "it is well", |app| app["ready"] == true);
+    host.fairing(["enter", "web", "--", "touch", "/ill"])
+        .run()
+        .ok();
+    let app = await_app(&host, "it has started again", |app| {
+        app["restarts"] == 1 && app["ready"] == true
+    });
+    let complaint = app["complaint"].as_str().unwrap();
+    assert!(complaint.contains("it is ill"), "{app}");
+    stop(&host);
+}
+
+#[test]
+fn a_check_that_hangs_is_ended_and_has_failed() {
+    let host = busybox();
+    let flags = [
+        "--health-cmd=sleep 3600",
+        "--health-interval=1s",
+        "--health-timeout=1s",
+        "--health-retries=1",
+    ];
+    run(&host, &flags, &format!("echo up; {IDLE}"));
+    let app = await_app(&host, "the check has failed", |app| {
+        !app["complaint"].is_null()
+    });
+    assert_eq!(app["ready"], false, "{app}");
+    stop(&host);
+}
+
+#[test]
+fn what_serves_is_asked_over_the_pods_network() {
+    let host = busybox();
+    let serve = "mkdir /www; echo hi >/www/index.html; httpd -f -p 127.0.0.1:8080 -h /www";
+    for check in ["--health-http=:8080/index.html", "--health-tcp=8080"] {
+        let flags = ["--ready-when=healthy", check, "--health-interval=1s"];
+        run(&host, &flags, serve);
+        assert_eq!(first_app(&host)["ready"], true);
+        stop(&host);
+    }
+    let check = "--health-http=:8080/missing";
+    run(&host, &[check, "--health-interval=1s"], serve);
+    let app = await_app(&host, "it is asked", |app| {
+        let complaint = app["complaint"].as_str();
+        complaint.is_some_and(|complaint| complaint.contains("404"))
+    });
+    assert_eq!(app["ready"], false, "{app}");
+    stop(&host);
+}
+
+#[test]
+fn a_pod_has_no_more_than_its_time() {
+    let host = busybox();
+    host.fairing([
+        "run",
+        "--net=none",
+        "--timeout=1s",
+        IMAGE,
+        "--",
+        "/bin/sh",
+        "-c",
+        IDLE,
+    ])
+    .run()
+    .expect_code(124);
+}
+
+#[test]
+fn clients_see_what_becomes_of_an_app() {
+    let host = busybox();
+    run(&host, &["--restart=always"], &format!("echo up; {IDLE}"));
+    wait_log(&host, "web", "up");
+    let uuid = status(&host, "web")["uuid"].as_str().unwrap().to_owned();
+    let events = ControlClient::connect(&host, &uuid);
+    events.ask(&json!({"type": "events"}));
+    let happens = || {
+        let event = events.receive().expect("something happens");
+        event["happening"]["kind"].as_str().unwrap().to_owned()
+    };
+    host.fairing(["kill", "-9", "web"]).run().ok();
+    for expected in ["exited", "not-ready", "started", "ready"] {
+        assert_eq!(happens(), expected);
+    }
+    host.fairing(["kill", "-9", "web"]).run().ok();
+    for expected in ["exited", "backing-off", "not-ready"] {
+        assert_eq!(happens(), expected);
+    }
+    stop(&host);
+}
+
+#[test]
+fn a_monitor_that_is_killed_between_two_starts_leaves_nothing() {
+    let host = busybox();
+    run(&host, &["--restart=always"], "exit 1");
+    await_app(&host, "it waits", |app| app["state"] == "backing-off");
+    let pid = status(&host, "web")["monitor-pid"].as_u64().unwrap();
+    harness::Process::read(u32::try_from(pid).unwrap())
+        .unwrap()
+        .kill();
+    wait_until("the pod has ended", SOON, || {
+        (status(&host, "web")["state"] == "exited").then_some(())
+    });
+    host.fairing(["rm", "web"]).run().ok();
+}
