@@ -79,7 +79,7 @@ pub(crate) struct SecurityArguments {
     /// Leave out all variables of the image
     #[arg(long, hide_short_help = true)]
     unsetenv_all: bool,
-    /// Process IDs: pod (those of the pod), or private (the app is process 1 of its own)
+    /// Process IDs: pod (those of the pod), private (the app is process 1 of its own), or, with --stage1=fly, host
     #[arg(long, value_name = "WHOSE", value_parser = processes, hide_short_help = true)]
     pid: Option<Processes>,
     /// Have an init reap what the app leaves: each pod has one
@@ -97,6 +97,7 @@ pub(crate) struct SecurityArguments {
 enum Processes {
     Pod,
     Private,
+    Host,
 }
 
 impl SecurityArguments {
@@ -122,6 +123,7 @@ impl SecurityArguments {
             labels: self.labels(),
             writable_in_memory: self.read_only && self.read_only_tmpfs.unwrap_or(true),
             own_processes: self.pid == Some(Processes::Private),
+            host_processes: self.pid == Some(Processes::Host),
             annotations: self.annotation.iter().cloned().collect::<BTreeMap<_, _>>(),
             ..spec
         })
@@ -251,8 +253,8 @@ fn processes(text: &str) -> Result<Processes, String> {
     match text {
         "pod" | "" => Ok(Processes::Pod),
         "private" => Ok(Processes::Private),
-        "host" => Err("apps don't get the host's processes: pod init, which is process 1 of the pod, ends all of it".to_owned()),
-        _ => Err(unknown(text, "pod and private")),
+        "host" => Ok(Processes::Host),
+        _ => Err(unknown(text, "pod, private and host")),
     }
 }
 
@@ -273,11 +275,11 @@ mod tests {
     #[test]
     fn processes_are_the_pods_or_the_apps() {
         assert_eq!(processes("private"), Ok(Processes::Private));
+        assert_eq!(processes("host"), Ok(Processes::Host));
         for (text, part) in [
-            ("host", "host's processes"),
             ("container:web", "other pods"),
             ("ns:/proc/1/ns/pid", "other pods"),
-            ("x", "pod and private"),
+            ("x", "pod, private and host"),
         ] {
             let error = processes(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -45,6 +45,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
+        Error::Isolator(IsolatorError::OwnProcesses(_)) => {
+            format!("--pid=host: {error}; --stage1=fly runs a pod among them")
+        }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
             let help = match what {
                 OwnPart::Network => "--net=host says so".to_owned(),
