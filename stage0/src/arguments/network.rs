@@ -125,7 +125,12 @@ impl NetworkArguments {
     ///
     /// # Errors
     /// [`Failure::Usage`] for what makes no sense.
-    pub(crate) fn spec(self) -> Result<NetworkSpec, Failure> {
+    pub(crate) fn spec(mut self) -> Result<NetworkSpec, Failure> {
+        // An empty variable is none; an empty flag stays a mistake.
+        if self.net == [""] && std::env::var_os(NET_VARIABLE).is_some_and(|value| value.is_empty())
+        {
+            self.net.clear();
+        }
         fn words(values: &[String]) -> impl Iterator<Item = &str> {
             values.iter().map(String::as_str)
         }

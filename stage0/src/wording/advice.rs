@@ -13,7 +13,8 @@ use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
-use super::typed;
+use super::{lacking, typed};
+use crate::arguments::network::NET_VARIABLE;
 
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
@@ -42,6 +43,10 @@ pub(super) fn text(error: &Error) -> String {
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
         Error::Volume(error) => volume(error),
+        Error::Stage1(Stage1Error::Lacks { feature, .. }) => match lacking::remedy(*feature) {
+            Some(help) => format!("{error}; {help}"),
+            None => error.to_string(),
+        },
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
@@ -50,7 +55,13 @@ pub(super) fn text(error: &Error) -> String {
         }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
             let help = match what {
-                OwnPart::Network => "--net=host says so".to_owned(),
+                OwnPart::Network => match std::env::var_os(NET_VARIABLE) {
+                    // The flag counts more, so that it helps whichever of them it was.
+                    Some(value) if !value.is_empty() => format!(
+                        "--net=host says so, also where the variable {NET_VARIABLE} names others"
+                    ),
+                    _ => "--net=host says so".to_owned(),
+                },
                 OwnPart::HostName => "leave --hostname out".to_owned(),
                 OwnPart::Namespace(namespace) => format!("leave --{} out", namespace.word()),
             };
