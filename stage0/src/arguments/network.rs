@@ -9,10 +9,8 @@ use cni_glue::names::{DnsOptions, HostsEntry, InvalidDns};
 use cni_glue::ports::PortSpec;
 use engine::networks::spec::NetworkSpec;
 
+use super::network_variable::NET_VARIABLE;
 use crate::wording::failure::Failure;
-
-/// Environment variable: the networks of pods that name none.
-pub(crate) const NET_VARIABLE: &str = "FAIRING_NET";
 
 /// Flags of a pod's network.
 #[derive(Debug, Args)]

@@ -40,6 +40,7 @@ pub(crate) struct SecurityArguments {
     seccomp: Option<SeccompChoice>,
     /// Whether set-user-ID programs and the like give the app no privileges [default: true]
     #[arg(long, value_name = "BOOL", hide_short_help = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     no_new_privileges: Option<bool>,
     /// Protection as docker and podman call it, such as seccomp=unconfined, mask=PATH or label=disable
     #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
@@ -55,6 +56,7 @@ pub(crate) struct SecurityArguments {
     read_only: bool,
     /// With --read-only, whether /run, /tmp and /var/tmp are in memory, to be written to [default: true]
     #[arg(long, value_name = "BOOL", hide_short_help = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     read_only_tmpfs: Option<bool>,
     /// Resource limit as setrlimit(2) has it, such as nofile=1024:4096; host for the caller's
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = ulimit, hide_short_help = true)]

@@ -14,7 +14,7 @@ use pod::PodError;
 use pod::stage1::Stage1Error;
 
 use super::{lacking, typed};
-use crate::arguments::network::NET_VARIABLE;
+use crate::arguments::network_variable::NET_VARIABLE;
 
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
