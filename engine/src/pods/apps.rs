@@ -135,7 +135,7 @@ impl<'a> OpenPod<'a> {
         stage1.require(&app.required_features())?;
         image.warn_if_unsigned(observer);
         logging::warn_without_journal([&app.log], observer);
-        warn_of_widened(&app, observer);
+        warn_of_widened(&app, &self.manifest, observer);
         warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);
         let mut request = AddApp { app };
         for _ in 1..NAMINGS_MAX {
