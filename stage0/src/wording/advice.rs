@@ -73,9 +73,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::Device(DeviceError::Hooks { .. }) => format!(
             "{error}; describe it without: `nvidia-ctk cdi generate --disable-hook=all` does for NVIDIA's"
         ),
-        Error::Monitor(MonitorError::Stopped(pid)) => format!(
-            "{error}; `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
-        ),
+        Error::Monitor(MonitorError::Stopped(pid)) => {
+            format!("{error}; `kill -CONT {pid}` lets it go on, `fairing stop` ends the pod")
+        }
         Error::NetworkSpec(error) => network_spec(error),
         Error::Network(error) => network(error),
         Error::Store(error) => store(error),
