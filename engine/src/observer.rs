@@ -155,6 +155,8 @@ pub enum Warning {
         app: AppName,
         /// By what.
         by: Vec<String>,
+        /// Whether its root is that of this machine.
+        has_users_of_host: bool,
     },
     /// The kernel lets the users of apps trace what is about to become theirs (`fs.suid_dumpable`).
     Traceable,
@@ -239,7 +241,7 @@ impl fmt::Display for Warning {
                 "the pod's virtual machine is slow: this processor offers no virtualisation, and a program translates its \
                  instructions",
             ),
-            Self::Widened { app, by } => {
+            Self::Widened { app, by, .. } => {
                 write!(f, "app {app} may do more than usual: {}", by.join(", "))
             }
             Self::PlainSystemd { image } => write!(

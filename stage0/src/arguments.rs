@@ -26,6 +26,7 @@ pub(crate) mod moment;
 pub(crate) mod mounts;
 mod namespaces;
 pub(crate) mod network;
+pub(crate) mod network_variable;
 mod number_list;
 pub(crate) mod pod;
 pub(crate) mod pod_app;

@@ -9,6 +9,7 @@ pub(crate) mod failure;
 pub(crate) mod guide;
 pub(crate) mod help;
 pub(crate) mod images;
+mod lacking;
 pub(crate) mod networks;
 pub(crate) mod other_tools;
 pub(crate) mod pod;

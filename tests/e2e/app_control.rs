@@ -209,6 +209,21 @@ fn a_log_that_may_not_grow_costs_its_lines_and_not_the_pod() {
 }
 
 #[test]
+fn who_waits_for_the_start_of_an_app_is_told_of_its_removal() {
+    let host = busybox();
+    let pod = sandbox(&host, &[]);
+    add(&host, &pod, "web", &[], &idle("web is up"));
+    let waits = ControlClient::connect(&host, &pod);
+    let request = json!({"type": "attach", "app": "web", "stdin": false, "at-start": true});
+    waits.send(&request);
+    app(&host, &["rm", &pod, "web"]);
+    let refused = waits.receive().unwrap();
+    let message = refused["message"].as_str().unwrap();
+    assert_eq!(message, "app web was removed before it started");
+    host.fairing(["stop", &pod]).run().ok();
+}
+
+#[test]
 fn clients_share_an_apps_streams() {
     let host = busybox();
     let pod = sandbox(&host, &[]);

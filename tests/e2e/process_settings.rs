@@ -312,7 +312,7 @@ fn an_app_can_be_process_1_of_its_own() {
         .expect_stdout("sleep\u{0}1000");
     host.fairing(["stop", "--force", "own"]).run().ok();
     for (flag, part) in [
-        ("--pid=host", "host's processes"),
+        ("--pid=host", "processes of the host"),
         ("--pid=container:x", "other pods"),
         ("--ipc=container:x", "other pods"),
         ("--cgroupns=container:x", "other pods"),

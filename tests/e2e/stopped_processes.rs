@@ -132,10 +132,12 @@ fn who_asks_a_monitor_that_is_stopped_is_told_so_within_a_moment() {
         &["update", "held", "--memory=64m"],
         &["rename", "held", "other"],
     ] {
-        let parts = ["monitor is stopped", "kill -CONT", "fairing stop --force"];
+        let parts = ["monitor is stopped", "kill -CONT", "`fairing stop` ends"];
         run(words).expect_error(125, &parts);
     }
-    run(&["stats", "--no-stream", "held"]).expect_error(125, &["did not answer"]);
+    let stats = run(&["stats", "--no-stream", "held"]);
+    assert_eq!(stats.stdout, "");
+    stats.expect_error(125, &["pod held: ", "did not answer"]);
     run(&["stop", "--force", "held"]).ok();
     assert!(host.processes().is_empty(), "{:?}", host.processes());
 }

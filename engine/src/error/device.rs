@@ -25,12 +25,14 @@ pub enum DeviceError {
     #[error("more than {0} devices are too many for an app")]
     TooMany(usize),
     /// No file describes it.
-    #[error("device {name} is described in none of {folders}")]
+    #[error("device {name} is described in none of {folders}{}", those(.described))]
     NotDescribed {
         /// Its name.
         name: String,
         /// Where descriptions are.
         folders: String,
+        /// Some that are described, by name.
+        described: Vec<String>,
     },
     /// Two files do, and neither counts more.
     #[error("device {name} is described by both {} and {}", first.display(), second.display())]
@@ -70,4 +72,11 @@ pub enum DeviceError {
         /// What.
         what: String,
     },
+}
+
+fn those(described: &[String]) -> String {
+    match described {
+        [] => ", nor is any other".to_owned(),
+        described => format!("; there are {}", described.join(", ")),
+    }
 }

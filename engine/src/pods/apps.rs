@@ -28,6 +28,7 @@ use super::prepared::judge;
 use super::security;
 use super::spec::AppSpec;
 use super::systemd;
+use super::unisolated;
 use super::widened::warn_of_widened;
 use crate::config::files::Config;
 use crate::devices;
@@ -87,6 +88,8 @@ impl<'a> OpenPod<'a> {
         pull: Pull,
         observer: &dyn Observer,
     ) -> Result<AppName, Error> {
+        let stage1 = isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?;
+        unisolated::require_host_processes(spec, &stage1)?;
         let verifier = Verifier::new(self.engine, observer)?;
         // Kept until the pod's manifest names them.
         let chosen = Chosen::all(self.engine, &verifier, typed(spec), pull)?;
@@ -129,11 +132,10 @@ impl<'a> OpenPod<'a> {
         app.insecure_options = self.engine.insecure.clone();
         security::require_own_cgroups(&app, &self.manifest.host_namespaces)?;
         self.label(&mut app, spec)?;
-        isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
-            .require(&app.required_features())?;
+        stage1.require(&app.required_features())?;
         image.warn_if_unsigned(observer);
         logging::warn_without_journal([&app.log], observer);
-        warn_of_widened(&app, observer);
+        warn_of_widened(&app, &self.manifest, observer);
         warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);
         let mut request = AddApp { app };
         for _ in 1..NAMINGS_MAX {

@@ -199,6 +199,8 @@ pub struct AppSpec {
     pub writable_in_memory: bool,
     /// Whether it is process 1 of processes of its own.
     pub own_processes: bool,
+    /// Whether it is to be among the host's processes.
+    pub host_processes: bool,
     /// What others note of it.
     pub annotations: BTreeMap<String, String>,
     /// Working directory.

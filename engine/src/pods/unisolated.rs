@@ -10,7 +10,7 @@ use pod::manifest::{App, AppPath, HostNamespace};
 use pod::stage1::Stage1;
 
 use super::security::Usual;
-use super::spec::{PodSpec, Users};
+use super::spec::{AppSpec, PodSpec, Users};
 use crate::error::{Error, IsolatorError, OwnPart};
 
 /// What such a pod shares with the host, beside the network.
@@ -44,11 +44,25 @@ pub(super) fn require_own_places(app: &App, stage1: &Stage1) -> Result<(), Error
     }
 }
 
+/// Refuses an app that asks to be among the host's processes of an isolator that keeps it apart from them.
+///
+/// # Errors
+/// [`IsolatorError::OwnProcesses`].
+pub(super) fn require_host_processes(spec: &AppSpec, stage1: &Stage1) -> Result<(), Error> {
+    match spec.host_processes && stage1.manifest.isolates {
+        true => Err(IsolatorError::OwnProcesses(stage1.manifest.name.clone()).into()),
+        false => Ok(()),
+    }
+}
+
 /// What is asked of a pod that this isolator is to run: if it keeps nothing apart, what nobody has said is the host's.
 ///
 /// # Errors
-/// [`IsolatorError::Shares`] or the feature that the isolator lacks, of what somebody has asked the pod to have for itself.
+/// [`IsolatorError::OwnProcesses`], [`IsolatorError::Shares`] or the feature that the isolator lacks, of what somebody has asked the pod to have for itself.
 pub(super) fn fit<'a>(spec: &'a PodSpec, stage1: &Stage1) -> Result<Cow<'a, PodSpec>, Error> {
+    for app in &spec.apps {
+        require_host_processes(app, stage1)?;
+    }
     if stage1.manifest.isolates {
         return Ok(Cow::Borrowed(spec));
     }

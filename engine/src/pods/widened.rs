@@ -5,13 +5,14 @@ use pod::stage1::Stage1;
 
 use crate::observer::{Observer, Warning};
 
-/// Says what widens what an app may do.
-pub(super) fn warn_of_widened(app: &App, observer: &dyn Observer) {
+/// Says what widens what an app of a pod may do.
+pub(super) fn warn_of_widened(app: &App, pod: &PodManifest, observer: &dyn Observer) {
     let by = app.widened();
     if !by.is_empty() {
         observer.warning(Warning::Widened {
             app: app.name.clone(),
             by,
+            has_users_of_host: pod.user_namespace.is_none() && pod.virtual_machine.is_none(),
         });
     }
 }
@@ -31,5 +32,5 @@ pub(super) fn warn_of_all(pod: &PodManifest, stage1: &Stage1, observer: &dyn Obs
     }
     pod.apps
         .iter()
-        .for_each(|app| warn_of_widened(app, observer));
+        .for_each(|app| warn_of_widened(app, pod, observer));
 }

@@ -47,6 +47,24 @@ fn handed_on(flag: &str) -> String {
     )
 }
 
+fn behind_command(flag: &str) -> String {
+    format!(
+        "{flag} after the command was handed to the image's program; flags of an app go before its command, flags of the \
+         pod before the image"
+    )
+}
+
+/// The first long flag of ours among the words of a command, unless programs have it, too.
+fn ours(command: &[OsString]) -> Option<String> {
+    let words = command.iter().map(|word| word.to_string_lossy());
+    words.take_while(|word| word != "--").find_map(|word| {
+        let (flag, _) = word.split_once('=').unwrap_or((&word, ""));
+        let name = flag.strip_prefix("--").filter(|name| name.len() > 1)?;
+        let is_ours = flags::known(name).is_some() && !flags::is_of_programs(name);
+        is_ours.then(|| flag.to_owned())
+    })
+}
+
 /// The place of the command; `None` if there is none, if a `--` is before it, or if the parser has to complain.
 fn command(
     words: &mut Vec<OsString>,
@@ -121,6 +139,10 @@ fn command(
             }
         } else {
             if after_image {
+                let behind = words.get(at..).unwrap_or_default();
+                if doubt.is_none() {
+                    *doubt = ours(behind).map(|flag| behind_command(&flag));
+                }
                 return Ok(Some(at));
             }
             seen += 1;
@@ -137,6 +159,7 @@ fn switched(text: &str, only_of_app: bool) -> Option<Option<String>> {
     let is_switch = |name: &str| {
         flags::known(name)
             .is_some_and(|flag| !flag.takes_value && (!only_of_app || flag.owner == Owner::App))
+            && !flags::has_own_truth_value(name)
     };
     let are_switches = match switches.strip_prefix("--") {
         Some(name) => is_switch(name),
@@ -236,6 +259,10 @@ mod tests {
             ("--name=a a -it sh", "--name=a a -it -- sh"),
             ("--rm=true -it=1 a -t=false sh", "--rm -it a -- sh"),
             ("--rm=false a sh --rm=true", "a -- sh --rm=true"),
+            (
+                "--no-new-privileges a --read-only-tmpfs=false sh",
+                "--no-new-privileges a --read-only-tmpfs=false -- sh",
+            ),
             ("a --rm-all=true", "a -- --rm-all=true"),
             ("-e=true a sh", "-e=true a -- sh"),
             ("a -e A=1 sh -- -x", "a -e A=1 -- sh -- -x"),
@@ -287,6 +314,8 @@ mod tests {
             ("a -it", "-it after the image was taken"),
             ("a -d -p 80", "-d after the image was handed"),
             ("a --name x", "--name after the image was handed"),
+            ("a sh --memory 64m", "--memory after the command was handed"),
+            ("a sh -x --net=none", "--net after the command was handed"),
         ] {
             assert!(doubt(line).starts_with(begin), "{line}: {}", doubt(line));
         }
@@ -297,6 +326,8 @@ mod tests {
             "a -- -i",
             "a --env A=1 sh",
             "a -c x",
+            "a sh --name x",
+            "a sh -- --memory 64m",
         ] {
             assert_eq!(doubt(line), "", "{line}");
         }

@@ -20,7 +20,9 @@ pub(crate) fn weight(text: &str) -> Result<u16, String> {
     let weight = text.parse().ok();
     weight
         .filter(|weight| (10..=1000).contains(weight))
-        .ok_or_else(|| "it must be a number from 10 to 1000".to_owned())
+        .ok_or_else(|| {
+            "it must be a number from 10 to 1000, of which 100 is the usual weight".to_owned()
+        })
 }
 
 /// Parses `DEVICE:BYTES`.

@@ -80,8 +80,6 @@ const APP_VALUES: &[&str] = &[
     "caps-remove",
     "cap-remove",
     "seccomp",
-    "no-new-privileges",
-    "read-only-tmpfs",
     "ulimit",
     "oom-score-adj",
     "group-add",
@@ -115,6 +113,9 @@ const APP_SWITCHES: &[&str] = &[
     "sidecar",
     "no-healthcheck",
 ];
+
+/// Switches that are on by themselves, so that their truth value tells something; it stands behind `=` alone.
+const APP_TRUTH_VALUES: &[&str] = &["no-new-privileges", "read-only-tmpfs"];
 
 const POD_VALUES: &[&str] = &[
     "name",
@@ -184,6 +185,7 @@ const POD_SWITCHES: &[&str] = &[
 const TABLES: &[(&[&str], Owner, bool)] = &[
     (APP_VALUES, Owner::App, true),
     (APP_SWITCHES, Owner::App, false),
+    (APP_TRUTH_VALUES, Owner::App, false),
     (POD_VALUES, Owner::Pod, true),
     (POD_SWITCHES, Owner::Pod, false),
     (GLOBAL_VALUES, Owner::Pod, true),
@@ -202,6 +204,11 @@ pub(crate) fn known(name: &str) -> Option<Known> {
         owner: *owner,
         takes_value: *takes_value,
     })
+}
+
+/// Whether what a switch is like without being named is not off, so that its truth value is parsed.
+pub(crate) fn has_own_truth_value(name: &str) -> bool {
+    APP_TRUTH_VALUES.contains(&name)
 }
 
 /// Whether a flag of the pod may be meant for the program of an image.

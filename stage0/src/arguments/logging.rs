@@ -101,7 +101,7 @@ fn driver(text: &str) -> Result<LogDriver, String> {
             "apps never get this command's own streams; without --detach, a pod's output is seen"
                 .to_owned(),
         ),
-        _ => Err("there are k8s-file, journald and none".to_owned()),
+        _ => Err("there are k8s-file (also called json-file), journald and none".to_owned()),
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_refused_by_its_name() {
         for (bad, reason) in [
-            ("--log-driver syslog", "k8s-file, journald and none"),
+            ("--log-driver syslog", "json-file), journald and none"),
             ("--log-driver passthrough", "never get this command's own"),
             ("--log-opt max-size", "KEY=VALUE"),
             ("--log-opt max-size=1k", "too few"),

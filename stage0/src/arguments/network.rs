@@ -9,10 +9,8 @@ use cni_glue::names::{DnsOptions, HostsEntry, InvalidDns};
 use cni_glue::ports::PortSpec;
 use engine::networks::spec::NetworkSpec;
 
+use super::network_variable::NET_VARIABLE;
 use crate::wording::failure::Failure;
-
-/// Environment variable: the networks of pods that name none.
-pub(crate) const NET_VARIABLE: &str = "FAIRING_NET";
 
 /// Flags of a pod's network.
 #[derive(Debug, Args)]
@@ -125,7 +123,12 @@ impl NetworkArguments {
     ///
     /// # Errors
     /// [`Failure::Usage`] for what makes no sense.
-    pub(crate) fn spec(self) -> Result<NetworkSpec, Failure> {
+    pub(crate) fn spec(mut self) -> Result<NetworkSpec, Failure> {
+        // An empty variable is none; an empty flag stays a mistake.
+        if self.net == [""] && std::env::var_os(NET_VARIABLE).is_some_and(|value| value.is_empty())
+        {
+            self.net.clear();
+        }
         fn words(values: &[String]) -> impl Iterator<Item = &str> {
             values.iter().map(String::as_str)
         }

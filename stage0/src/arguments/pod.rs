@@ -188,7 +188,9 @@ pub(crate) fn spec(
     }
     if apps.len() > 1 && apps.iter().any(|app| app.tty || app.stdin) {
         return Err(Failure::Usage(
-            "--tty and --interactive are for pods of one app".to_owned(),
+            "--tty and --interactive are for pods of one app; `fairing app sandbox`, `fairing app add --tty --interactive --start` \
+             and `fairing attach --app` do it with several"
+                .to_owned(),
         ));
     }
     if pod.inherit_env {

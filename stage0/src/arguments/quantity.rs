@@ -24,8 +24,14 @@ pub(crate) fn memory_limit(text: &str) -> Result<Limit, String> {
 pub(crate) fn memory(text: &str) -> Result<u64, String> {
     let bytes = bytes_up_to(text, MEMORY_MAX)?;
     if bytes < MEMORY_MIN {
+        let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+        let doubt = if has_unit {
+            ""
+        } else {
+            "; is the unit missing?"
+        };
         return Err(format!(
-            "{bytes} bytes are less than a page; is the unit missing?"
+            "{bytes} bytes are less than a page, which has {MEMORY_MIN}{doubt}"
         ));
     }
     Ok(bytes)
@@ -35,6 +41,7 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
 pub(crate) fn memory_swap(text: &str) -> Result<Limit, String> {
     match text {
         "-1" => Ok(Limit::Unlimited),
+        "0" => Err("0 is no limit of memory and swap together; -1 takes the limit off".to_owned()),
         _ => memory(text).map(Limit::At),
     }
 }
@@ -158,7 +165,10 @@ mod tests {
     fn periods_swap_and_huge_pages_are_as_docker_and_the_kernel_write_them() {
         assert_eq!(memory_swap("-1"), Ok(Limit::Unlimited));
         assert_eq!(memory_swap("1.5g"), Ok(Limit::At(1536 << 20)));
-        assert!(memory_swap("0").is_err() && memory_swap("-2").is_err());
+        assert!(memory_swap("-2").is_err());
+        let none = memory_swap("0").unwrap_err();
+        assert!(none.contains("-1 takes the limit off"), "{none}");
+        assert!(!memory("1k").unwrap_err().contains("unit"));
         assert_eq!((swappiness("0"), swappiness("-1")), (Ok(0), Ok(-1)));
         assert!(swappiness("101").is_err() && swappiness("-2").is_err());
         assert_eq!(cpu_quota("50000"), Ok(Limit::At(50_000)));
@@ -219,7 +229,10 @@ mod tests {
         for (bad, reason) in [
             ("", "a number such as"),
             ("16", "less than a page"),
-            ("4095", "less than a page"),
+            (
+                "4095",
+                "less than a page, which has 4096; is the unit missing?",
+            ),
             ("64x", "unknown unit"),
         ] {
             let error = memory(bad).unwrap_err();

@@ -40,6 +40,7 @@ pub(crate) struct SecurityArguments {
     seccomp: Option<SeccompChoice>,
     /// Whether set-user-ID programs and the like give the app no privileges [default: true]
     #[arg(long, value_name = "BOOL", hide_short_help = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     no_new_privileges: Option<bool>,
     /// Protection as docker and podman call it, such as seccomp=unconfined, mask=PATH or label=disable
     #[arg(long, value_name = "KEY=VALUE", value_parser = security_option, hide_short_help = true)]
@@ -55,6 +56,7 @@ pub(crate) struct SecurityArguments {
     read_only: bool,
     /// With --read-only, whether /run, /tmp and /var/tmp are in memory, to be written to [default: true]
     #[arg(long, value_name = "BOOL", hide_short_help = true, action = clap::ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     read_only_tmpfs: Option<bool>,
     /// Resource limit as setrlimit(2) has it, such as nofile=1024:4096; host for the caller's
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = ulimit, hide_short_help = true)]
@@ -79,7 +81,7 @@ pub(crate) struct SecurityArguments {
     /// Leave out all variables of the image
     #[arg(long, hide_short_help = true)]
     unsetenv_all: bool,
-    /// Process IDs: pod (those of the pod), or private (the app is process 1 of its own)
+    /// Process IDs: pod (those of the pod), private (the app is process 1 of its own), or, with --stage1=fly, host
     #[arg(long, value_name = "WHOSE", value_parser = processes, hide_short_help = true)]
     pid: Option<Processes>,
     /// In a pod of several apps: the next one starts when this one has ended well
@@ -98,6 +100,7 @@ pub(crate) struct SecurityArguments {
 enum Processes {
     Pod,
     Private,
+    Host,
 }
 
 impl SecurityArguments {
@@ -123,6 +126,7 @@ impl SecurityArguments {
             labels: self.labels(),
             writable_in_memory: self.read_only && self.read_only_tmpfs.unwrap_or(true),
             own_processes: self.pid == Some(Processes::Private),
+            host_processes: self.pid == Some(Processes::Host),
             annotations: self.annotation.iter().cloned().collect::<BTreeMap<_, _>>(),
             ..spec
         })
@@ -252,8 +256,8 @@ fn processes(text: &str) -> Result<Processes, String> {
     match text {
         "pod" | "" => Ok(Processes::Pod),
         "private" => Ok(Processes::Private),
-        "host" => Err("apps don't get the host's processes: pod init, which is process 1 of the pod, ends all of it".to_owned()),
-        _ => Err(unknown(text, "pod and private")),
+        "host" => Ok(Processes::Host),
+        _ => Err(unknown(text, "pod, private and host")),
     }
 }
 
@@ -274,11 +278,11 @@ mod tests {
     #[test]
     fn processes_are_the_pods_or_the_apps() {
         assert_eq!(processes("private"), Ok(Processes::Private));
+        assert_eq!(processes("host"), Ok(Processes::Host));
         for (text, part) in [
-            ("host", "host's processes"),
             ("container:web", "other pods"),
             ("ns:/proc/1/ns/pid", "other pods"),
-            ("x", "pod and private"),
+            ("x", "pod, private and host"),
         ] {
             let error = processes(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -1,6 +1,7 @@
 //! What the parser of the command line says.
 
 mod long_value;
+mod missing;
 
 use std::cmp::Reverse;
 use std::ffi::OsString;
@@ -9,9 +10,10 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use self::long_value::shortened;
+use self::missing::{missing, plain};
 use super::command_words::{near, near_command};
 use super::flags::{self, GLOBAL_VALUES, Owner};
-use super::network::NET_VARIABLE;
+use super::network_variable::NET_VARIABLE;
 use crate::wording::failure::Failure;
 use crate::wording::other_tools;
 
@@ -146,7 +148,7 @@ fn worded(
         ErrorKind::UnknownArgument => unknown_word(error, typed, tip_for),
         ErrorKind::InvalidSubcommand => unknown_command(error, typed),
         ErrorKind::TooManyValues => value_of_switch(error),
-        ErrorKind::MissingRequiredArgument => missing(error, typed),
+        ErrorKind::MissingRequiredArgument => missing(error, typed.map(Typed::usage)),
         _ => None,
     };
     let text = said.unwrap_or_else(|| {
@@ -263,25 +265,6 @@ fn tip_before_commands(typed: &Typed, name: &str) -> Option<String> {
     Some(format!("did you mean `--{flag}`, after `fairing run`?"))
 }
 
-/// A part of the parser's usage, without its brackets.
-fn plain(text: &str) -> String {
-    text.replace(['<', '>'], "").replace("...", "…")
-}
-
-/// What has to be there.
-fn missing(error: &clap::Error, typed: Option<&Typed>) -> Option<String> {
-    let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
-    let verb = if names.len() == 1 { "is" } else { "are" };
-    let mut text = format!("{} {verb} missing", names.join(" and "));
-    if let Some(typed) = typed {
-        text.push_str(&format!(": `{}`", typed.usage()));
-    }
-    Some(text)
-}
-
 /// A value of a flag that has none.
 fn value_of_switch(error: &clap::Error) -> Option<String> {
     let flag = context(error, ContextKind::InvalidArg)?;
@@ -360,7 +343,7 @@ mod tests {
             ),
             (
                 "exec --privileged web id",
-                "unknown flag --privileged: a command has the confinement of its app, which is set at the start: `fairing run --insecure-options=seccomp,capabilities,paths IMAGE`",
+                "unknown flag --privileged: a command has the confinement of its app, which is set at the start: `fairing run` has --cap-add and --privileged",
             ),
             (
                 "--log-level debug ps",
@@ -392,7 +375,7 @@ mod tests {
             ),
             (
                 "stop --app a web",
-                "unknown flag --app: one app of a pod is stopped by `fairing app stop POD web`",
+                "unknown flag --app: the app `web` of a pod is stopped by `fairing app stop POD web`",
             ),
             (
                 "volume rm -a",
@@ -414,7 +397,8 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_in_one_line() {
         for (line, text) in [
-            ("stop", "POD… is missing: `fairing stop "),
+            ("stop", "POD… is missing: `fairing stop [OPTIONS] POD…`"),
+            ("port", "POD is missing: `fairing port [OPTIONS] POD "),
             ("logs", "POD is missing: `fairing logs "),
             (
                 "run",

@@ -38,8 +38,8 @@ pub(crate) struct Enter {
     /// Give the command the standard input
     #[arg(short, long)]
     interactive: bool,
-    /// Run the command in the background: it outlives this command, and nobody sees its output
-    #[arg(short, long, conflicts_with_all = ["tty", "interactive"], requires = "command")]
+    /// Run the command in the background: it outlives this command, and nobody sees its output; -i and -t mean nothing then
+    #[arg(short, long, requires = "command")]
     detach: bool,
     /// Working directory of the command [default: the app's]
     #[arg(short, long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
@@ -82,7 +82,8 @@ impl Subcommand for Enter {
         if self.command.is_empty() && !by_person && !self.interactive {
             return Err(no_command(&self.pod));
         }
-        let tty = self.tty || by_person;
+        // In the background nobody is there to type or to see.
+        let tty = (self.tty || by_person) && !self.detach;
         let mut env = merged(&variables(&self.env_file, &self.env)?);
         if tty
             && !env.iter().any(|entry| entry.starts_with("TERM="))
@@ -106,7 +107,12 @@ impl Subcommand for Enter {
             tty,
             size: window_size().filter(|_| tty),
         };
-        exec_session::run(connection, request, user, self.interactive || by_person)
+        exec_session::run(
+            connection,
+            request,
+            user,
+            (self.interactive || by_person) && !self.detach,
+        )
     }
 }
 

@@ -78,17 +78,25 @@ impl Subcommand for Stats {
                 measured,
                 refused,
             } = self.look(context, &named)?;
+            let is_over = !named.is_empty() && measured.is_empty();
+            // An empty table would say that nothing is used.
+            if is_over
+                && refused.is_empty()
+                && let Some((_, typed)) = named
+                    .iter()
+                    .zip(&self.pods)
+                    .find(|(pod, _)| is_running(pod))
+            {
+                let mute = MonitorError::Mute(PATIENCE);
+                return Err(Failure::Other(format!("pod {typed}: {mute}")));
+            }
             let rows = self.rows(&entries, &measured, &rates);
             rates.note(&measured);
             screen.show(&self.shown, &rows)?;
-            let is_over = !named.is_empty() && measured.is_empty();
             if let Some((_, refusal)) = refused.into_iter().next()
                 && is_over
             {
                 return Err(refusal.into());
-            }
-            if is_over && named.iter().any(is_running) {
-                return Err(engine::Error::from(MonitorError::Mute(PATIENCE)).into());
             }
             if self.no_stream || is_over {
                 return Ok(0);

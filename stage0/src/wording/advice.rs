@@ -13,7 +13,8 @@ use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
 use pod::stage1::Stage1Error;
 
-use super::typed;
+use super::{lacking, typed};
+use crate::arguments::network_variable::NET_VARIABLE;
 
 /// What went wrong, and what to do about it.
 pub(super) fn text(error: &Error) -> String {
@@ -42,12 +43,25 @@ pub(super) fn text(error: &Error) -> String {
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
         Error::Volume(error) => volume(error),
+        Error::Stage1(Stage1Error::Lacks { feature, .. }) => match lacking::remedy(*feature) {
+            Some(help) => format!("{error}; {help}"),
+            None => error.to_string(),
+        },
         Error::Isolator(IsolatorError::NotFound { .. }) => {
             format!("{error}; name its directory with --stage1")
         }
+        Error::Isolator(IsolatorError::OwnProcesses(_)) => {
+            format!("--pid=host: {error}; --stage1=fly runs a pod among them")
+        }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
             let help = match what {
-                OwnPart::Network => "--net=host says so".to_owned(),
+                OwnPart::Network => match std::env::var_os(NET_VARIABLE) {
+                    // The flag counts more, so that it helps whichever of them it was.
+                    Some(value) if !value.is_empty() => format!(
+                        "--net=host says so, also where the variable {NET_VARIABLE} names others"
+                    ),
+                    _ => "--net=host says so".to_owned(),
+                },
                 OwnPart::HostName => "leave --hostname out".to_owned(),
                 OwnPart::Namespace(namespace) => format!("leave --{} out", namespace.word()),
             };
@@ -59,9 +73,9 @@ pub(super) fn text(error: &Error) -> String {
         Error::Device(DeviceError::Hooks { .. }) => format!(
             "{error}; describe it without: `nvidia-ctk cdi generate --disable-hook=all` does for NVIDIA's"
         ),
-        Error::Monitor(MonitorError::Stopped(pid)) => format!(
-            "{error}; `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
-        ),
+        Error::Monitor(MonitorError::Stopped(pid)) => {
+            format!("{error}; `kill -CONT {pid}` lets it go on, `fairing stop` ends the pod")
+        }
         Error::NetworkSpec(error) => network_spec(error),
         Error::Network(error) => network(error),
         Error::Store(error) => store(error),

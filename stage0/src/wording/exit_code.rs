@@ -70,7 +70,7 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::App(
             AppError::SameName(_) | AppError::Duplicate(_) | AppError::FlagAsProgram { .. },
         )
-        | Error::Isolator(IsolatorError::NoName(_)) => USAGE,
+        | Error::Isolator(IsolatorError::NoName(_) | IsolatorError::OwnProcesses(_)) => USAGE,
         Error::Security(
             SecurityError::AllAndNone
             | SecurityError::AddedAndDropped(_)

@@ -14,10 +14,20 @@ pub(crate) fn text(warning: &Warning) -> String {
         Warning::PlainSystemd { .. } => {
             format!("{warning}; --systemd=false starts it without a word")
         }
-        Warning::Widened { app, by } if by.iter().any(|word| word == "privileged") => format!(
-            "--privileged: app {app} has all capabilities, may make every system call, and sees, and may write, all of \
-             /proc and /sys; with --userns=host, its root is root of this machine"
-        ),
+        Warning::Widened {
+            app,
+            by,
+            has_users_of_host,
+        } if by.iter().any(|word| word == "privileged") => {
+            let root = match has_users_of_host {
+                true => "; with --userns=host, its root is root of this machine",
+                false => "",
+            };
+            format!(
+                "--privileged: app {app} has all capabilities, may make every system call, and sees, and may write, all \
+                 of /proc and /sys{root}"
+            )
+        }
         Warning::Fetch(note) => one_line(note),
         Warning::Monitor(error) => Failure::line_of(error),
         Warning::NotRefreshed { reference, error } => format!(

@@ -217,6 +217,7 @@ impl Monitor {
             self.write(manifest)?;
         }
         self.apps.retain(|record| record.name != *app);
+        self.refuse_waiting(app);
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
         self.emit(Some(app.clone()), EventKind::Removed);
         self.supervise(Event::Removed(app.clone()), isolator)?;

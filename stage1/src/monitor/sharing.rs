@@ -68,4 +68,14 @@ impl Monitor {
             }
         }
     }
+
+    /// Tells those who wait for the start of an app that has left the pod: it never comes.
+    pub(super) fn refuse_waiting(&mut self, app: &AppName) {
+        for client in &mut self.clients {
+            if client.take_attachment(app).is_some() {
+                let text = format!("app {app} was removed before it started");
+                client.end_wait(&refusal(StartFailure::other(text)));
+            }
+        }
+    }
 }

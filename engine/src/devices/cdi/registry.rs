@@ -113,6 +113,25 @@ impl Registry {
         Ok(all)
     }
 
+    /// Names of devices, as many as a line has room for.
+    fn described(&self) -> Vec<String> {
+        const SHOWN: usize = 8;
+        let documents = self.documents.iter();
+        let documents = documents.filter_map(|(_, _, document)| document.as_ref().ok());
+        let names = documents.flat_map(|document| {
+            let devices = document.devices.iter();
+            devices.map(|device| format!("{}={}", document.kind, device.name))
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names.dedup();
+        if names.len() > SHOWN {
+            names.truncate(SHOWN);
+            names.push("others".to_owned());
+        }
+        names
+    }
+
     fn unknown(&self, name: &DeviceName) -> DeviceError {
         match self.broken() {
             Some(error) => error,
@@ -125,6 +144,7 @@ impl Registry {
                 DeviceError::NotDescribed {
                     name: name.to_string(),
                     folders: folders.join(", "),
+                    described: self.described(),
                 }
             }
         }

@@ -27,7 +27,7 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
                     "unknown key `{key}`; there are size, mode, uid and gid"
                 ));
             }
-            None => options.extend(option(word)?),
+            None => options.extend(of_memory(word)?),
         }
     }
     let mode = bits;
@@ -41,6 +41,20 @@ pub(crate) fn tmpfs(text: &str) -> Result<Mount, String> {
         },
         options.into(),
     ))
+}
+
+/// An option of memory: nothing of the host is mounted, so that there is no choosing how.
+fn of_memory(word: &str) -> Result<Option<MountOption>, String> {
+    use MountOption::{Bind, Copy, Idmap, Nocopy, Noidmap, Rbind, Rshared, Rslave};
+    match option(word) {
+        Ok(Some(Bind | Rbind | Idmap | Noidmap | Copy | Nocopy | Rslave | Rshared)) | Err(_) => {
+            Err(format!(
+                "unknown option `{word}`; there are size=, mode=, uid=, gid=, ro, rw, [no]suid, [no]dev, [no]exec, noatime and \
+             nosymfollow"
+            ))
+        }
+        known => known,
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +97,8 @@ mod tests {
             ("/run:gid=-1", "gid is a number"),
             ("/run:huge=always", "huge is not there yet"),
             ("/run:foo=1", "there are size, mode, uid and gid"),
-            ("/run:fast", "unknown option `fast`"),
+            ("/run:fast", "unknown option `fast`; there are size="),
+            ("/run:bind", "unknown option `bind`; there are size="),
         ] {
             let error = tmpfs(bad).unwrap_err();
             assert!(error.contains(reason), "{bad}: {error}");

@@ -6,6 +6,7 @@ use pod::AppName;
 
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -30,6 +31,9 @@ impl Subcommand for Rm {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
-        for_each(self.apps, |app| Ok(pod.remove(&app, self.force)?))
+        for_each(self.apps, |app| {
+            pod.remove(&app, self.force)?;
+            output::line(app.as_str())
+        })
     }
 }

@@ -6,6 +6,7 @@ use pod::AppName;
 
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -27,6 +28,9 @@ impl Subcommand for Start {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
         let pod = OpenPod::connect(&context.engine, &entry)?;
-        for_each(self.apps, |app| Ok(pod.start(&app, &context.console)?))
+        for_each(self.apps, |app| {
+            pod.start(&app, &context.console)?;
+            output::line(app.as_str())
+        })
     }
 }

@@ -9,6 +9,7 @@ use pod::AppName;
 use crate::arguments::grace::Grace;
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
+use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
 
@@ -40,6 +41,9 @@ impl Subcommand for StopApps {
             true => Some(Duration::ZERO),
             false => self.grace.grace_period,
         };
-        for_each(self.apps, |app| Ok(pod.stop(&app, grace)?))
+        for_each(self.apps, |app| {
+            pod.stop(&app, grace)?;
+            output::line(app.as_str())
+        })
     }
 }

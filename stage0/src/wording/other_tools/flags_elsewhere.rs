@@ -15,7 +15,7 @@ const TAGS: &str = "each image is named, with its tag";
 const DAEMON: &str = "there is no daemon to talk to";
 const ENDINGS: &str =
     "the image's stop signal is sent; `fairing kill --signal INT POD` sends another";
-const CONFINED: &str = "a command has the confinement of its app, which is set at the start: `fairing run --insecure-options=seccomp,capabilities,paths IMAGE`";
+const CONFINED: &str = "a command has the confinement of its app, which is set at the start: `fairing run` has --cap-add and --privileged";
 const SORTED: &str = "sorting is not there yet; `--format json` is for programs that do";
 const SIZES: &str = "sizes are summed up by `fairing system df`";
 const DEBUG: &str = "it is called `--debug`";
@@ -143,7 +143,7 @@ pub(super) const ELSEWHERE: &[Table] = &[
         &["stop"],
         &[(
             "app",
-            "one app of a pod is stopped by `fairing app stop POD web`",
+            "the app `web` of a pod is stopped by `fairing app stop POD web`",
         )],
     ),
     (

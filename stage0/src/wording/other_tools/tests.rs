@@ -179,7 +179,9 @@ fn the_table_of_known_flags_is_what_the_commands_define() {
         let short = short.map(String::from);
         for name in long.chain(aliases).chain(short.as_deref()) {
             let known = flags::known(name).unwrap_or_else(|| panic!("{name} is in no table"));
-            let takes_value = argument.get_action().takes_values();
+            // Where it stands behind `=` alone, the next word is none of its.
+            let takes_value =
+                argument.get_action().takes_values() && !argument.is_require_equals_set();
             assert_eq!(known.takes_value, takes_value, "{name}");
             names.insert(name.to_owned());
         }
