@@ -150,8 +150,42 @@ fn gc_leaves_the_networks_of_pods_of_other_directories_alone() {
             assert_eq!(lab.traces(), joined);
         }
     }
-    lab.host.fairing(["stop", "--force", &pod]).run().ok();
-    lab.host.fairing(["rm", &pod]).run().ok();
-    lab.host.fairing(["gc"]).run().ok();
+    end(&lab, &pod);
     lab.expect_nothing(&before);
+}
+
+#[test]
+fn where_another_fairing_has_networks_a_start_and_doctor_say_whose_they_are() {
+    let lab = Lab::new();
+    let before = lab.traces();
+    let run = lab.host.fairing(["run", "--detach", IMAGE]);
+    let run = run.args(["--", "/bin/sh", "-c", IDLE]).run().ok();
+    let pod = run.text().to_owned();
+    let other = lab.host.base().join("other-run");
+    let state = lab.host.run_dir().join("cni").display().to_string();
+    let of_other = |words: &[&str]| {
+        let asked = lab.host.fairing(words);
+        asked.env("FAIRING_RUN_DIR", &other)
+    };
+    let named =
+        format!("another fairing, which keeps its state in {state}, has the firewall rules");
+    let start = ["run", "--rm", IMAGE, "--", "/bin/true"];
+    let refused = of_other(&start).run();
+    refused.expect_error(125, &[&named, "network namespace", "--net=host", "macvlan"]);
+    let told = of_other(&["doctor", "--quiet"]).run();
+    let of_networks = |line: &str| line.starts_with("warning") && line.contains(&state);
+    assert!(told.stdout.lines().any(of_networks), "{told}");
+    // Its own are none of another's.
+    let own = lab.host.fairing(["doctor", "--quiet"]).run();
+    assert!(!own.stdout.contains("other fairings"), "{own}");
+    of_other(&["gc", "--grace-period=0s"]).run().ok();
+    end(&lab, &pod);
+    lab.expect_nothing(&before);
+}
+
+/// Ends a pod, and clears what its networks were made of.
+fn end(lab: &Lab, pod: &str) {
+    lab.host.fairing(["stop", "--force", pod]).run().ok();
+    lab.host.fairing(["rm", pod]).run().ok();
+    lab.host.fairing(["gc"]).run().ok();
 }

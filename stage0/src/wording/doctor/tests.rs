@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use engine::machine::{
     Availability, Calls, Cgroups, Configuration, Devices, GuestKernel, Kernel, Modules, Namespaces,
-    Process, Security, Selinux, Store, VirtualMachines,
+    Networks, Process, Security, Selinux, Store, VirtualMachines,
 };
 
 use super::area::Severity::{Error, Fine, Note, Warning};
@@ -45,6 +45,9 @@ fn good() -> Machine {
             settings: BTreeMap::from([("net.ipv4.ip_forward", "1".to_owned())]),
         },
         modules: Modules(parts.map(|name| (name, Availability::Present)).into()),
+        networks: Networks {
+            other_fairing: None,
+        },
         cgroups: Cgroups {
             version: Some(2),
             controllers: controllers.map(str::to_owned).into(),
@@ -315,6 +318,12 @@ fn what_is_missing_is_told_with_what_it_means() {
         ),
         (|m| m.modules.0.clear(), "macvlan", Note, "macvlan"),
         (
+            |m| m.networks.other_fairing = Some("/x/cni".into()),
+            "other fairings",
+            Warning,
+            "--net=host",
+        ),
+        (
             |m| {
                 m.kernel.settings.insert("net.ipv4.ip_forward", "0".into());
             },
@@ -391,6 +400,12 @@ fn what_is_missing_is_told_with_what_it_means() {
             "networks",
             Error,
             "--net=host",
+        ),
+        (
+            |m| m.configuration.devices = Err("x.yaml: line 3".into()),
+            "descriptions of devices",
+            Warning,
+            "that this file describes; others do",
         ),
         (
             |m| m.configuration.stale = 3,
