@@ -56,6 +56,21 @@ fn swap_reservations_processors_and_disks_are_limited() {
     assert!(rate.ends_with(" 1048576"), "{rate}");
     let rate = of_web("blkio.throttle.write_iops_device");
     assert!(rate.ends_with(" 100"), "{rate}");
+    let shown = host.fairing(["status", &uuid]).run().ok();
+    for line in [
+        "app-web-memory-limit=67108864",
+        "app-web-memory-swap-limit=100663296",
+        "app-web-memory-reservation=33554432",
+        "app-web-memory-swappiness=7",
+        "app-web-cpu-limit=0.500",
+        "app-web-cpuset-cpus=0",
+        "app-web-cpuset-mems=0",
+        "app-web-pids-limit=2048",
+        &format!("app-web-device-read-bps={disk}:1048576"),
+        &format!("app-web-device-write-iops={disk}:100"),
+    ] {
+        assert!(shown.stdout.lines().any(|one| one == line), "{shown}");
+    }
     // A command that enters is bound, too.
     host.fairing(["enter", &uuid, "--", "/bin/grep"])
         .args(["Cpus_allowed_list", "/proc/self/status"])

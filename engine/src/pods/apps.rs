@@ -14,6 +14,7 @@ use pod::manifest::{App, MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
+use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
 use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
@@ -131,7 +132,11 @@ impl<'a> OpenPod<'a> {
         self.label(&mut app, spec)?;
         isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?
             .require(&app.required_features())?;
+        require_within(&app, &self.manifest.resources)?;
         image.warn_if_unsigned(observer);
+        if self.manifest.virtual_machine.is_none() {
+            warn_of_disks([&app.resources], observer);
+        }
         logging::warn_without_journal([&app.log], observer);
         warn_of_widened(&app, observer);
         warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);

@@ -24,7 +24,7 @@ fn good() -> Machine {
         "tun",
         "veth",
     ];
-    let controllers = ["cpu", "cpuset", "io", "memory", "pids"];
+    let controllers = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
     Machine {
         kernel: Kernel {
             release: "6.12.3-amd64".into(),
@@ -51,6 +51,7 @@ fn good() -> Machine {
         cgroups: Cgroups {
             version: Some(2),
             controllers: controllers.map(str::to_owned).into(),
+            weighs_disks: true,
         },
         security: Security {
             seccomp: true,
@@ -243,6 +244,20 @@ fn what_is_missing_is_told_with_what_it_means() {
             "controller cpuset",
             Note,
             "processors",
+        ),
+        (
+            |m| {
+                m.cgroups.controllers.remove("hugetlb");
+            },
+            "controller hugetlb",
+            Note,
+            "--hugetlb",
+        ),
+        (
+            |m| m.cgroups.weighs_disks = false,
+            "weights for disks",
+            Note,
+            "--blkio-weight",
         ),
         (|m| m.virtual_machines.qemu = None, "QEMU", Note, "kvm"),
         (
