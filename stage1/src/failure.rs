@@ -45,6 +45,18 @@ impl StartFailure {
     }
 }
 
+/// An amount of memory as people give it.
+pub(crate) fn in_units(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units
+        .into_iter()
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
+    {
+        Some((name, unit)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// A text as one line without control characters: words of an image, which messages quote, reach terminals.
 #[must_use]
 pub fn one_line(text: &str) -> String {

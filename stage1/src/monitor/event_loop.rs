@@ -24,6 +24,7 @@ use super::peers::PeerNames;
 use super::questions::Questions;
 use super::records::{AppRecord, PodEnd};
 use super::signals;
+use super::start::may_gain_privileges;
 use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink, LinkError};
@@ -44,6 +45,8 @@ pub(super) struct Monitor {
     /// What stands on disk, too.
     pub(super) manifest: PodManifest,
     pub(super) pod_dir: PathBuf,
+    /// Whether apps may gain privileges: pod init has kept that from the pod's start on.
+    pub(super) new_privileges: bool,
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
@@ -98,6 +101,7 @@ impl Monitor {
             .map(|app| AppRecord::of_start(app.name.clone()))
             .collect();
         Ok(Self {
+            new_privileges: may_gain_privileges(&manifest),
             manifest,
             pod_dir: pod_dir.to_path_buf(),
             init,

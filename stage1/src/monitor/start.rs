@@ -101,6 +101,12 @@ fn protections(app: &App) -> Protections {
     }
 }
 
+/// Whether executing a program gives privileges to anything in a pod that begins so. If not, pod init gives that up.
+pub(super) fn may_gain_privileges(manifest: &PodManifest) -> bool {
+    let mut apps = manifest.apps.iter();
+    apps.any(|app| !app.security.no_new_privileges)
+}
+
 /// Sends pod init all that it needs; the result is who tells of changes of what it was sent. The sockets are the apps'
 /// from then on, and closed here: the service manager has its own, by which it hands them to the next start.
 pub(super) fn tell_init(
@@ -119,10 +125,7 @@ pub(super) fn tell_init(
         memory_files: manifest.bounds.memory_files,
         user_namespace: manifest.user_namespace.clone(),
         owns_network: manifest.network != Network::Host,
-        new_privileges: manifest
-            .apps
-            .iter()
-            .any(|app| !app.security.no_new_privileges),
+        new_privileges: may_gain_privileges(manifest),
         shm_size: manifest.shm_size,
         host_namespaces: manifest.host_namespaces.clone(),
         sysctl: manifest.sysctl.clone(),
