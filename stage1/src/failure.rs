@@ -90,6 +90,18 @@ mod tests {
     use super::one_line;
 
     #[test]
+    fn an_amount_is_in_the_largest_unit_that_it_is_whole_in() {
+        for (bytes, text) in [
+            (64 << 20, "64 MiB"),
+            (1 << 30, "1 GiB"),
+            (4096, "4 KiB"),
+            (5000, "5000 bytes"),
+        ] {
+            assert_eq!(in_units(bytes), text);
+        }
+    }
+
+    #[test]
     fn a_line_holds_no_control_characters() {
         assert_eq!(
             one_line("cannot run `/a\n\u{1b}[2J\u{9b}1mä`\r\n"),
