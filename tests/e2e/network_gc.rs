@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use harness::{FairingCommand, Output, wait_until};
+use harness::{FairingCommand, Host, ImageBuilder, Output, wait_until};
 
 use crate::network_lab::Lab;
-use crate::stocked::{IDLE, IMAGE};
+use crate::stocked::{IDLE, IMAGE, import};
 
 /// Pods whose monitors were killed, in a network whose plugin takes nothing back.
 fn dead_pods(lab: &Lab, count: usize) -> Vec<String> {
@@ -161,24 +161,22 @@ fn where_another_fairing_has_networks_a_start_and_doctor_say_whose_they_are() {
     let run = lab.host.fairing(["run", "--detach", IMAGE]);
     let run = run.args(["--", "/bin/sh", "-c", IDLE]).run().ok();
     let pod = run.text().to_owned();
-    let other = lab.host.base().join("other-run");
+    let other = Host::builder().on(&lab.machine).build();
+    other.accept_unsigned();
+    import(&other, &ImageBuilder::busybox().build(), IMAGE);
     let state = lab.host.run_dir().join("cni").display().to_string();
-    let of_other = |words: &[&str]| {
-        let asked = lab.host.fairing(words);
-        asked.env("FAIRING_RUN_DIR", &other)
-    };
     let named =
         format!("another fairing, which keeps its state in {state}, has the firewall rules");
     let start = ["run", "--rm", IMAGE, "--", "/bin/true"];
-    let refused = of_other(&start).run();
+    let refused = other.fairing(start).run();
     refused.expect_error(125, &[&named, "network namespace", "--net=host", "macvlan"]);
-    let told = of_other(&["doctor", "--quiet"]).run();
+    let told = other.fairing(["doctor", "--quiet"]).run();
     let of_networks = |line: &str| line.starts_with("warning") && line.contains(&state);
     assert!(told.stdout.lines().any(of_networks), "{told}");
     // Its own are none of another's.
     let own = lab.host.fairing(["doctor", "--quiet"]).run();
     assert!(!own.stdout.contains("other fairings"), "{own}");
-    of_other(&["gc", "--grace-period=0s"]).run().ok();
+    other.fairing(["gc", "--grace-period=0s"]).run().ok();
     end(&lab, &pod);
     lab.expect_nothing(&before);
 }
