@@ -97,7 +97,7 @@ mod tests {
             (4096, "4 KiB"),
             (5000, "5000 bytes"),
         ] {
-            assert_eq!(in_units(bytes), text);
+            assert_eq!(super::in_units(bytes), text);
         }
     }
 
