@@ -53,7 +53,7 @@ pub enum NetworkError {
         reason: String,
     },
     /// Another fairing has made its built-in networks in this network namespace.
-    #[error("{what} is needed, which another fairing has in this network namespace{}", owner.as_ref().map(|owner| format!(" that keeps its state in {owner}")).unwrap_or_default())]
+    #[error("another fairing{} has {what} in this network namespace, and there can be only one", owner.as_ref().map(|owner| format!(", which keeps its state in {owner},")).unwrap_or_default())]
     OtherFairing {
         /// What it has, of which there can be one.
         what: String,

@@ -147,6 +147,10 @@ pub enum Warning {
         /// What it is.
         is: i16,
     },
+    /// Weights for disks count for nothing here.
+    UnweighedDisks,
+    /// Limits of what is written to disks don't hold for what the kernel writes later.
+    BufferedWrites,
     /// Nothing of this machine executes the instructions of virtual machines.
     Translated,
     /// An app may do more than usual.
@@ -236,6 +240,14 @@ impl fmt::Display for Warning {
                 f,
                 "app {app} gets the OOM score adjustment {is}: to lower it to {asked} takes CAP_SYS_RESOURCE on the \
                  host, and the host's users"
+            ),
+            Self::UnweighedDisks => f.write_str(
+                "weights for disks don't count: no disk of this machine has the scheduler bfq \
+                 (/sys/block/DISK/queue/scheduler), or an I/O cost model on cgroups of version 2",
+            ),
+            Self::BufferedWrites => f.write_str(
+                "limits of writes hold for direct and synchronous writes alone: with cgroups of version 1, what the kernel \
+                 writes later from its cache counts for nobody",
             ),
             Self::Translated => f.write_str(
                 "the pod's virtual machine is slow: this processor offers no virtualisation, and a program translates its \

@@ -45,8 +45,8 @@ pub fn remedy(error: &NetworkError) -> Option<&'static str> {
              of it, and the next pod creates it again",
         ),
         NetworkError::OtherFairing { .. } => Some(
-            "end its pods and let it `fairing gc`, or use `--net=host` or `--net=none`; if its directories \
-             are gone, `nft delete table inet fairing` removes its rules, and `ip link delete` its bridges",
+            "start pods from another network namespace (`ip netns exec`, `unshare --net`), or with `--net=host`, \
+             `--net=none` or a macvlan network; or end the other's pods and let it `fairing gc`",
         ),
         _ => None,
     }

@@ -189,6 +189,10 @@ impl Isolator for Fly {
         StartFailure::os("execute pod init")(std::io::Error::from_raw_os_error(exit_code))
     }
 
+    fn explain_kill(&self) -> StartFailure {
+        self.pod.explain_kill()
+    }
+
     fn clean_up(&mut self) -> Result<(), StartFailure> {
         self.pod.remove_cgroups()
     }

@@ -99,7 +99,7 @@ impl Nspawn {
     fn early_end(&self, exit_code: Option<i32>) -> StartFailure {
         match exit_code {
             Some(exit_code) => self.explain_end(exit_code),
-            None => StartFailure::other("pod init was killed"),
+            None => self.pod.explain_kill(),
         }
     }
 
@@ -265,6 +265,10 @@ impl Isolator for Nspawn {
             return failure;
         }
         StartFailure::os("execute pod init")(std::io::Error::from_raw_os_error(exit_code))
+    }
+
+    fn explain_kill(&self) -> StartFailure {
+        self.pod.explain_kill()
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {

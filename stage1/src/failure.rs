@@ -45,6 +45,18 @@ impl StartFailure {
     }
 }
 
+/// An amount of memory as people give it.
+pub(crate) fn in_units(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units
+        .into_iter()
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
+    {
+        Some((name, unit)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// A text as one line without control characters: words of an image, which messages quote, reach terminals.
 #[must_use]
 pub fn one_line(text: &str) -> String {
@@ -76,6 +88,18 @@ impl From<pod::PodError> for StartFailure {
 #[cfg(test)]
 mod tests {
     use super::one_line;
+
+    #[test]
+    fn an_amount_is_in_the_largest_unit_that_it_is_whole_in() {
+        for (bytes, text) in [
+            (64 << 20, "64 MiB"),
+            (1 << 30, "1 GiB"),
+            (4096, "4 KiB"),
+            (5000, "5000 bytes"),
+        ] {
+            assert_eq!(super::in_units(bytes), text);
+        }
+    }
 
     #[test]
     fn a_line_holds_no_control_characters() {

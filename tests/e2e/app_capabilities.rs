@@ -210,7 +210,21 @@ fn an_app_that_joins_gains_no_privileges_where_none_of_the_pod_does() {
             "1000",
         ])
         .run()
-        .expect_error(125, &["app one can't gain privileges"]);
+        .expect_error(
+            125,
+            &[
+                "app one can't gain privileges: no app that the pod began with could",
+                "`fairing run --lifetime=until-stopped`",
+            ],
+        );
+    // It may not do more, and nothing says that it may.
+    let add = host.fairing(["app", "add", "pod", &image, "--app-name=one"]);
+    let refused = add.args(["--privileged", "--", "/bin/true"]).run();
+    assert!(
+        !refused.stderr.contains("warning: --privileged"),
+        "{refused}"
+    );
+    refused.expect_error(125, &["app one can't gain privileges"]);
     let add = host.fairing(["app", "add", "--start", "pod", &image]);
     add.args([
         "--app-name=two",

@@ -250,6 +250,6 @@ fn a_description_that_others_could_have_written_or_that_is_broken_is_refused() {
     for part in parts {
         assert!(output.stderr.contains(part), "{}", output.stderr);
     }
-    let doctor = host.fairing(["doctor", "--quiet"]).run().expect_code(109);
+    let doctor = host.fairing(["doctor", "--quiet"]).run().expect_code(108);
     assert!(doctor.stdout.contains(parts[1]), "{doctor}");
 }

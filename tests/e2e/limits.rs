@@ -56,6 +56,21 @@ fn swap_reservations_processors_and_disks_are_limited() {
     assert!(rate.ends_with(" 1048576"), "{rate}");
     let rate = of_web("blkio.throttle.write_iops_device");
     assert!(rate.ends_with(" 100"), "{rate}");
+    let shown = host.fairing(["status", &uuid]).run().ok();
+    for line in [
+        "app-web-memory-limit=67108864",
+        "app-web-memory-swap-limit=100663296",
+        "app-web-memory-reservation=33554432",
+        "app-web-memory-swappiness=7",
+        "app-web-cpu-limit=0.500",
+        "app-web-cpuset-cpus=0",
+        "app-web-cpuset-mems=0",
+        "app-web-pids-limit=2048",
+        &format!("app-web-device-read-bps={disk}:1048576"),
+        &format!("app-web-device-write-iops={disk}:100"),
+    ] {
+        assert!(shown.stdout.lines().any(|one| one == line), "{shown}");
+    }
     // A command that enters is bound, too.
     host.fairing(["enter", &uuid, "--", "/bin/grep"])
         .args(["Cpus_allowed_list", "/proc/self/status"])
@@ -171,7 +186,78 @@ fn an_app_that_takes_more_than_its_pod_may_have_is_out_of_memory() {
         .args(["--exec", "/bin/tail", "--", "/dev/zero"])
         .run()
         .expect_code(137)
-        .expect_stderr("killed: out of memory");
+        .expect_stderr("killed: out of memory of the pod (limit 16 MiB)");
+}
+
+#[test]
+fn limits_in_which_no_pod_can_begin_are_named() {
+    let host = busybox();
+    for (flag, words) in [
+        (
+            "--pod-memory=100k",
+            "out of memory of the pod (limit 100 KiB, by --pod-memory)",
+        ),
+        ("--pod-pids-limit=1", "--pod-pids-limit"),
+    ] {
+        host.fairing(["run", "--rm", flag, IMAGE, "--", "/bin/true"])
+            .run()
+            .expect_error(125, &[words]);
+    }
+}
+
+#[test]
+fn an_app_runs_on_the_processors_of_its_pod_alone() {
+    let host = busybox();
+    let other = ["--pod-cpuset-cpus=0", IMAGE, "--cpuset-cpus=1"];
+    let words = "processor 1 is not among those of the pod, which are 0";
+    host.fairing(["run", "--rm"])
+        .args(other)
+        .args(["--", "/bin/true"])
+        .run()
+        .expect_error(2, &["app busybox", words]);
+    let uuid = start(&host, &["--pod-cpuset-cpus=0"], &["--cpuset-cpus=0"]);
+    for flags in [
+        ["--cpuset-cpus=1", "1 is not among"],
+        ["--pod-cpuset-cpus=1", "app web: processor 0 is not among"],
+    ] {
+        host.fairing(["update", &uuid, flags[0]])
+            .run()
+            .expect_error(125, &[flags[1]]);
+    }
+    let add = host.fairing(["app", "add", &uuid, IMAGE, "--cpuset-cpus=1"]);
+    add.args(["--app-name=two", "--", "/bin/true"])
+        .run()
+        .expect_error(2, &["app two", words]);
+    host.fairing(["stop", "--force", &uuid]).run().ok();
+}
+
+#[test]
+fn limits_of_disks_that_hold_in_part_or_not_at_all_are_warned_about() {
+    let host = busybox();
+    let disk = some_disk();
+    let run = |flag: &str| {
+        let run = host.fairing(["run", "--rm", IMAGE, flag]);
+        run.args(["--", "/bin/true"]).run()
+    };
+    // The machine of the tests has cgroups of version 1.
+    run(&format!("--device-write-bps={disk}:1mb"))
+        .ok()
+        .expect_stderr("warning: limits of writes hold for direct and synchronous writes alone");
+    let quiet = run(&format!("--device-read-bps={disk}:1mb")).ok();
+    assert!(!quiet.stderr.contains("limits of writes"), "{quiet}");
+    let schedulers = std::fs::read_dir("/sys/block").unwrap();
+    let is_weighed = schedulers.map(|disk| disk.unwrap().path().join("queue/scheduler"));
+    let mut texts = is_weighed.map(|file| std::fs::read_to_string(file).unwrap_or_default());
+    let is_weighed = texts.any(|text| text.contains("[bfq]"));
+    let weighed = run("--blkio-weight=100").ok();
+    let warned = weighed
+        .stderr
+        .contains("warning: weights for disks don't count");
+    assert_eq!(warned, !is_weighed, "{weighed}");
+    if !is_weighed {
+        run(&format!("--blkio-weight-device={disk}:100"))
+            .expect_error(125, &["needs the scheduler bfq"]);
+    }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use harness::{FairingCommand, Output, wait_until};
+use harness::{FairingCommand, Host, ImageBuilder, Output, wait_until};
 
 use crate::network_lab::Lab;
-use crate::stocked::{IDLE, IMAGE};
+use crate::stocked::{IDLE, IMAGE, import};
 
 /// Pods whose monitors were killed, in a network whose plugin takes nothing back.
 fn dead_pods(lab: &Lab, count: usize) -> Vec<String> {
@@ -150,8 +150,40 @@ fn gc_leaves_the_networks_of_pods_of_other_directories_alone() {
             assert_eq!(lab.traces(), joined);
         }
     }
-    lab.host.fairing(["stop", "--force", &pod]).run().ok();
-    lab.host.fairing(["rm", &pod]).run().ok();
-    lab.host.fairing(["gc"]).run().ok();
+    end(&lab, &pod);
     lab.expect_nothing(&before);
+}
+
+#[test]
+fn where_another_fairing_has_networks_a_start_and_doctor_say_whose_they_are() {
+    let lab = Lab::new();
+    let before = lab.traces();
+    let run = lab.host.fairing(["run", "--detach", IMAGE]);
+    let run = run.args(["--", "/bin/sh", "-c", IDLE]).run().ok();
+    let pod = run.text().to_owned();
+    let other = Host::builder().on(&lab.machine).build();
+    other.accept_unsigned();
+    import(&other, &ImageBuilder::busybox().build(), IMAGE);
+    let state = lab.host.run_dir().join("cni").display().to_string();
+    let named =
+        format!("another fairing, which keeps its state in {state}, has the firewall rules");
+    let start = ["run", "--rm", IMAGE, "--", "/bin/true"];
+    let refused = other.fairing(start).run();
+    refused.expect_error(125, &[&named, "network namespace", "--net=host", "macvlan"]);
+    let told = other.fairing(["doctor", "--quiet"]).run();
+    let of_networks = |line: &str| line.starts_with("warning") && line.contains(&state);
+    assert!(told.stdout.lines().any(of_networks), "{told}");
+    // Its own are none of another's.
+    let own = lab.host.fairing(["doctor", "--quiet"]).run();
+    assert!(!own.stdout.contains("other fairings"), "{own}");
+    other.fairing(["gc", "--grace-period=0s"]).run().ok();
+    end(&lab, &pod);
+    lab.expect_nothing(&before);
+}
+
+/// Ends a pod, and clears what its networks were made of.
+fn end(lab: &Lab, pod: &str) {
+    lab.host.fairing(["stop", "--force", pod]).run().ok();
+    lab.host.fairing(["rm", pod]).run().ok();
+    lab.host.fairing(["gc"]).run().ok();
 }

@@ -39,6 +39,9 @@ fn a_pod_is_paused_and_goes_on() {
     host.fairing(["enter", "box", "--", "/bin/true"])
         .run()
         .expect_error(125, &["is paused"]);
+    host.fairing(["attach", "box"])
+        .run()
+        .expect_error(125, &["app busybox is paused", "resume"]);
     assert_eq!(used(&host, &uuid), before);
     for word in ["resume", "unpause"] {
         host.fairing([word, "box"]).run().ok();

@@ -287,6 +287,15 @@ impl Attacher {
         crate::builtin::is_made(&self.runtime.state, network)
     }
 
+    /// Where another fairing keeps its state, if it has the firewall rules of pods in this network namespace: then no
+    /// pod of this one joins built-in networks that need rules.
+    ///
+    /// # Errors
+    /// If the kernel can't be asked.
+    pub fn other_fairing(&self) -> Result<Option<String>, NetworkError> {
+        crate::builtin::owner_of_others(&self.runtime.state)
+    }
+
     /// Chains of other programs, as `FAMILY TABLE CHAIN`, that drop what passes through this host unless a rule of
     /// theirs lets it pass. Pods of built-in networks may then reach nobody: a packet is dropped if any chain drops
     /// it, and those chains are not ours to change. A table with a rule that speaks of our links isn't named: somebody

@@ -36,6 +36,9 @@ const NETWORK_SETS: [&str; 7] = [
     nftables::RESTRICTED,
 ];
 
+/// What there can be one of in a network namespace.
+const WHAT: &str = "the firewall rules of pods";
+
 fn open() -> Result<Nftables, NetworkError> {
     Nftables::open().map_err(NetworkError::at("reach nftables"))
 }
@@ -49,7 +52,7 @@ fn look_at_table(nftables: &mut Nftables, claim: &Claim) -> Result<Table, Networ
 }
 
 /// Where the fairing keeps its state that has the table of rules, if it is another than that of `state`.
-pub(super) fn owner_of_others(state: &Path) -> Result<Option<String>, NetworkError> {
+pub(crate) fn owner_of_others(state: &Path) -> Result<Option<String>, NetworkError> {
     match look_at_table(&mut open()?, &Claim::of(state))? {
         Table::Others(owner) => Ok(Some(owner)),
         Table::Absent | Table::Outdated | Table::Current => Ok(None),
@@ -60,7 +63,7 @@ pub(super) fn owner_of_others(state: &Path) -> Result<Option<String>, NetworkErr
 pub(super) fn refuse_others(state: &Path) -> Result<(), NetworkError> {
     match owner_of_others(state)? {
         None => Ok(()),
-        owner => Err(Claim::refused("its table of rules", owner)),
+        owner => Err(Claim::refused(WHAT, owner)),
     }
 }
 
@@ -82,7 +85,7 @@ pub(super) fn set_up(state: &Path) -> Result<(), NetworkError> {
         Table::Current => None,
         Table::Outdated => Some(true),
         Table::Absent => Some(false),
-        Table::Others(owner) => return Err(Claim::refused("its table of rules", Some(owner))),
+        Table::Others(owner) => return Err(Claim::refused(WHAT, Some(owner))),
     };
     if let Some(outdated) = outdated {
         nftables::create(&mut transaction, &claim.comment(), outdated);

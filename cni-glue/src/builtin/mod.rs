@@ -29,6 +29,7 @@ pub(crate) use config::check_arguments;
 pub use config::{BuiltinConfig, Mode, PLUGIN_TYPE};
 pub(crate) use firewall::foreign_drops;
 pub(crate) use firewall::forget_ports;
+pub(crate) use firewall::owner_of_others;
 pub(crate) use lease::Leases;
 pub use lease::Peer;
 pub use network::subnets;

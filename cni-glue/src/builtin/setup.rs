@@ -116,7 +116,7 @@ fn make_bridge(
         reason: format!("the host's interface {name} is not a bridge"),
     })?;
     if claim.is_others(&bridge) {
-        return Err(Claim::refused(format!("its bridge {name}"), None));
+        return Err(Claim::refused(format!("the bridge {name}"), None));
     }
     forwarding::ignore_advertisements(name.as_str())?;
     let mut batch = Batch::default();

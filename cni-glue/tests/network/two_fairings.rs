@@ -41,10 +41,13 @@ fn one_clears_nothing_of_the_others_pods() {
         let state = own.runtime.state.display();
         assert!(
             refused.ends_with(&format!(
-                "which another fairing has in this network namespace that keeps its state in {state}"
+                "another fairing, which keeps its state in {state}, has the firewall rules of pods in this network \
+                 namespace, and there can be only one"
             )),
             "{refused}"
         );
+        let seen = lab.attacher.other_fairing().unwrap();
+        assert_eq!(seen, Some(state.to_string()));
     }
     assert_eq!(gc(&other), GcReport::default());
     // What needs no rules is nobody's business.
@@ -78,7 +81,7 @@ fn whose_a_link_is_shows_without_the_rules_too() {
     let refused = lab.try_pod("c", &[], &[]).err().unwrap().to_string();
     assert_eq!(
         refused,
-        "its bridge fairing0 is needed, which another fairing has in this network namespace"
+        "another fairing has the bridge fairing0 in this network namespace, and there can be only one"
     );
     assert_eq!(gc(&other), GcReport::default());
     lab.attacher = own;

@@ -15,6 +15,14 @@ pub enum AppError {
         /// The image.
         image: String,
     },
+    /// Its limits and those of its pod can't hold together.
+    #[error("app {app}: {source}")]
+    Limits {
+        /// The app.
+        app: AppName,
+        /// Which of them.
+        source: pod::manifest::Contradiction,
+    },
     /// The program has no name.
     #[error("the program to run of {image} is empty")]
     EmptyProgram {

@@ -11,16 +11,19 @@ pub struct Cgroups {
     pub version: Option<u8>,
     /// The controllers that can be used.
     pub controllers: BTreeSet<String>,
+    /// Whether weights for disks count at one of them at least.
+    pub weighs_disks: bool,
 }
 
 const ROOT: &str = "/sys/fs/cgroup";
 
 impl Cgroups {
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         if let Ok(text) = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")) {
             return Self {
                 version: Some(2),
                 controllers: text.split_whitespace().map(str::to_owned).collect(),
+                weighs_disks: has_cost_model() || is_bfq_used(),
             };
         }
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -28,8 +31,27 @@ impl Cgroups {
         Self {
             version: (!controllers.is_empty()).then_some(1),
             controllers,
+            weighs_disks: is_bfq_used(),
         }
     }
+}
+
+/// Whether a disk has the scheduler that knows weights.
+fn is_bfq_used() -> bool {
+    let disks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let mut schedulers = disks.map(|disk| disk.path().join("queue/scheduler"));
+    schedulers.any(|file| is_bfq_chosen(&fs::read_to_string(file).unwrap_or_default()))
+}
+
+/// Whether it is the one in brackets, which is used, of those that a disk could have.
+fn is_bfq_chosen(schedulers: &str) -> bool {
+    schedulers.split_whitespace().any(|word| word == "[bfq]")
+}
+
+/// Whether a disk has an I/O cost model that is enabled.
+fn has_cost_model() -> bool {
+    let text = fs::read_to_string(Path::new(ROOT).join("io.cost.qos")).unwrap_or_default();
+    text.split_whitespace().any(|word| word == "enable=1")
 }
 
 /// The controllers of hierarchies of version 1 that are mounted.
@@ -52,6 +74,12 @@ fn version_1(mounts: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_scheduler_of_a_disk_is_the_one_in_brackets() {
+        assert!(is_bfq_chosen("none mq-deadline kyber [bfq]\n"));
+        assert!(!is_bfq_chosen("[none] mq-deadline kyber bfq\n") && !is_bfq_chosen(""));
+    }
 
     #[test]
     fn controllers_of_version_1_are_those_that_are_mounted() {

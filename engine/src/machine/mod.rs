@@ -5,6 +5,7 @@ mod cgroups;
 mod configuration;
 mod kernel;
 mod modules;
+mod networks;
 mod process;
 mod security;
 mod store;
@@ -15,6 +16,7 @@ pub use self::cgroups::Cgroups;
 pub use self::configuration::{Configuration, Part};
 pub use self::kernel::{Calls, Devices, Kernel, Namespaces};
 pub use self::modules::{Availability, Modules};
+pub use self::networks::Networks;
 pub use self::process::Process;
 pub use self::security::{Security, Selinux};
 pub use self::store::Store;
@@ -30,6 +32,8 @@ pub struct Machine {
     pub kernel: Kernel,
     /// Parts of it that may be modules.
     pub modules: Modules,
+    /// Who else makes networks of pods here.
+    pub networks: Networks,
     /// Its cgroups.
     pub cgroups: Cgroups,
     /// Its security modules.
@@ -47,9 +51,11 @@ pub struct Machine {
 impl Machine {
     /// As it is now.
     pub fn read(engine: &Engine) -> Self {
+        let modules = Modules::read();
         Self {
             kernel: Kernel::read(),
-            modules: Modules::read(),
+            networks: Networks::read(engine, &modules),
+            modules,
             cgroups: Cgroups::read(),
             security: Security::read(&engine.directories),
             process: Process::read(),

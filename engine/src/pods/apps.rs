@@ -14,6 +14,7 @@ use pod::manifest::{App, MountSource, PodManifest, VolumeSource};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State, app_dir};
 
+use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
 use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
@@ -133,10 +134,8 @@ impl<'a> OpenPod<'a> {
         security::require_own_cgroups(&app, &self.manifest.host_namespaces)?;
         self.label(&mut app, spec)?;
         stage1.require(&app.required_features())?;
+        require_within(&app, &self.manifest.resources)?;
         image.warn_if_unsigned(observer);
-        logging::warn_without_journal([&app.log], observer);
-        warn_of_widened(&app, &self.manifest, observer);
-        warn_if_clamped(&app, self.manifest.user_namespace.is_none(), observer);
         let mut request = AddApp { app };
         for _ in 1..NAMINGS_MAX {
             let asked = Request::AddApp(Box::new(request.clone()));
@@ -153,11 +152,22 @@ impl<'a> OpenPod<'a> {
                 Err(refused) => return Err(self.because_taken(&name, refused)?),
                 Ok(()) => {
                     chosen.note_use(self.engine);
+                    self.warn_of(&request.app, observer);
                     return Ok(name);
                 }
             }
         }
         Err(AppError::SameName(name).into())
+    }
+
+    /// Says what is notable of an app that has joined.
+    fn warn_of(&self, app: &App, observer: &dyn Observer) {
+        if self.manifest.virtual_machine.is_none() {
+            warn_of_disks([&app.resources], observer);
+        }
+        logging::warn_without_journal([&app.log], observer);
+        warn_of_widened(app, &self.manifest, observer);
+        warn_if_clamped(app, self.manifest.user_namespace.is_none(), observer);
     }
 
     /// Labels an app, and what it mounts, where the pod has labels of SELinux.

@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+pub mod app_limits;
 mod app_names;
 pub(crate) mod apparmor;
 pub mod apps;

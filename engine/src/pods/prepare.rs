@@ -8,6 +8,7 @@ use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
 
+use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
@@ -221,7 +222,12 @@ pub fn prepare(
     machine::warn_if_translated(&spec.machine, machine, observer);
     logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_all(plan.manifest(), &stage1, observer);
+    if plan.manifest().virtual_machine.is_none() {
+        let of_apps = plan.manifest().apps.iter().map(|app| &app.resources);
+        warn_of_disks(of_apps.chain([&plan.manifest().resources]), observer);
+    }
     for app in &plan.manifest().apps {
+        require_within(app, &plan.manifest().resources)?;
         security::require_own_cgroups(app, &spec.host_namespaces)?;
         unisolated::require_own_places(app, &stage1)?;
         warn_if_clamped(app, has_host_users, observer);

@@ -62,6 +62,28 @@ impl Resources {
         }
     }
 
+    /// Whether an app with these limits can be in a pod with those.
+    ///
+    /// # Errors
+    /// What the app may use and the pod may not.
+    pub fn check_within(&self, pod: &Self) -> Result<(), Contradiction> {
+        for (what, own, of_pod) in [
+            ("processor", &self.cpu.cpus, &pod.cpu.cpus),
+            ("memory node", &self.cpu.mems, &pod.cpu.mems),
+        ] {
+            let there = numbers(of_pod);
+            let missing = numbers(own).find(|number| !there.clone().any(|one| one == *number));
+            if let (Some(number), false) = (missing, of_pod.is_empty()) {
+                return Err(Contradiction::NotOfPod {
+                    what,
+                    number,
+                    of_pod: of_pod.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// These limits, but for those that `given` has. Where no swap was allowed, none is with another limit of memory.
     ///
     /// # Errors
@@ -135,8 +157,20 @@ impl Memory {
     }
 }
 
+/// The numbers of a list such as `0-3,7`.
+fn numbers(list: &str) -> impl Iterator<Item = u32> + Clone + '_ {
+    list.split(',').flat_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        match (first.parse(), last.parse()) {
+            (Ok(first), Ok(last)) => first..=last,
+            // Of what is no list the kernel says so.
+            _ => std::ops::RangeInclusive::new(1, 0),
+        }
+    })
+}
+
 /// Why a change of limits makes no sense: what it leaves as it is, is below it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
     /// More memory than memory and swap together.
     #[error("{memory} bytes of memory are more than the {swap} bytes of memory and swap together")]
@@ -157,6 +191,16 @@ pub enum Contradiction {
     /// A limit of memory and swap, and none of memory.
     #[error("memory and swap together are limited only where memory is limited, too")]
     SwapAlone,
+    /// An app is to run where the pod may not.
+    #[error("{what} {number} is not among those of the pod, which are {of_pod}")]
+    NotOfPod {
+        /// A processor, or a memory node.
+        what: &'static str,
+        /// Which one.
+        number: u32,
+        /// Those of the pod.
+        of_pod: String,
+    },
 }
 
 /// Memory, in bytes.
@@ -449,5 +493,30 @@ mod tests {
         assert_eq!(alone.check().unwrap_err(), Contradiction::SwapAlone);
         alone.memory.swap = Some(Limit::Unlimited);
         assert_eq!(alone.check(), Ok(()));
+    }
+
+    #[test]
+    fn an_app_runs_where_its_pod_may() {
+        let on = |cpus: &str, mems: &str| {
+            let mut resources = Resources::default();
+            (resources.cpu.cpus, resources.cpu.mems) = (cpus.into(), mems.into());
+            resources
+        };
+        for (app, pod) in [
+            (on("", ""), on("0", "0")),
+            (on("1", "0"), on("", "")),
+            (on("1-2", "0"), on("0,1-3", "0-1")),
+        ] {
+            assert_eq!(app.check_within(&pod), Ok(()));
+        }
+        let refused = |app: Resources, pod| app.check_within(&pod).unwrap_err().to_string();
+        assert_eq!(
+            refused(on("0-2", ""), on("0-1", "")),
+            "processor 2 is not among those of the pod, which are 0-1"
+        );
+        assert_eq!(
+            refused(on("", "1"), on("0-1", "0")),
+            "memory node 1 is not among those of the pod, which are 0"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! `fairing status`: everything about one pod.
 
+mod limits;
+
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -7,11 +9,12 @@ use clap::Args;
 use engine::pods::connection::connect_when_up;
 use engine::pods::ending;
 use engine::pods::status::{Asked, status_asking};
-use engine::pods::view::{self, AppView, PodView};
+use engine::pods::view::{AppView, PodView};
 use pod::machine::MachineRecord;
-use pod::manifest::{Accelerator, IdMapping, Limit, Resources};
+use pod::manifest::{Accelerator, IdMapping, Limit};
 use pod::{PodEntry, PodError, State};
 
+use self::limits::limits;
 use crate::arguments::duration::duration;
 use crate::arguments::format::{Format, format};
 use crate::arguments::selector::OnePod;
@@ -220,40 +223,6 @@ fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 4] {
     ]
 }
 
-/// Limits of all apps together, as far as there are some.
-fn limits(key: &str, limits: &Resources) -> Vec<(String, String)> {
-    let number = |limit: Option<Limit>| limit.and_then(Limit::value).map(|most| most.to_string());
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let (memory, cpu) = (&limits.memory, &limits.cpu);
-    let told = [
-        ("memory-limit", number(memory.limit)),
-        // As much as of memory alone is no swap.
-        (
-            "memory-swap-limit",
-            number(memory.swap.filter(|_| memory.swap != memory.limit)),
-        ),
-        ("cpu-limit", view::cpu_limit(cpu).map(processors)),
-        ("cpu-shares", cpu.shares.map(|weight| weight.to_string())),
-        ("cpuset-cpus", text(&cpu.cpus)),
-        ("cpuset-mems", text(&cpu.mems)),
-        ("pids-limit", number(limits.pids.limit)),
-        (
-            "blkio-weight",
-            limits.block_io.weight.map(|weight| weight.to_string()),
-        ),
-    ];
-    let there = told.into_iter();
-    there
-        .filter_map(|(name, value)| Some((format!("{key}-{name}"), value?)))
-        .collect()
-}
-
-/// Billionths of a processor, in thousandths.
-fn processors(nanos: u64) -> String {
-    let millis = nanos / 1_000_000;
-    format!("{}.{:03}", millis / 1000, millis % 1000)
-}
-
 /// The same of one app.
 pub(crate) fn app_lines(app: &AppView) -> String {
     let mut text = String::new();
@@ -309,14 +278,11 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     for (name, value) in &app.annotations {
         line(&format!("{key}-annotation"), format!("{name}={value}"));
     }
-    if let Some(bytes) = app.memory_limit {
-        line(&format!("{key}-memory-limit"), bytes.to_string());
-    }
-    if let Some(nanos) = app.cpu_limit {
-        line(&format!("{key}-cpu-limit"), processors(nanos));
-    }
-    if let Some(most) = app.pids_limit {
-        line(&format!("{key}-pids-limit"), most.to_string());
+    // Where nothing was said of processes, the bound of all apps counts.
+    let mut resources = app.resources.clone();
+    resources.pids.limit = app.pids_limit.map(Limit::At);
+    for (key, value) in limits(&key, &resources) {
+        line(&key, value);
     }
     text
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use engine::Error;
 use engine::error::AppError;
+use engine::pods::app_limits::warn_of_disks;
 use engine::pods::limits::update;
 use pod::manifest::{PodManifest, Resources};
 use pod::{AppName, PodEntry, State};
@@ -49,6 +50,7 @@ impl Subcommand for Update {
         }
         let directories = &context.engine.directories;
         let is_running = |state| state == State::Running;
+        warn_of_disks([&of_app, &of_pod], &context.console);
         for_each_pod(pods, context, is_running, |Named { typed, entry }| {
             // First what can be refused here, so that not half of it is done.
             let app = named_app(&entry, app.as_ref(), &of_app)?;

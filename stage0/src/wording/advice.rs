@@ -28,6 +28,9 @@ pub(super) fn text(error: &Error) -> String {
         {
             format!("{error}; --workdir names another")
         }
+        Error::Refusing { message, .. } if message.ends_with(" is paused") => {
+            format!("{error}; `fairing resume` lets it go on")
+        }
         Error::OtherImage { .. } => format!("{error}; prepare it again"),
         Error::RatherFile {
             word,

@@ -68,7 +68,10 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::Refusing { kind, .. } => u8::try_from(kind.exit_code()).unwrap_or(OTHER),
         Error::Io { source, .. } => io_code(source),
         Error::App(
-            AppError::SameName(_) | AppError::Duplicate(_) | AppError::FlagAsProgram { .. },
+            AppError::SameName(_)
+            | AppError::Duplicate(_)
+            | AppError::FlagAsProgram { .. }
+            | AppError::Limits { .. },
         )
         | Error::Isolator(IsolatorError::NoName(_) | IsolatorError::OwnProcesses(_)) => USAGE,
         Error::Security(

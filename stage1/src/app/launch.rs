@@ -442,6 +442,11 @@ impl Start<'_> {
                 "cannot make the namespaces of {}: the host allows no more of them (user.max_mnt_namespaces and the like)",
                 self.what
             )),
+            Some(libc::EAGAIN) => StartFailure::other(format!(
+                "cannot make a process for {}: as many run already as the pod may have (--pod-pids-limit), or the unit or \
+                 machine that it is in",
+                self.what
+            )),
             _ => StartFailure::os(format_args!("make a process for {}", self.what))(error),
         })?;
         let report = StartReport::new(reader, self.what, plan.command.sought, plan.workdir, places);

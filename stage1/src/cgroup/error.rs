@@ -52,6 +52,9 @@ pub enum CgroupError {
     /// The kernel has cgroups, but not this kind of limit.
     #[error("the host has no cgroup controller `{0}`")]
     NoController(&'static str),
+    /// A disk has no scheduler that knows weights.
+    #[error("a weight for a disk needs the scheduler bfq there (/sys/block/DISK/queue/scheduler): cannot write to {}", .0.display())]
+    NoWeights(PathBuf),
     /// The limits of a cgroup could not be set.
     #[error("cannot limit the cgroup {}: {reason}", path.display())]
     Refused {

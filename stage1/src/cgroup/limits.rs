@@ -111,6 +111,12 @@ impl Settings {
         };
         for (file, value) in &setting.files {
             match directory::write(&folder.join(file), value) {
+                Err(CgroupError::Io { path, source, .. })
+                    if file.contains("weight")
+                        && source.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) =>
+                {
+                    return Err(CgroupError::NoWeights(path));
+                }
                 Err(CgroupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 }
                 other => return other,

@@ -1,6 +1,7 @@
 //! A pod's network namespace: made by the process that becomes pod init, while the monitor makes everything else.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::failure::StartFailure;
@@ -75,8 +76,12 @@ impl FutureNetns {
             None => return self.exit_code().map(Err),
         }
         let path = format!("/proc/{}/ns/net", self.pid);
-        let namespace = File::open(&path).map_err(StartFailure::os(format_args!("open {path}")))?;
-        Ok(Ok(namespace.into()))
+        match File::open(&path) {
+            Ok(namespace) => Ok(Ok(namespace.into())),
+            // A process that has ended since, or is being killed, has none: its memory may have been too little.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.exit_code().map(Err),
+            Err(error) => Err(StartFailure::os(format_args!("open {path}"))(error)),
+        }
     }
 
     /// Leaves the end to whoever waits for it.

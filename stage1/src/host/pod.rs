@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::control::{AppStats, Usage};
-use pod::manifest::{App, Mount, PodManifest, Resources};
+use pod::manifest::{App, Limit, Mount, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
@@ -13,7 +13,7 @@ use super::init_process::{self, InitProcess};
 use super::network_namespace::NetworkNamespace;
 use crate::cgroup::PodCgroups;
 use crate::environment::variable;
-use crate::failure::StartFailure;
+use crate::failure::{StartFailure, in_units};
 use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{Storage, mount_points, tree_of};
 use crate::pod_ids::PodIds;
@@ -28,6 +28,8 @@ pub struct HostPod {
     ids: Option<Arc<PodIds>>,
     storage: Option<Storage>,
     volumes: Option<Volumes>,
+    /// Most memory of all of it together.
+    memory: Option<u64>,
 }
 
 impl HostPod {
@@ -40,6 +42,7 @@ impl HostPod {
             ids: None,
             storage: None,
             volumes: None,
+            memory: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl HostPod {
         end: OwnedFd,
         network: Option<&NetworkNamespace>,
     ) -> Result<(OwnedFd, i32), StartFailure> {
+        self.memory = manifest.resources.memory.limit.and_then(Limit::value);
         let cgroups = self.cgroups()?;
         let are_made_first = cgroups.are_made_first();
         if are_made_first {
@@ -104,6 +108,19 @@ impl HostPod {
         let cgroups = self.cgroups()?;
         cgroups.make(&self.run_dir)?;
         Ok(cgroups.limit_pod(&manifest.resources)?)
+    }
+
+    /// Why pod init was killed, as far as that can be told. Its cgroups are there still.
+    pub fn explain_kill(&self) -> StartFailure {
+        let killed = self.cgroups.as_ref().and_then(PodCgroups::oom_kills_of_pod);
+        StartFailure::other(match (killed, self.memory) {
+            (Some(1..), Some(limit)) => format!(
+                "pod init was killed: out of memory of the pod (limit {}, by --pod-memory)",
+                in_units(limit)
+            ),
+            (Some(1..), None) => "pod init was killed: out of memory".to_owned(),
+            _ => "pod init was killed".to_owned(),
+        })
     }
 
     /// Its cgroups.

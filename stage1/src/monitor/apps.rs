@@ -49,6 +49,13 @@ impl Monitor {
                 "app {name} needs `{feature}`, which the pod's isolator does not offer"
             )));
         }
+        if !app.security.no_new_privileges && !self.new_privileges {
+            return Err(StartFailure::other(format!(
+                "app {name} can't gain privileges: no app that the pod began with could, and pod init has given that \
+                 up for good; begin a pod with such an app instead: `fairing run --lifetime=until-stopped` with \
+                 --privileged or --no-new-privileges=false"
+            )));
+        }
         if app.execution.terminal && self.manifest.streams == Destination::Foreground {
             return Err(StartFailure::other(format!(
                 "app {name} can't have a terminal: the pod runs in the foreground"

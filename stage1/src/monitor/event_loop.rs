@@ -26,6 +26,7 @@ use super::questions::Questions;
 use super::records::{AppRecord, PodEnd};
 use super::report::report_started;
 use super::signals;
+use super::start::may_gain_privileges;
 use super::streams::Streams;
 use super::supervision::Supervision;
 use crate::failure::StartFailure;
@@ -49,6 +50,8 @@ pub(super) struct Monitor {
     /// What stands on disk, too.
     pub(super) manifest: PodManifest,
     pub(super) pod_dir: PathBuf,
+    /// Whether apps may gain privileges: pod init has kept that from the pod's start on.
+    pub(super) new_privileges: bool,
     pub(super) init: Box<dyn InitLink>,
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
@@ -109,6 +112,7 @@ impl Monitor {
             })
             .collect();
         Ok(Self {
+            new_privileges: may_gain_privileges(&manifest),
             manifest,
             pod_dir: pod_dir.to_path_buf(),
             init,

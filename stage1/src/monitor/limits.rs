@@ -66,6 +66,9 @@ impl Monitor {
         };
         let before = entry.resources.clone();
         let after = before.with(given).map_err(contradiction)?;
+        after
+            .check_within(&self.manifest.resources)
+            .map_err(contradiction)?;
         offers(isolator, &after)?;
         entry.resources = after.clone();
         if has_cgroup {
@@ -98,6 +101,11 @@ impl Monitor {
         let mut manifest = self.manifest.clone();
         let before = manifest.resources.clone();
         let after = before.with(given).map_err(contradiction)?;
+        for app in &manifest.apps {
+            app.resources
+                .check_within(&after)
+                .map_err(|error| StartFailure::other(format!("app {}: {error}", app.name)))?;
+        }
         manifest.resources = after.clone();
         let offered = isolator.features();
         let required = manifest.required_features();

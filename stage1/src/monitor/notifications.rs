@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use pod::AppName;
 use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
-use pod::manifest::{AppFailure, Lifetime};
+use pod::manifest::{AppFailure, Lifetime, Resources};
 use pod::timestamp::Timestamp;
 use supervisor::Event;
 
@@ -13,7 +13,7 @@ use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::supervision::PodOutcome;
-use crate::failure::StartFailure;
+use crate::failure::{StartFailure, in_units};
 use crate::link::stream::StreamId;
 use crate::link::{InitNotification, Process};
 use crate::protocol::FromInit;
@@ -262,13 +262,17 @@ impl Monitor {
             return;
         };
         let whose = self.record(name).and_then(|record| record.out_of_memory);
-        let resources = match whose {
-            None | Some(OutOfMemory::App) => self.manifest.app(name).map(|app| &app.resources),
-            Some(OutOfMemory::Pod) => Some(&self.manifest.resources),
-            Some(OutOfMemory::Machine | OutOfMemory::Host) => None,
+        let most = |resources: &Resources| resources.memory.limit?.value();
+        let of_app = self.manifest.app(name).and_then(|app| most(&app.resources));
+        let of_pod = most(&self.manifest.resources);
+        let (whose, limit) = match whose {
+            // The kernel doesn't say whose limit it was: the app has none.
+            None if of_app.is_none() && of_pod.is_some() => (Some(OutOfMemory::Pod), of_pod),
+            None | Some(OutOfMemory::App) => (whose, of_app),
+            Some(OutOfMemory::Pod) => (whose, of_pod),
+            Some(OutOfMemory::Machine | OutOfMemory::Host) => (whose, None),
         };
-        let limit = resources.and_then(|resources| resources.memory.limit?.value());
-        let limit = limit.map_or_else(String::new, |bytes| format!(" (limit {})", amount(bytes)));
+        let limit = limit.map_or_else(String::new, |bytes| format!(" (limit {})", in_units(bytes)));
         let whose = whose.map_or("", OutOfMemory::words);
         let line = format!("app {name}: killed: out of memory{whose}{limit}");
         self.diagnostics.tell(&line);
@@ -304,34 +308,5 @@ impl Monitor {
         self.clients
             .iter_mut()
             .find(|client| client.waits_for_command(command))
-    }
-}
-
-/// An amount of memory as people give it.
-fn amount(bytes: u64) -> String {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match units
-        .into_iter()
-        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
-    {
-        Some((name, unit)) => format!("{} {name}", bytes / unit),
-        None => format!("{bytes} bytes"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_amount_is_in_the_largest_unit_that_it_is_whole_in() {
-        for (bytes, text) in [
-            (64 << 20, "64 MiB"),
-            (1 << 30, "1 GiB"),
-            (4096, "4 KiB"),
-            (5000, "5000 bytes"),
-        ] {
-            assert_eq!(amount(bytes), text);
-        }
     }
 }

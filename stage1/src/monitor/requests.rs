@@ -176,6 +176,8 @@ impl Monitor {
             }
             Request::Attach(request) => {
                 self.free(index)?;
+                // It would show nothing, and pass no signal on.
+                self.is_thawed(request.app.as_ref())?;
                 self.attach(index, request)
             }
             Request::Stats { app } => {

@@ -101,6 +101,12 @@ fn protections(app: &App) -> Protections {
     }
 }
 
+/// Whether executing a program gives privileges to anything in a pod that begins so. If not, pod init gives that up.
+pub(super) fn may_gain_privileges(manifest: &PodManifest) -> bool {
+    let mut apps = manifest.apps.iter();
+    apps.any(|app| !app.security.no_new_privileges)
+}
+
 /// The apps that pod init is told of before the start.
 #[derive(Debug)]
 pub(super) enum Apps {
@@ -132,10 +138,7 @@ pub(super) fn tell_init(
         memory_files: manifest.bounds.memory_files,
         user_namespace: manifest.user_namespace.clone(),
         owns_network: manifest.network != Network::Host,
-        new_privileges: manifest
-            .apps
-            .iter()
-            .any(|app| !app.security.no_new_privileges),
+        new_privileges: may_gain_privileges(manifest),
         shm_size: manifest.shm_size,
         host_namespaces: manifest.host_namespaces.clone(),
         sysctl: manifest.sysctl.clone(),

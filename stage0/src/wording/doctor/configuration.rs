@@ -9,34 +9,38 @@ pub(super) fn checks(configuration: &Configuration) -> Area {
     let mut area = Area::new("configuration");
     // One file that can't be read is why several parts can't.
     let mut told = Vec::new();
-    let mut read = |subject: &str, part: &Part, meaning: &str| match part {
+    let mut read = |severity, subject: &str, part: &Part, meaning: &str| match part {
         Ok(count) => Some(*count),
         Err(why) if told.contains(why) => None,
         Err(why) => {
             told.push(why.clone());
-            area.lacks(subject, Error, why.clone(), meaning);
+            area.lacks(subject, severity, why.clone(), meaning);
             None
         }
     };
     let nothing = "nothing starts before it is mended";
-    let settings = read("config.toml", &configuration.settings, nothing);
-    let rules = read("rules of trust", &configuration.rules, nothing);
+    let settings = read(Error, "config.toml", &configuration.settings, nothing);
+    let rules = read(Error, "rules of trust", &configuration.rules, nothing);
     let registries = read(
+        Error,
         "registries",
         &configuration.registries,
         "nothing is fetched before it is mended",
     );
     let networks = read(
+        Error,
         "networks",
         &configuration.networks,
         "pods join none before it is mended: --net=host and --net=none are left",
     );
     let devices = read(
+        Warning,
         "descriptions of devices",
         &configuration.devices,
-        "no device that a vendor describes is had before it is mended",
+        "no pod starts with a --device VENDOR/CLASS=NAME that this file describes; others do",
     );
     let isolator = read(
+        Error,
         "isolator",
         &configuration.isolator,
         "nothing starts without one; name its directory with --stage1",

@@ -6,7 +6,7 @@ use super::area::Area;
 use super::area::Severity::{Error, Note, Warning};
 
 /// Controllers, how much it is without one, and what that means.
-const CONTROLLERS: [(&str, super::area::Severity, &str); 5] = [
+const CONTROLLERS: [(&str, super::area::Severity, &str); 6] = [
     (
         "memory",
         Warning,
@@ -20,6 +20,11 @@ const CONTROLLERS: [(&str, super::area::Severity, &str); 5] = [
     ("cpu", Warning, "--cpus and --cpu-shares are refused"),
     ("cpuset", Note, "apps can't be bound to processors"),
     ("io", Note, "apps can't be throttled at disks"),
+    (
+        "hugetlb",
+        Note,
+        "huge pages can't be limited: --hugetlb is refused",
+    ),
 ];
 
 pub(super) fn checks(machine: &Machine) -> Area {
@@ -43,6 +48,18 @@ pub(super) fn checks(machine: &Machine) -> Area {
                 severity,
                 meaning,
             );
+        }
+    }
+    if cgroups.controllers.contains("io") {
+        match cgroups.weighs_disks {
+            true => area.fine("weights for disks", "count at some"),
+            false => area.lacks(
+                "weights for disks",
+                Note,
+                "no disk has the scheduler bfq, or an I/O cost model",
+                "--blkio-weight counts for nothing, and --blkio-weight-device is refused; \
+                 `echo bfq > /sys/block/DISK/queue/scheduler` chooses it",
+            ),
         }
     }
     let security = machine.security;

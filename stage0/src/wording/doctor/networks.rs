@@ -37,6 +37,15 @@ pub(super) fn checks(machine: &Machine) -> Area {
             Availability::Unseen => area.lacks(name, severity, "nothing is seen of it", meaning),
         }
     }
+    match &machine.networks.other_fairing {
+        None => area.fine("other fairings", "none in this network namespace"),
+        Some(state) => area.lacks(
+            "other fairings",
+            Warning,
+            format!("one that keeps its state in {state} has the firewall rules of pods"),
+            "pods join no built-in networks but macvlan: --net=host and --net=none are left, and other network namespaces",
+        ),
+    }
     match machine
         .kernel
         .settings

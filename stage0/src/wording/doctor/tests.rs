@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use engine::machine::{
     Availability, Calls, Cgroups, Configuration, Devices, GuestKernel, Kernel, Modules, Namespaces,
-    Process, Security, Selinux, Store, VirtualMachines,
+    Networks, Process, Security, Selinux, Store, VirtualMachines,
 };
 
 use super::area::Severity::{Error, Fine, Note, Warning};
@@ -24,7 +24,7 @@ fn good() -> Machine {
         "tun",
         "veth",
     ];
-    let controllers = ["cpu", "cpuset", "io", "memory", "pids"];
+    let controllers = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
     Machine {
         kernel: Kernel {
             release: "6.12.3-amd64".into(),
@@ -45,9 +45,13 @@ fn good() -> Machine {
             settings: BTreeMap::from([("net.ipv4.ip_forward", "1".to_owned())]),
         },
         modules: Modules(parts.map(|name| (name, Availability::Present)).into()),
+        networks: Networks {
+            other_fairing: None,
+        },
         cgroups: Cgroups {
             version: Some(2),
             controllers: controllers.map(str::to_owned).into(),
+            weighs_disks: true,
         },
         security: Security {
             seccomp: true,
@@ -241,6 +245,20 @@ fn what_is_missing_is_told_with_what_it_means() {
             Note,
             "processors",
         ),
+        (
+            |m| {
+                m.cgroups.controllers.remove("hugetlb");
+            },
+            "controller hugetlb",
+            Note,
+            "--hugetlb",
+        ),
+        (
+            |m| m.cgroups.weighs_disks = false,
+            "weights for disks",
+            Note,
+            "--blkio-weight",
+        ),
         (|m| m.virtual_machines.qemu = None, "QEMU", Note, "kvm"),
         (
             |m| m.virtual_machines.virtiofsd = None,
@@ -314,6 +332,12 @@ fn what_is_missing_is_told_with_what_it_means() {
             "--net=host",
         ),
         (|m| m.modules.0.clear(), "macvlan", Note, "macvlan"),
+        (
+            |m| m.networks.other_fairing = Some("/x/cni".into()),
+            "other fairings",
+            Warning,
+            "--net=host",
+        ),
         (
             |m| {
                 m.kernel.settings.insert("net.ipv4.ip_forward", "0".into());
@@ -391,6 +415,12 @@ fn what_is_missing_is_told_with_what_it_means() {
             "networks",
             Error,
             "--net=host",
+        ),
+        (
+            |m| m.configuration.devices = Err("x.yaml: line 3".into()),
+            "descriptions of devices",
+            Warning,
+            "that this file describes; others do",
         ),
         (
             |m| m.configuration.stale = 3,
