@@ -90,6 +90,8 @@ mod tests {
         assert_eq!(rate.path, PathBuf::from("/dev/disk/by-id/a:b"));
         assert_eq!(rate.rate, 1 << 20);
         assert_eq!(operations_per_second("/dev/sda:0").unwrap().rate, 0);
+        let most = operations_per_second("/dev/sda:4294967297").unwrap();
+        assert_eq!(most.rate, OPERATIONS_MAX);
         for bad in ["", "/dev/sda", "sda:1mb", "/dev/sda:", "/dev/sda:x"] {
             assert!(bytes_per_second(bad).is_err(), "{bad}");
             assert!(operations_per_second(bad).is_err(), "{bad}");

@@ -171,7 +171,14 @@ mod tests {
         assert_eq!(cpu_quota("50000"), Ok(Limit::At(50_000)));
         assert_eq!(cpu_quota("-1"), Ok(Limit::Unlimited));
         assert_eq!(cpu_quota("17592186044415"), Ok(Limit::At((1 << 44) - 1)));
-        for bad in ["999", "x", "-2", "-5000", "17592186044416", "9223372036854775807"] {
+        for bad in [
+            "999",
+            "x",
+            "-2",
+            "-5000",
+            "17592186044416",
+            "9223372036854775807",
+        ] {
             assert!(cpu_quota(bad).is_err(), "{bad}");
         }
         assert_eq!(cpu_period("20000"), Ok(20_000));

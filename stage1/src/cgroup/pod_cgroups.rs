@@ -367,9 +367,7 @@ impl PodCgroups {
         }
         // A controller that was handed on just now has nothing to undo but what it begins with.
         let undo = settings.undo(&places);
-        let applied = settings
-            .apply(&places)
-            .and_then(|()| self.weigh(resources));
+        let applied = settings.apply(&places).and_then(|()| self.weigh(resources));
         applied.map_err(|failure| undo.after(failure))
     }
 

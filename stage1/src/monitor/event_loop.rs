@@ -10,6 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
+use pod::processes::is_stopped;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -26,6 +27,7 @@ use super::records::{AppRecord, PodEnd};
 use super::signals;
 use super::streams::Streams;
 use crate::failure::StartFailure;
+use crate::link::process::pid_of;
 use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
 use crate::settling::Settling;
@@ -246,8 +248,13 @@ impl Monitor {
             self.give_up_output = true;
         }
         self.streams.keep_time(now);
+        let init = &self.init_pidfd;
         for client in &mut self.clients {
-            if client.deadline().is_some_and(|instant| instant <= now) {
+            if client.looks_at_init(now)
+                && let Some(pid) = pid_of(init).filter(|pid| is_stopped(*pid))
+            {
+                client.hear_stopped(pid);
+            } else if client.is_late(now) {
                 client.give_up();
             }
         }
@@ -354,7 +361,7 @@ impl Monitor {
         let peers = self.peers.as_ref().filter(|_| self.started.is_some());
         let look_at = peers.and_then(PeerNames::due);
         let put_off = [self.kill_init_at, self.accept_at, self.give_up_output_at];
-        let of_clients = self.clients.iter().filter_map(Client::deadline).min();
+        let of_clients = self.clients.iter().filter_map(Client::due).min();
         let next = put_off
             .into_iter()
             .chain([

@@ -85,7 +85,12 @@ mod tests {
             ),
             ("io.max", "8:16 rbps=1\n", "8:1 rbps=7", "8:1 rbps=max"),
             ("blkio.throttle.read_bps_device", "", "8:0 7", "8:0 0"),
-            ("blkio.throttle.read_bps_device", "8:0 5\n", "8:0 7", "8:0 5"),
+            (
+                "blkio.throttle.read_bps_device",
+                "8:0 5\n",
+                "8:0 7",
+                "8:0 5",
+            ),
         ] {
             assert_eq!(earlier(file, text, value), earlier_value, "{file}: {value}");
         }
