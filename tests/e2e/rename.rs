@@ -64,7 +64,7 @@ fn pods_of_a_network_find_it_by_its_new_name() {
 
 /// The names that lead to a pod.
 fn names_of(host: &Host, pod: &str) -> Vec<String> {
-    let links = std::fs::read_dir(host.base().join("fairing/pods/names")).unwrap();
+    let links = std::fs::read_dir(host.data_dir().join("pods/names")).unwrap();
     let paths = links.map(|link| link.unwrap().path());
     let of_pod = paths.filter(|path| std::fs::read_link(path).unwrap() == Path::new(pod));
     let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -100,7 +100,7 @@ fn of_many_renames_at_once_one_wins_and_no_other_name_stays() {
 fn gc_takes_a_name_that_a_pod_that_runs_does_not_bear() {
     let host = busybox();
     let pod = detached(&host, &["--name", "borne"], IDLE);
-    let names = host.base().join("fairing/pods/names");
+    let names = host.data_dir().join("pods/names");
     std::os::unix::fs::symlink(&pod, names.join("left")).unwrap();
     host.fairing(["gc"]).run().ok();
     assert_eq!(names_of(&host, &pod), ["borne"]);
