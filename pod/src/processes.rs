@@ -72,6 +72,17 @@ pub fn read(folder: &Path, cgroups: &PodCgroup, depth: usize) -> Option<PodProce
     })
 }
 
+/// Whether the process of this number is stopped, as by Ctrl-Z or SIGSTOP (proc_pid_stat(5): its state follows its name in
+/// parentheses).
+pub fn is_stopped(pid: i32) -> bool {
+    let state = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        rest.chars().next()
+    };
+    matches!(state(), Some('T' | 't'))
+}
+
 /// Words that each end with a zero, in a line. It ends with an ellipsis if there are more.
 fn arguments(words: impl Read) -> Option<String> {
     let mut bytes = Vec::new();

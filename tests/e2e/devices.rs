@@ -253,3 +253,45 @@ fn a_description_that_others_could_have_written_or_that_is_broken_is_refused() {
     let doctor = host.fairing(["doctor", "--quiet"]).run().expect_code(108);
     assert!(doctor.stdout.contains(parts[1]), "{doctor}");
 }
+
+#[test]
+fn a_broken_description_stands_in_no_other_ones_way_and_is_told_of_with_what_is_not_found() {
+    let host = described(ACME);
+    let folder = host.base().join("cdi");
+    fs::write(folder.join("broken.yaml"), "kind: [acme.com\n").unwrap();
+    fs::write(folder.join("half.json"), "{").unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", folder.join("link.json")).unwrap();
+    let fifo = std::process::Command::new("mkfifo")
+        .arg(folder.join("pipe.json"))
+        .status();
+    assert!(fifo.unwrap().success());
+    run(&host, &["--device=acme.com/card=one"], "true")
+        .run()
+        .ok();
+    let unknown = run(&host, &["--device=other.com/card=one"], "true").run();
+    assert_ne!(unknown.code, Some(0));
+    for part in [
+        "other.com/card=one",
+        "broken.yaml",
+        "half.json",
+        "link.json",
+    ] {
+        assert!(unknown.stderr.contains(part), "{part}: {unknown}");
+    }
+}
+
+#[test]
+fn a_device_that_one_file_describes_twice_is_refused_and_the_others_are_not() {
+    let device = |name| format!(r#"{{"name": "{name}", "containerEdits": {{"env": ["A=b"]}}}}"#);
+    let devices = [device("one"), device("two"), device("one")].join(", ");
+    let host = described(&format!(
+        r#"{{"cdiVersion": "1.0.0", "kind": "acme.com/card", "devices": [{devices}]}}"#
+    ));
+    run(&host, &["--device=acme.com/card=two"], "true")
+        .run()
+        .ok();
+    let twice = run(&host, &["--device=acme.com/card=one"], "true").run();
+    assert_ne!(twice.code, Some(0));
+    assert!(twice.stderr.contains("is described twice by"), "{twice}");
+    assert!(twice.stderr.contains("acme.json"), "{twice}");
+}

@@ -378,3 +378,48 @@ fn a_fork_bomb_is_stopped_by_a_limit_that_comes_later() {
     assert_eq!(value(&web, "pids.max"), "8");
     host.fairing(["stop", "--force", "bomb"]).run().ok();
 }
+
+#[test]
+fn an_update_that_fails_half_way_changes_nothing_and_says_so() {
+    let host = busybox();
+    let uuid = start(&host, &["--pod-cpus=1"], &["--memory=64m"]);
+    let limits = || {
+        ["memory.limit_in_bytes", "pids.max", "cpu.cfs_quota_us"].map(|name| {
+            (
+                file(&host, &uuid, "web", name),
+                file(&host, &uuid, "", name),
+            )
+        })
+    };
+    let before = limits();
+    // Version 1 gives no app more than all have together.
+    host.fairing([
+        "update",
+        &uuid,
+        "--memory=100m",
+        "--pids-limit=50",
+        "--cpus=2",
+    ])
+    .run()
+    .expect_error(125, &["no limit was changed"]);
+    assert_eq!(limits(), before);
+    host.fairing([
+        "update",
+        &uuid,
+        "--memory=100m",
+        "--cpus=2",
+        "--pod-pids-limit=70",
+    ])
+    .run()
+    .expect_error(
+        125,
+        &["no limit was changed", "all apps together are as they were"],
+    );
+    assert_eq!(limits(), before);
+    let number = "9223372036854775807";
+    host.fairing(["update", &uuid, "--memory=100m", "--cpu-quota", number])
+        .run()
+        .expect_error(2, &["--cpu-quota", "17592186044415"]);
+    assert_eq!(limits(), before);
+    host.fairing(["stop", "--force", &uuid]).run().ok();
+}

@@ -1,8 +1,9 @@
 //! `fairing rename`: another name for a pod.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::wait_until;
+use harness::{Host, wait_until};
 
 use crate::stocked::{IDLE, IMAGE, busybox, detached, status};
 
@@ -59,4 +60,53 @@ fn pods_of_a_network_find_it_by_its_new_name() {
         .run()
         .ok();
     host.fairing(["network", "rm", "lan"]).run();
+}
+
+/// The names that lead to a pod.
+fn names_of(host: &Host, pod: &str) -> Vec<String> {
+    let links = std::fs::read_dir(host.data_dir().join("pods/names")).unwrap();
+    let paths = links.map(|link| link.unwrap().path());
+    let of_pod = paths.filter(|path| std::fs::read_link(path).unwrap() == Path::new(pod));
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    of_pod.map(name).collect()
+}
+
+#[test]
+fn of_many_renames_at_once_one_wins_and_no_other_name_stays() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "r0"], IDLE);
+    let mut name = "r0".to_owned();
+    for round in 1..=6 {
+        let wanted: Vec<String> = (0..6).map(|one| format!("r{round}-{one}")).collect();
+        let start = |wanted: &String| host.fairing(["rename", &name, wanted]).spawn();
+        let started: Vec<_> = wanted.iter().map(start).collect();
+        let ended: Vec<_> = started.into_iter().map(|rename| rename.wait()).collect();
+        let winners = wanted
+            .iter()
+            .zip(&ended)
+            .filter(|(_, end)| end.code == Some(0));
+        let winners: Vec<_> = winners.map(|(wanted, _)| wanted.clone()).collect();
+        assert_eq!(winners.len(), 1, "{ended:?}");
+        let losers = ended.iter().filter(|end| end.code != Some(0));
+        losers.for_each(|end| assert_eq!(end.code, Some(121), "{end}"));
+        assert_eq!(names_of(&host, &pod), winners);
+        name.clone_from(&winners[0]);
+        assert_eq!(status(&host, &pod)["name"], name.as_str());
+    }
+    host.fairing(["stop", "--force", &pod]).run().ok();
+}
+
+#[test]
+fn gc_takes_a_name_that_a_pod_that_runs_does_not_bear() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "borne"], IDLE);
+    let names = host.data_dir().join("pods/names");
+    std::os::unix::fs::symlink(&pod, names.join("left")).unwrap();
+    host.fairing(["gc"]).run().ok();
+    assert_eq!(names_of(&host, &pod), ["borne"]);
+    // What was left is in nobody's way even before.
+    std::os::unix::fs::symlink(&pod, names.join("left")).unwrap();
+    host.fairing(["rename", "borne", "left"]).run().ok();
+    assert_eq!(names_of(&host, &pod), ["left"]);
+    host.fairing(["stop", "--force", &pod]).run().ok();
 }

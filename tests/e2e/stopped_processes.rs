@@ -185,3 +185,19 @@ fn a_monitor_with_more_connections_than_it_takes_can_be_removed_with_its_pod() {
     assert_eq!(host.pod_folders(), []);
     assert!(host.processes().is_empty(), "{:?}", host.processes());
 }
+
+#[test]
+fn a_command_in_a_pod_whose_init_is_stopped_says_so_at_once_and_what_helps() {
+    let host = busybox();
+    let pod = detached(&host, &["--name", "held"], IDLE);
+    let init = status(&host, &pod)["init-pid"].as_i64().unwrap();
+    let init = Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
+    kill_process(init, Signal::STOP).unwrap();
+    let cure = format!("kill -CONT {}", init.as_raw_nonzero());
+    let command = host.fairing(["exec", "held", "--", "/bin/true"]);
+    let output = command.limit(Duration::from_secs(10)).run();
+    output.expect_error(125, &["pod init is stopped", &cure, "fairing stop --force"]);
+    kill_process(init, Signal::CONT).unwrap();
+    host.fairing(["exec", "held", "--", "/bin/true"]).run().ok();
+    host.fairing(["stop", "--force", "held"]).run().ok();
+}

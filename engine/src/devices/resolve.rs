@@ -35,7 +35,7 @@ pub(crate) fn resolve(
             DeviceRequest::Named(name) => {
                 if registry.is_none() {
                     let folders = Config::read(directories)?.cdi_directories();
-                    registry = Some(Registry::read(&folders)?);
+                    registry = Some(Registry::read(&folders));
                 }
                 let Some(registry) = &registry else {
                     continue;

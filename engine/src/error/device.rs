@@ -44,7 +44,23 @@ pub enum DeviceError {
         /// The other.
         second: PathBuf,
     },
-    /// A file that may describe it is not understood.
+    /// One file does so twice.
+    #[error("device {name} is described twice by {}", path.display())]
+    Twice {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// None of those that can be read does: others may.
+    #[error("device {name} is described by no file that can be read: {reasons}")]
+    Unread {
+        /// Its name.
+        name: String,
+        /// What is wrong with others.
+        reasons: String,
+    },
+    /// A file is not understood.
     #[error("description of devices {}: {reason}", path.display())]
     Description {
         /// The file.

@@ -9,14 +9,22 @@ use super::connection::{ask, connect_when_up, unexpected};
 use crate::engine::Engine;
 use crate::error::Error;
 
-/// Gives a pod another name. The pods that share a network with it find it by that from now on; its own host name stays. At
+/// Gives a pod another name, which was found by `asked`: a name that it has lost meanwhile is not its own any more. The pods that share a network with it find it by that from now on; its own host name stays. At
 /// every moment it has one of the two, or both.
 ///
 /// # Errors
-/// [`PodError::NameInUse`] if another pod has it; or if the pod begins or ends just now.
-pub fn rename(engine: &Engine, entry: &PodEntry, name: &PodName) -> Result<(), Error> {
+/// [`PodError::NameInUse`] if another pod has it; or if the pod begins or ends just now, or somebody else was faster.
+pub fn rename(engine: &Engine, entry: &PodEntry, asked: &str, name: &PodName) -> Result<(), Error> {
     let pods = engine.pods();
+    let _turn = pods.take_name_turn(entry)?;
     let before = PodManifest::load(&entry.path)?.name;
+    let is_asked = |before: &PodName| before.as_str() == asked;
+    if asked.parse::<PodName>().is_ok()
+        && !before.as_ref().is_some_and(is_asked)
+        && !entry.uuid.to_string().starts_with(asked)
+    {
+        return Err(PodError::NoSuchPod(asked.to_owned()).into());
+    }
     if before.as_ref() == Some(name) {
         return Ok(());
     }

@@ -177,9 +177,11 @@ impl Sweep<'_> {
         }
     }
 
-    /// What is left of pods that are gone.
+    /// What is left of pods that are gone, or are called otherwise by now.
     fn names(&mut self) {
-        if let Err(error) = self.engine.pods().release_stale_names() {
+        let pods = self.engine.pods();
+        let released = pods.release_stale_names();
+        if let Err(error) = released.and_then(|()| pods.release_former_names()) {
             self.failed(Subject::Pods, error);
         }
     }

@@ -8,6 +8,9 @@ use engine::config::size::bytes;
 use nix::sys::stat::{major, minor};
 use pod::manifest::ThrottleDevice;
 
+/// The most operations in a second that the kernel counts, which is no limit to it: more would be cut to a few.
+const OPERATIONS_MAX: u64 = u32::MAX as u64;
+
 /// A rate, and the file of the device that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DeviceRate {
@@ -30,10 +33,11 @@ pub(crate) fn bytes_per_second(text: &str) -> Result<DeviceRate, String> {
     device_rate(text, bytes)
 }
 
-/// Parses `DEVICE:NUMBER`.
+/// Parses `DEVICE:NUMBER`. What the kernel can't count is the most that it can.
 pub(crate) fn operations_per_second(text: &str) -> Result<DeviceRate, String> {
     device_rate(text, |rate| {
         rate.parse()
+            .map(|rate: u64| rate.min(OPERATIONS_MAX))
             .map_err(|_| "the rate must be a number such as 1000".to_owned())
     })
 }
@@ -88,6 +92,8 @@ mod tests {
         assert_eq!(rate.path, PathBuf::from("/dev/disk/by-id/a:b"));
         assert_eq!(rate.rate, 1 << 20);
         assert_eq!(operations_per_second("/dev/sda:0").unwrap().rate, 0);
+        let most = operations_per_second("/dev/sda:4294967297").unwrap();
+        assert_eq!(most.rate, OPERATIONS_MAX);
         for bad in ["", "/dev/sda", "sda:1mb", "/dev/sda:", "/dev/sda:x"] {
             assert!(bytes_per_second(bad).is_err(), "{bad}");
             assert!(operations_per_second(bad).is_err(), "{bad}");

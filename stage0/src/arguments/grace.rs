@@ -19,10 +19,13 @@ pub(crate) struct Grace {
     pub(crate) grace_period: Option<Duration>,
 }
 
-/// A number of seconds, or a duration such as `1m30s`; without end if it is negative.
+/// A number of seconds, or a duration such as `1m30s`; -1 is without end.
 pub(crate) fn grace(text: &str) -> Result<Duration, String> {
     match text.parse::<i64>() {
-        Ok(seconds) => Ok(u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs)),
+        Ok(-1) => Ok(Duration::MAX),
+        Ok(seconds) => u64::try_from(seconds)
+            .map(Duration::from_secs)
+            .map_err(|_| "it can't be negative, except for -1: without end".to_owned()),
         Err(_) => duration(text).map_err(|_| {
             "write a number of seconds such as 10, or a duration such as 1m30s".to_owned()
         }),
@@ -34,11 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_numbers_are_seconds_and_negative_ones_have_no_end() {
+    fn plain_numbers_are_seconds_and_minus_one_has_no_end() {
         assert_eq!(grace("0"), Ok(Duration::ZERO));
         assert_eq!(grace("3"), Ok(Duration::from_secs(3)));
         assert_eq!(grace("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(grace("-1"), Ok(Duration::MAX));
+        for bad in ["-2", "-5", "-9223372036854775808"] {
+            let error = grace(bad).unwrap_err();
+            assert!(error.contains("except for -1"), "{bad}: {error}");
+        }
         let error = grace("x").unwrap_err();
         assert!(error.starts_with("write a number of seconds"), "{error}");
     }

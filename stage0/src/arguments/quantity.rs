@@ -12,6 +12,9 @@ const MEMORY_MAX: u64 = i64::MAX as u64 & !(MEMORY_MIN - 1);
 /// The most processes that the kernel counts.
 const PIDS_MAX: u64 = 4 << 20;
 
+/// The most processor time in a period that the kernel counts, in microseconds.
+const CPU_QUOTA_MAX: u64 = (1 << 44) - 1;
+
 /// Parses a limit of memory as [`memory`] parses an amount; 0 is no limit.
 pub(crate) fn memory_limit(text: &str) -> Result<Limit, String> {
     match bytes_up_to(text, MEMORY_MAX) {
@@ -58,8 +61,12 @@ pub(crate) fn swappiness(text: &str) -> Result<i8, String> {
 pub(crate) fn cpu_quota(text: &str) -> Result<Limit, String> {
     match text.parse::<i64>() {
         Ok(-1 | 0) => Ok(Limit::Unlimited),
-        Ok(number) if number >= 1000 => Ok(Limit::At(number.unsigned_abs())),
-        _ => Err("it must be at least 1000 microseconds, or -1 for no limit".to_owned()),
+        Ok(number) if (1000..=CPU_QUOTA_MAX).contains(&number.unsigned_abs()) && number > 0 => {
+            Ok(Limit::At(number.unsigned_abs()))
+        }
+        _ => Err(format!(
+            "it must be 1000 to {CPU_QUOTA_MAX} microseconds, or -1 for no limit"
+        )),
     }
 }
 
@@ -173,7 +180,17 @@ mod tests {
         assert!(swappiness("101").is_err() && swappiness("-2").is_err());
         assert_eq!(cpu_quota("50000"), Ok(Limit::At(50_000)));
         assert_eq!(cpu_quota("-1"), Ok(Limit::Unlimited));
-        assert!(cpu_quota("999").is_err() && cpu_quota("x").is_err());
+        assert_eq!(cpu_quota("17592186044415"), Ok(Limit::At((1 << 44) - 1)));
+        for bad in [
+            "999",
+            "x",
+            "-2",
+            "-5000",
+            "17592186044416",
+            "9223372036854775807",
+        ] {
+            assert!(cpu_quota(bad).is_err(), "{bad}");
+        }
         assert_eq!(cpu_period("20000"), Ok(20_000));
         assert!(cpu_period("999").is_err() && cpu_period("1000001").is_err());
         for (text, size, limit) in [

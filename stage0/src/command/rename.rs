@@ -25,7 +25,7 @@ impl Subcommand for Rename {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let entry = context.pod(&self.pod)?;
-        rename(&context.engine, &entry, &self.name)?;
+        rename(&context.engine, &entry, &self.pod, &self.name)?;
         Ok(0)
     }
 }

@@ -5,7 +5,7 @@ use engine::Error;
 use engine::error::AppError;
 use engine::pods::app_limits::warn_of_disks;
 use engine::pods::limits::update;
-use pod::manifest::{PodManifest, Resources};
+use pod::manifest::{Limit, PodManifest, Resources};
 use pod::{AppName, PodEntry, State};
 
 use crate::arguments::resources::{PodResourceArguments, ResourceArguments};
@@ -54,14 +54,42 @@ impl Subcommand for Update {
         for_each_pod(pods, context, is_running, |Named { typed, entry }| {
             // First what can be refused here, so that not half of it is done.
             let app = named_app(&entry, app.as_ref(), &of_app)?;
+            let before = PodManifest::load(&entry.path)?.resources;
             if !of_pod.is_unlimited() {
                 update(&entry, directories, None, &of_pod)?;
             }
-            if let Some(app) = app {
-                update(&entry, directories, Some(&app), &of_app)?;
+            if let Some(app) = app
+                && let Err(failure) = update(&entry, directories, Some(&app), &of_app)
+            {
+                return Err(match of_pod.is_unlimited() {
+                    true => failure.into(),
+                    false => taken_back(failure, &before, &of_pod, |back| {
+                        update(&entry, directories, None, back)
+                    }),
+                });
             }
             output::line(&typed)
         })
+    }
+}
+
+/// Gives all apps together the limits that they had: those of one app could not be changed with them.
+fn taken_back(
+    failure: Error,
+    before: &Resources,
+    given: &Resources,
+    update: impl FnOnce(&Resources) -> Result<(), Error>,
+) -> Failure {
+    let after = before.with(given);
+    let back = after.map(|after| after.changed_to(before, Limit::Unlimited));
+    let is_back = back.is_ok_and(|back| update(&back).is_ok());
+    let help = match is_back {
+        true => "those of all apps together are as they were, too",
+        false => "those of all apps together are changed",
+    };
+    Failure::Helped {
+        failure: Box::new(failure.into()),
+        help: help.to_owned(),
     }
 }
 

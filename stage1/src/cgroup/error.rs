@@ -71,6 +71,19 @@ pub enum CgroupError {
         /// Memory in use, in bytes.
         used: u64,
     },
+    /// A change failed half-way, and was taken back.
+    #[error("{0}; no limit was changed")]
+    TakenBack(Box<Self>),
+    /// A change failed half-way, and so did taking it back.
+    #[error(
+        "{reason}; some limits were changed all the same, and {} could not be set back", path.display()
+    )]
+    HalfChanged {
+        /// Why the change failed.
+        reason: Box<Self>,
+        /// The first file that does not say what it said.
+        path: PathBuf,
+    },
     /// The app has one already.
     #[error("the cgroup {} is there already", .0.display())]
     Exists(PathBuf),

@@ -1,6 +1,7 @@
 //! Limits of an app or a pod: which files say so are written. Only those that have limits pay for them.
 
 mod setting;
+mod undo;
 mod v1;
 mod v2;
 
@@ -16,6 +17,8 @@ use libcgroups::v2::manager::Manager;
 use oci_spec::runtime::{LinuxCpuBuilder, LinuxResources};
 use pod::manifest::{Limit, Resources};
 use rustix::io::Errno;
+
+pub(super) use self::undo::Undo;
 
 use self::setting::{Missing, Setting, pids};
 use super::directory;
@@ -91,6 +94,36 @@ impl Settings {
         }
     }
 
+    /// How to undo what [`Self::apply`] is about to do.
+    pub(super) fn undo(&self, hierarchies: &[(&Hierarchy, PathBuf)]) -> Undo {
+        let mut undo = Undo::default();
+        for setting in &self.all {
+            if let Some(folder) = self.folder(hierarchies, setting) {
+                for (file, value) in &setting.files {
+                    undo.note(&folder.join(file), value);
+                }
+            }
+        }
+        if let (Some(_), Some((_, folder))) = (self.shares, hierarchies.first()) {
+            undo.note(&folder.join(V2_WEIGHT), "");
+        }
+        undo
+    }
+
+    /// Where a setting is written.
+    fn folder<'a>(
+        &self,
+        hierarchies: &'a [(&Hierarchy, PathBuf)],
+        setting: &Setting,
+    ) -> Option<&'a PathBuf> {
+        let has = |hierarchy: &Hierarchy| {
+            self.version == Version::V2 || hierarchy.has(setting.controller)
+        };
+        let mut places = hierarchies.iter();
+        let place = places.find(|(hierarchy, _)| has(hierarchy));
+        place.map(|(_, folder)| folder)
+    }
+
     fn write(
         &self,
         hierarchies: &[(&Hierarchy, PathBuf)],
@@ -100,13 +133,7 @@ impl Settings {
             Missing::Fails => Err(CgroupError::NoController(setting.controller)),
             Missing::NothingToLimit => Ok(()),
         };
-        let has = |hierarchy: &Hierarchy| {
-            let mut controllers = hierarchy.controllers.iter();
-            self.version == Version::V2
-                || controllers.any(|controller| controller == setting.controller)
-        };
-        let mut places = hierarchies.iter();
-        let Some((_, folder)) = places.find(|(hierarchy, _)| has(hierarchy)) else {
+        let Some(folder) = self.folder(hierarchies, setting) else {
             return missing();
         };
         for (file, value) in &setting.files {

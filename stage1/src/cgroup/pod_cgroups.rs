@@ -16,7 +16,7 @@ use super::directory;
 use super::error::CgroupError;
 use super::freezer;
 use super::further::Further;
-use super::limits::{self, Settings};
+use super::limits::{self, Settings, Undo};
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
@@ -147,10 +147,25 @@ impl PodCgroups {
         // A process aside has a memory of its own.
         let has_own_weight = resources.cpu.shares.is_some() || self.has_own_weight.get();
         self.has_own_weight.set(has_own_weight);
-        match resources.memory.limit.or(resources.memory.swap) {
-            Some(_) => aside::change(|| self.apply_to_pod(resources)),
-            None => self.apply_to_pod(resources),
-        }
+        let undo = self.undo(resources, &self.places_of_pod())?;
+        let change = || self.apply_to_pod(resources).map_err(|e| undo.after(e));
+        change_in_time(resources, &undo, change)
+    }
+
+    /// The pod's directory in each hierarchy, those that it has come to use included.
+    fn places_of_pod(&self) -> Vec<(&Hierarchy, PathBuf)> {
+        let main = self.placement.hierarchies.iter().zip(&self.folders);
+        let places = main.chain(self.further.made());
+        places.map(|(h, folder)| (h, folder.clone())).collect()
+    }
+
+    /// How to undo limits in these directories.
+    fn undo(
+        &self,
+        resources: &Resources,
+        places: &[(&Hierarchy, PathBuf)],
+    ) -> Result<Undo, CgroupError> {
+        Ok(Settings::new(self.placement.version, resources)?.undo(places))
     }
 
     fn apply_to_pod(&self, resources: &Resources) -> Result<(), CgroupError> {
@@ -161,9 +176,7 @@ impl PodCgroups {
         let needed = settings.controllers();
         self.further
             .for_pod(&self.placement, &self.folders, &needed)?;
-        let main = self.placement.hierarchies.iter().zip(&self.folders);
-        let places = main.chain(self.further.made());
-        let places: Vec<_> = places.map(|(h, folder)| (h, folder.clone())).collect();
+        let places = self.places_of_pod();
         self.check_use(resources, &places)?;
         settings.apply(&places)
     }
@@ -352,8 +365,10 @@ impl PodCgroups {
                 places = self.places(app);
             }
         }
-        settings.apply(&places)?;
-        self.weigh(resources)
+        // A controller that was handed on just now has nothing to undo but what it begins with.
+        let undo = settings.undo(&places);
+        let applied = settings.apply(&places).and_then(|()| self.weigh(resources));
+        applied.map_err(|failure| undo.after(failure))
     }
 
     /// The same, without waiting for the kernel longer than a moment: it frees memory before it answers, and an app that
@@ -366,10 +381,8 @@ impl PodCgroups {
             // A process aside has a memory of its own.
             self.is_weighted.set(true);
         }
-        match resources.memory.limit.or(resources.memory.swap) {
-            Some(_) => aside::change(|| self.update(app, resources)),
-            None => self.update(app, resources),
-        }
+        let undo = self.undo(resources, &self.places(app))?;
+        change_in_time(resources, &undo, || self.update(app, resources))
     }
 
     /// Lets what goes through disks be counted from now on, where that takes nothing but to say so: on version 2.
@@ -499,6 +512,21 @@ impl PodCgroups {
         let folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
         let main = self.placement.hierarchies.iter().zip(folders);
         main.chain(self.further.places_of(app)).collect()
+    }
+}
+
+/// Changes limits, aside if the kernel may take its time. One that is given up there can't take back what it has changed.
+fn change_in_time(
+    resources: &Resources,
+    undo: &Undo,
+    change: impl FnOnce() -> Result<(), CgroupError>,
+) -> Result<(), CgroupError> {
+    if resources.memory.limit.or(resources.memory.swap).is_none() {
+        return change();
+    }
+    match aside::change(change) {
+        Err(late @ CgroupError::TookTooLong(_)) => aside::change(|| Err(undo.after(late))),
+        other => other,
     }
 }
 

@@ -126,6 +126,52 @@ fn version() -> Version {
 }
 
 #[test]
+fn a_change_that_the_kernel_refuses_half_way_changes_nothing() {
+    let pod = Pod::new();
+    let one = app("one");
+    pod.cgroups.add_app(&one, &limited()).unwrap();
+    let files = [
+        "memory.limit_in_bytes",
+        "memory.memsw.limit_in_bytes",
+        "memory.max",
+        "pids.max",
+        "cpu.max",
+        "cpu.cfs_quota_us",
+        "cpu.cfs_period_us",
+    ];
+    let all = |folders: Vec<PathBuf>| -> Vec<Option<String>> {
+        let read = |folder: &PathBuf| files.map(|file| fs::read_to_string(folder.join(file)).ok());
+        folders.iter().flat_map(read).collect()
+    };
+    let of_app = || all(pod.folders(&one));
+    let of_pod = || all(pod.cgroups.folders.clone());
+    let before = (of_app(), of_pod());
+    assert!(before.0.iter().any(Option::is_some));
+    let mut asked = limited();
+    asked.pids.limit = Some(Limit::At(50));
+    // More than the kernel counts, and less than it takes.
+    for quota in [i64::MAX.unsigned_abs(), 1] {
+        asked.cpu.quota = Some(Limit::At(quota));
+        for memory in [Some(Limit::At(100 << 20)), Some(Limit::At(32 << 20)), None] {
+            asked.memory.limit = memory;
+            // What is done aside is for a process with one thread, and not for this one.
+            let of_pod_asked = Resources {
+                memory: Memory::default(),
+                ..asked.clone()
+            };
+            for refused in [
+                pod.cgroups.update(&one, &asked).unwrap_err(),
+                pod.cgroups.update_pod_in_time(&of_pod_asked).unwrap_err(),
+            ] {
+                let told = refused.to_string();
+                assert!(told.ends_with("no limit was changed"), "{told}");
+                assert_eq!((of_app(), of_pod()), before, "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn apps_come_and_go_while_others_run() {
     let pod = Pod::new();
     let (one, two) = (app("one"), app("two"));

@@ -1,7 +1,7 @@
 //! Connections to the control socket, and what each waits for.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pod::AppName;
 use pod::control::bounds::{ANSWER_MAX, CGROUPS_MAX};
@@ -21,8 +21,13 @@ pub(super) struct Client {
     awaits: Awaited,
     /// When it is told that it waits in vain.
     deadline: Option<Instant>,
+    /// When pod init is looked at, which should have answered by then.
+    look_at: Option<Instant>,
     left: bool,
 }
+
+/// After how long pod init is looked at, if it has not answered.
+const MAYBE_STOPPED: Duration = Duration::from_millis(500);
 
 /// What a client waits for.
 #[derive(Debug)]
@@ -118,6 +123,7 @@ impl Client {
             socket,
             awaits: Awaited::Nothing,
             deadline: None,
+            look_at: None,
             left: false,
         }
     }
@@ -238,11 +244,29 @@ impl Client {
             Awaited::Answer { .. } => Instant::now().checked_add(CGROUPS_MAX),
             _ => None,
         };
+        let now = Instant::now();
+        let look_at = self.deadline.and_then(|_| now.checked_add(MAYBE_STOPPED));
+        self.look_at = look_at;
         self.awaits = awaited;
     }
 
+    /// When the client is to be looked after next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let look_at = self.look_at.filter(|_| !self.left);
+        look_at.into_iter().chain(self.deadline()).min()
+    }
+
+    /// Whether pod init is to be looked at for it, now: once.
+    pub(super) fn looks_at_init(&mut self, now: Instant) -> bool {
+        let is_due = self.look_at.is_some_and(|instant| instant <= now);
+        if is_due {
+            self.look_at = None;
+        }
+        is_due && !self.left
+    }
+
     /// When [`Client::give_up`] is due.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         self.deadline.filter(|_| !self.left)
     }
 
@@ -261,10 +285,24 @@ impl Client {
         self.end_wait(&refusal(StartFailure::other(message)));
     }
 
+    /// It waits in vain: that process of the pod is stopped.
+    pub(super) fn hear_stopped(&mut self, pid: i32) {
+        let message = format!(
+            "pod init is stopped (process {pid}); `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
+        );
+        self.end_wait(&refusal(StartFailure::other(message)));
+    }
+
+    /// Whether it has waited long enough.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|instant| instant <= now)
+    }
+
     /// Tells it what it has waited for.
     pub(super) fn end_wait(&mut self, response: &Response) {
         self.awaits = Awaited::Nothing;
         self.deadline = None;
+        self.look_at = None;
         self.tell(response, &[]);
     }
 
@@ -343,6 +381,7 @@ impl Client {
             self.awaits = Awaited::Nothing;
         }
         self.deadline = None;
+        self.look_at = None;
         self.tell(&Response::ExecStarted { pid }, &streams);
     }
 

@@ -10,6 +10,7 @@ use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
+use pod::processes::is_stopped;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -30,6 +31,7 @@ use super::start::may_gain_privileges;
 use super::streams::Streams;
 use super::supervision::Supervision;
 use crate::failure::StartFailure;
+use crate::link::process::pid_of;
 use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
 use crate::settling::Settling;
@@ -278,8 +280,13 @@ impl Monitor {
             self.give_up_output = true;
         }
         self.streams.keep_time(now);
+        let init = &self.init_pidfd;
         for client in &mut self.clients {
-            if client.deadline().is_some_and(|instant| instant <= now) {
+            if client.looks_at_init(now)
+                && let Some(pid) = pid_of(init).filter(|pid| is_stopped(*pid))
+            {
+                client.hear_stopped(pid);
+            } else if client.is_late(now) {
                 client.give_up();
             }
         }
@@ -399,7 +406,7 @@ impl Monitor {
             self.give_up_output_at,
             supervision.and_then(|supervision| supervision.due()),
         ];
-        let of_clients = self.clients.iter().filter_map(Client::deadline).min();
+        let of_clients = self.clients.iter().filter_map(Client::due).min();
         let next = put_off
             .into_iter()
             .chain([
