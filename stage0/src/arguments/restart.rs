@@ -8,7 +8,7 @@ use pod::manifest::{Restart, RestartPolicy, Role};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "App flags, after the image they are for")]
 pub(crate) struct RestartArguments {
-    /// Start the app again when it has ended: no, on-failure[:TIMES], always (or unless-stopped)
+    /// Start the app again when it has ended: no, on-failure, on-failure:TIMES, always (or unless-stopped)
     #[arg(long, value_name = "WHEN", value_parser = restart, default_value = "no")]
     #[arg(hide_default_value = true, hide_short_help = true)]
     restart: Restart,

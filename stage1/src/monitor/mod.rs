@@ -27,6 +27,7 @@ mod logs;
 mod names;
 mod notifications;
 mod peers;
+mod privileges;
 mod pump;
 mod questions;
 mod records;

@@ -13,6 +13,7 @@ use super::isolator::Isolator;
 use super::joining::Joining;
 use super::names;
 use super::peers::PeerNames;
+use super::privileges::may_gain_privileges;
 use super::streams::Streams;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
@@ -99,12 +100,6 @@ fn protections(app: &App) -> Protections {
         system_calls: protections.system_calls && app.security.seccomp != Some(Seccomp::Unconfined),
         ..protections
     }
-}
-
-/// Whether executing a program gives privileges to anything in a pod that begins so. If not, pod init gives that up.
-pub(super) fn may_gain_privileges(manifest: &PodManifest) -> bool {
-    let mut apps = manifest.apps.iter();
-    apps.any(|app| !app.security.no_new_privileges)
 }
 
 /// The apps that pod init is told of before the start.
