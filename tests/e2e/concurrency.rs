@@ -4,6 +4,8 @@ use std::sync::Barrier;
 
 use harness::{Host, ImageBuilder, Layer, Output, Registry};
 
+use crate::stocked::{IMAGE, busybox, status};
+
 /// Runs all commands at the same time, each in a thread of its own.
 fn at_once(host: &Host, commands: &[Vec<&str>]) -> Vec<Output> {
     let barrier = Barrier::new(commands.len());
@@ -207,4 +209,58 @@ fn links_with_dots_are_resolved_while_other_pods_mount() {
             assert_eq!(output.ok().stdout, "1234\n");
         }
     }
+}
+
+#[test]
+fn two_hundred_pods_with_users_and_volumes_of_their_own_run_at_once_and_leave_nothing() {
+    const PODS: usize = 200;
+    const TOGETHER: usize = 20;
+    let host = busybox();
+    let words: Vec<[String; 4]> = (0..PODS)
+        .map(|number| {
+            [
+                format!("--name=pod-{number}"),
+                format!("--volume=one-{number}:/one"),
+                format!("--volume=two-{number}:/two"),
+                format!("echo {number} > /one/n; echo {number} > /two/n; exec sleep 1000"),
+            ]
+        })
+        .collect();
+    let starts: Vec<Vec<&str>> = words
+        .iter()
+        .map(|[name, one, two, script]| {
+            let start = ["run", "--detach", "--net=none", "--userns=auto"];
+            let all = start
+                .into_iter()
+                .chain([name, one, two].map(String::as_str));
+            all.chain([IMAGE, "--", "/bin/sh", "-c", script]).collect()
+        })
+        .collect();
+    for some in starts.chunks(TOGETHER) {
+        at_once(&host, some).into_iter().for_each(|output| {
+            output.ok();
+        });
+    }
+    let list = host.fairing(["list", "--format=json"]).run().ok().json();
+    let pods = list.as_array().unwrap();
+    assert_eq!(pods.len(), PODS);
+    assert!(pods.iter().all(|pod| pod["state"] == "running"), "{list}");
+    // No two have an ID in common.
+    let first = |pod: &serde_json::Value| {
+        let uuid = pod["uuid"].as_str().unwrap();
+        status(&host, uuid)["user-namespace"]["uid-mappings"][0]["host-id"].clone()
+    };
+    let users: std::collections::BTreeSet<String> =
+        pods.iter().map(|pod| first(pod).to_string()).collect();
+    assert_eq!(users.len(), PODS);
+    for number in [0, 77, PODS - 1] {
+        let pod = format!("pod-{number}");
+        host.fairing(["exec", &pod, "--", "cat", "/one/n", "/two/n"])
+            .run()
+            .ok()
+            .expect_stdout(&format!("{number}\n{number}\n"));
+    }
+    host.fairing(["rm", "--force", "--all"]).run().ok();
+    let volumes = host.fairing(["volume", "list", "--quiet"]).run().ok();
+    assert_eq!(volumes.stdout.lines().count(), 2 * PODS);
 }
