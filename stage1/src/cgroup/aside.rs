@@ -6,18 +6,38 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use pod::manifest::Resources;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::error::CgroupError;
+use super::limits::Undo;
 use crate::sys;
 
 /// How long the kernel may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Most bytes of a reason: they find room in a pipe at once.
 const REASON_MAX: u64 = 4 << 10;
+
+/// Changes limits, aside if the kernel may take its time. One that is given up there can't take back what it has changed.
+///
+/// # Errors
+/// Why they could not be changed.
+pub(super) fn change_limits(
+    resources: &Resources,
+    undo: &Undo,
+    make: impl FnOnce() -> Result<(), CgroupError>,
+) -> Result<(), CgroupError> {
+    if resources.memory.limit.or(resources.memory.swap).is_none() {
+        return make();
+    }
+    match change(make) {
+        Err(late @ CgroupError::TookTooLong(_)) => change(|| Err(undo.after(late))),
+        other => other,
+    }
+}
 
 /// Makes a change in a process aside, and waits for it at most for [`PATIENCE`].
 ///

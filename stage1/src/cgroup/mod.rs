@@ -9,6 +9,7 @@ mod devices;
 mod directory;
 mod error;
 mod freezer;
+mod freezing;
 mod further;
 mod limits;
 mod mountinfo;

@@ -14,7 +14,6 @@ use super::aside;
 use super::devices;
 use super::directory;
 use super::error::CgroupError;
-use super::freezer;
 use super::further::Further;
 use super::limits::{self, Settings, Undo};
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
@@ -45,7 +44,7 @@ pub struct PodCgroups {
     /// What it uses if asked.
     further: Further,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
-    freezer: Option<PathBuf>,
+    pub(super) freezer: Option<PathBuf>,
     /// Whether an app has asked for a weight, so that the pod's is not the usual one.
     is_weighted: Cell<bool>,
     /// Whether the pod itself has one, whatever its apps have.
@@ -149,7 +148,7 @@ impl PodCgroups {
         self.has_own_weight.set(has_own_weight);
         let undo = self.undo(resources, &self.places_of_pod())?;
         let change = || self.apply_to_pod(resources).map_err(|e| undo.after(e));
-        change_in_time(resources, &undo, change)
+        aside::change_limits(resources, &undo, change)
     }
 
     /// The pod's directory in each hierarchy, those that it has come to use included.
@@ -382,7 +381,7 @@ impl PodCgroups {
             self.is_weighted.set(true);
         }
         let undo = self.undo(resources, &self.places(app))?;
-        change_in_time(resources, &undo, || self.update(app, resources))
+        aside::change_limits(resources, &undo, || self.update(app, resources))
     }
 
     /// Lets what goes through disks be counted from now on, where that takes nothing but to say so: on version 2.
@@ -440,44 +439,6 @@ impl PodCgroups {
         Statistics::oom_kills(self.placement.version, &self.places(app))
     }
 
-    /// Stops all processes of an app, and waits for a moment until they have. Has to be undone by
-    /// [`Self::thaw`] before the app is sent signals: on version 1 it takes none, not even SIGKILL.
-    ///
-    /// # Errors
-    /// If the host can't do that, or a process does not stop. The app then runs on.
-    pub fn freeze(&self, app: &AppName) -> Result<(), CgroupError> {
-        let places = self.places(app);
-        let (_, seat) = places.first().ok_or(CgroupError::NotMounted)?;
-        if self.placement.version == Version::V2 {
-            return freezer::freeze_v2(seat);
-        }
-        let pod = self
-            .freezer
-            .as_ref()
-            .ok_or(CgroupError::NoController("freezer"))?;
-        let own = pod.join(app.as_str());
-        directory::make(pod)?;
-        directory::make(&own)?;
-        freezer::freeze_v1(&own, seat)
-    }
-
-    /// Lets an app that was stopped go on.
-    ///
-    /// # Errors
-    /// If the app has no cgroup, or on version 1 was never stopped.
-    pub fn thaw(&self, app: &AppName) -> Result<(), CgroupError> {
-        match (self.placement.version, &self.freezer) {
-            (Version::None, _) => Err(CgroupError::NotMounted),
-            (Version::V1, Some(pod)) => freezer::thaw_v1(&pod.join(app.as_str())),
-            (Version::V1, None) => Err(CgroupError::NoController("freezer")),
-            (Version::V2, _) => {
-                let places = self.places(app);
-                let (_, seat) = places.first().ok_or(CgroupError::NotMounted)?;
-                freezer::thaw_v2(seat)
-            }
-        }
-    }
-
     /// The pod's cgroup below the root of its hierarchy, as plugins of networks are told of it.
     pub fn path(&self) -> Option<String> {
         let root = &self.placement.hierarchies.first()?.mount_point;
@@ -512,21 +473,6 @@ impl PodCgroups {
         let folders = self.folders.iter().map(|folder| folder.join(app.as_str()));
         let main = self.placement.hierarchies.iter().zip(folders);
         main.chain(self.further.places_of(app)).collect()
-    }
-}
-
-/// Changes limits, aside if the kernel may take its time. One that is given up there can't take back what it has changed.
-fn change_in_time(
-    resources: &Resources,
-    undo: &Undo,
-    change: impl FnOnce() -> Result<(), CgroupError>,
-) -> Result<(), CgroupError> {
-    if resources.memory.limit.or(resources.memory.swap).is_none() {
-        return change();
-    }
-    match aside::change(change) {
-        Err(late @ CgroupError::TookTooLong(_)) => aside::change(|| Err(undo.after(late))),
-        other => other,
     }
 }
 

@@ -8,7 +8,6 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
-use pod::control::WindowSize;
 use pod::exit::Outcome;
 use pod::manifest::{HostNamespace, UserNamespace};
 use pod::selinux::Context;
@@ -27,7 +26,6 @@ use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
 use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningCommand};
 use crate::failure::StartFailure;
-use crate::link::stream::StreamId;
 use crate::link::{Enclosed, HandedOver, InitRequest, MonitorLink, StreamEnds};
 use crate::protocol::{ExecSpec, FromInit, ProbeOutcome, Setup, ToInit};
 use crate::settling::Settling;
@@ -60,7 +58,7 @@ pub(crate) struct Pod {
     /// Commands that run, by the monitor's number for each.
     pub(super) commands: BTreeMap<u64, RunningCommand>,
     /// Commands whose clients have gone.
-    abandoned: Abandoned,
+    pub(super) abandoned: Abandoned,
     /// What apps that have ended left running.
     pub(super) leftovers: Leftovers,
     /// Commands that wait until an app runs.
@@ -442,29 +440,6 @@ impl Pod {
         Ok(())
     }
 
-    /// Ends a command, wherever it is on its way.
-    fn end_command(&mut self, id: u64, grace: Duration) {
-        self.waiting.retain(|(spec, _)| spec.id != id);
-        if let Some(starting) = self.starts.take_command(id) {
-            // One that is gone already is what was wanted.
-            let _ = sys::send_signal(starting.process.process.pid, SIGKILL);
-        }
-        if let Some(command) = self.commands.get(&id) {
-            self.abandoned.add(command, grace);
-        }
-    }
-
-    fn resize(&mut self, stream: StreamId, size: WindowSize) {
-        self.starts.resize(stream, size);
-        let of_apps = self.apps.values().filter_map(|app| app.terminal.as_ref());
-        let of_commands = self.commands.values().filter_map(|c| c.terminal.as_ref());
-        for terminal in of_apps.chain(of_commands) {
-            if terminal.stream == stream {
-                terminal.resize(size);
-            }
-        }
-    }
-
     /// The app that runs under this name, or the only one.
     pub(super) fn find(&self, name: Option<&AppName>) -> Result<&RunningApp, StartFailure> {
         match name {
@@ -498,7 +473,7 @@ struct Events {
     link: Vec<bool>,
 }
 
-const SIGKILL: i32 = Signal::SIGKILL as i32;
+pub(super) const SIGKILL: i32 = Signal::SIGKILL as i32;
 
 fn tell_probed(
     link: &mut dyn MonitorLink,

@@ -6,6 +6,7 @@
 
 mod abandoned;
 mod cgroups;
+mod commands;
 mod ending;
 mod event_loop;
 mod first_program;

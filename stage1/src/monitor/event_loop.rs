@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signalfd::SignalFd;
-use pod::control::EventKind;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
@@ -15,7 +14,6 @@ use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
-use supervisor::Event;
 
 use super::clients::{Awaited, Client};
 use super::descriptors;
@@ -37,9 +35,7 @@ use crate::protocol::ToInit;
 use crate::settling::Settling;
 
 /// How long pod init has to end the pod beyond the grace period, before it is killed itself.
-const INIT_GRACE: Duration = Duration::from_secs(2);
-/// What apps have beyond the grace period that get their signal only when it is over.
-const OF_SIDECARS: Duration = Duration::from_secs(3);
+pub(super) const INIT_GRACE: Duration = Duration::from_secs(2);
 /// How long connections wait that can't be accepted now.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -74,7 +70,7 @@ pub(super) struct Monitor {
     pub(super) started: Option<Timestamp>,
     /// The exit code, or why the pod did not start.
     pub(super) end: Option<Result<i32, StartFailure>>,
-    kill_init_at: Option<Instant>,
+    pub(super) kill_init_at: Option<Instant>,
     /// When to look again whether connections can be accepted.
     accept_at: Option<Instant>,
     pub(super) stop_requested: bool,
@@ -464,39 +460,6 @@ impl Monitor {
         self.kill_init_at = None;
         self.streams.close_input();
         Ok(())
-    }
-
-    pub(super) fn stop(
-        &mut self,
-        grace: Duration,
-        isolator: &mut dyn Isolator,
-    ) -> Result<(), StartFailure> {
-        if !std::mem::replace(&mut self.stop_requested, true) {
-            self.emit(None, EventKind::Stopping);
-        }
-        // What is frozen hears nothing.
-        self.resume_all(isolator)?;
-        if self.init_is_dead {
-            self.give_up_output = true;
-            return Ok(());
-        }
-        if self.supervision.is_some() && self.started.is_some() {
-            self.kill_init_soon(grace.saturating_add(OF_SIDECARS));
-            return self.supervise(Event::StopPod { grace }, isolator);
-        }
-        self.kill_init_soon(grace);
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-        self.tell_init(&ToInit::Stop { grace_ms })
-    }
-
-    /// Pod init is killed if it has not ended the pod a while after so long.
-    pub(super) fn kill_init_soon(&mut self, grace: Duration) {
-        let at = Instant::now().checked_add(grace.saturating_add(INIT_GRACE));
-        // A later stop can only shorten the time that is left.
-        self.kill_init_at = match (self.kill_init_at, at) {
-            (Some(earlier), Some(at)) => Some(earlier.min(at)),
-            (earlier, at) => at.or(earlier),
-        };
     }
 
     /// If pod init is gone, its pidfd says so next.

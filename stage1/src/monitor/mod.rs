@@ -38,6 +38,7 @@ mod sharing;
 mod signal_actions;
 mod signals;
 mod start;
+mod stopping;
 mod streams;
 mod supervising;
 mod supervision;

@@ -1,0 +1,50 @@
+//! The pod is asked to end.
+
+use std::time::{Duration, Instant};
+
+use pod::control::EventKind;
+use supervisor::Event;
+
+use super::event_loop::{INIT_GRACE, Monitor};
+use super::isolator::Isolator;
+use crate::failure::StartFailure;
+use crate::protocol::ToInit;
+
+/// What apps have beyond the grace period that get their signal only when it is over.
+const OF_SIDECARS: Duration = Duration::from_secs(3);
+
+impl Monitor {
+    /// Ends the pod. Its apps have so long between their stop signal and SIGKILL.
+    pub(super) fn stop(
+        &mut self,
+        grace: Duration,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        if !std::mem::replace(&mut self.stop_requested, true) {
+            self.emit(None, EventKind::Stopping);
+        }
+        // What is frozen hears nothing.
+        self.resume_all(isolator)?;
+        if self.init_is_dead {
+            self.give_up_output = true;
+            return Ok(());
+        }
+        if self.supervision.is_some() && self.started.is_some() {
+            self.kill_init_soon(grace.saturating_add(OF_SIDECARS));
+            return self.supervise(Event::StopPod { grace }, isolator);
+        }
+        self.kill_init_soon(grace);
+        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.tell_init(&ToInit::Stop { grace_ms })
+    }
+
+    /// Pod init is killed if it has not ended the pod a while after so long.
+    pub(super) fn kill_init_soon(&mut self, grace: Duration) {
+        let at = Instant::now().checked_add(grace.saturating_add(INIT_GRACE));
+        // A later stop can only shorten the time that is left.
+        self.kill_init_at = match (self.kill_init_at, at) {
+            (Some(earlier), Some(at)) => Some(earlier.min(at)),
+            (earlier, at) => at.or(earlier),
+        };
+    }
+}
