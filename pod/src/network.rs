@@ -44,6 +44,13 @@ pub fn remedy(error: &NetworkError) -> Option<&'static str> {
             "stop the pods that are in the network, then `fairing network gc` removes what is left \
              of it, and the next pod creates it again",
         ),
+        // Whoever removed it by hand has left the rest to the kernel, which keeps it until somebody removes that, too.
+        NetworkError::OtherFairing {
+            owner: Some(owner), ..
+        } if !Path::new(owner).exists() => Some(
+            "that directory is gone: if none of its pods runs any more, `nft delete table inet fairing` and \
+             `ip link delete fairing0` remove what it has left",
+        ),
         NetworkError::OtherFairing { .. } => Some(
             "start pods from another network namespace (`ip netns exec`, `unshare --net`), or with `--net=host`, \
              `--net=none` or a macvlan network; or end the other's pods and let it `fairing gc`",
@@ -145,6 +152,21 @@ pub fn load(folder: &Path) -> Result<Option<NetworkStatus>, PodError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_fairing_left_whose_directory_is_gone_is_for_people_to_remove() {
+        let helps = |owner: &Path| {
+            let error = NetworkError::OtherFairing {
+                what: "the firewall rules of pods".to_owned(),
+                owner: Some(owner.display().to_string()),
+            };
+            remedy(&error).unwrap()
+        };
+        let there = tempfile::tempdir().unwrap();
+        assert!(helps(there.path()).contains("another network namespace"));
+        let gone = helps(&there.path().join("gone"));
+        assert!(gone.contains("nft delete table inet fairing"), "{gone}");
+    }
 
     #[test]
     fn containers_of_other_runtimes_share_the_state_of_pods() {
