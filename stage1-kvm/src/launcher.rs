@@ -1,7 +1,7 @@
 //! Starting the programs of a machine, in namespaces of their own and in the pod's cgroup: the one that runs it, as a user
 //! that nobody else is and without privileges, and the one that shares files with it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -111,6 +111,17 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
         .map_err(StartFailure::os("name the pod's cgroup"))?;
     let monitor =
         pidfd_open(getpid(), PidfdFlags::empty()).map_err(prepare("open this process"))?;
+    let monitor = high(&monitor)?;
+    let tree = match &program.identity {
+        Identity::User { .. } => None,
+        Identity::FileServer { tree, entries } => Some(Tree {
+            root: high(tree)?,
+            entries: entries
+                .iter()
+                .map(|(place, mount)| Ok((place.as_c_str(), high(mount)?)))
+                .collect::<Result<_, StartFailure>>()?,
+        }),
+    };
     let child = Child {
         executable: executable.as_fd(),
         null: null.as_fd(),
@@ -119,6 +130,7 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
         tasks: &tasks,
         monitor: monitor.as_fd(),
         identity: &program.identity,
+        tree,
         kept: OF_FILE_SERVER.iter().fold(0, |all, one| all | one.bit()),
         argv: &argv,
         envp: &envp,
@@ -138,6 +150,12 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
     Ok(spawned.pidfd)
 }
 
+/// A tree by descriptors that are out of the way of those that the program is given.
+struct Tree<'a> {
+    root: OwnedFd,
+    entries: Vec<(&'a CStr, OwnedFd)>,
+}
+
 /// What the child needs between clone and exec.
 struct Child<'a> {
     executable: BorrowedFd<'a>,
@@ -147,6 +165,8 @@ struct Child<'a> {
     tasks: &'a [CString],
     monitor: BorrowedFd<'a>,
     identity: &'a Identity<'a>,
+    /// The tree of a file server.
+    tree: Option<Tree<'a>>,
     /// Capabilities of a file server.
     kept: u64,
     argv: &'a CStringArray,
@@ -184,8 +204,10 @@ impl Child<'_> {
                 let become_user = become_user(*id, groups);
                 become_user.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
             }
-            Identity::FileServer { tree, entries } => {
-                attach_tree(tree, entries)?;
+            Identity::FileServer { .. } => {
+                if let Some(tree) = &self.tree {
+                    attach(tree)?;
+                }
                 drop_bounding_set(self.kept)?;
                 set_no_new_privs(true)?;
             }
@@ -206,18 +228,19 @@ impl Child<'_> {
 }
 
 /// Makes the tree, in a mount namespace that nobody else is in.
-fn attach_tree(tree: &OwnedFd, entries: &[(CString, OwnedFd)]) -> Result<(), Errno> {
+fn attach(tree: &Tree<'_>) -> Result<(), Errno> {
+    let Tree { root, entries } = tree;
     // What the host mounts later is not shared, but for what was asked for.
     mount_change(
         c"/",
         MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
     )?;
     let whole = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    move_mount(tree, c"", CWD, TREE, whole)?;
+    move_mount(root, c"", CWD, TREE, whole)?;
     for (place, mount) in entries {
-        move_mount(mount, c"", tree, place.as_c_str(), whole)?;
+        move_mount(mount, c"", root, *place, whole)?;
     }
-    sys::mount_setattr(tree.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
+    sys::mount_setattr(root.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
 }
 
 /// Neither it nor what it executes can have other capabilities than these.
