@@ -43,7 +43,7 @@ fn a_command_is_of_the_user_that_is_asked_for() {
         let output = enter(&host, &pod, &flags, "true");
         output.expect_error(2, &["must not be empty"][..usize::from(flags[1].len() < 3)]);
     }
-    enter(&host, &pod, &["--privileged"], "true").expect_error(2, &["--insecure-options"]);
+    enter(&host, &pod, &["--privileged"], "true").expect_error(2, &["--cap-add", "fairing run"]);
     host.fairing(["stop", "--force", &pod]).run().ok();
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use image_name::Digest;
 use pod::AppName;
+use pod::exit::FailureKind;
 use pod::kernel::runs_on;
 use pod::selinux::Context;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -185,7 +186,14 @@ impl Storage {
                 Some((layer, _)) => StartFailure::other(format!(
                     "cannot {what}: the layer {layer} is not in the store"
                 )),
-                None => StartFailure::other(format!("cannot {what}: {errno}")),
+                None => StartFailure {
+                    kind: match errno {
+                        // The overlay makes directories of its own.
+                        Errno::NOSPC | Errno::DQUOT => FailureKind::NoSpace,
+                        _ => FailureKind::Other,
+                    },
+                    message: format!("cannot {what}: {errno}"),
+                },
             }
         })
     }
