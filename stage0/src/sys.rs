@@ -78,7 +78,7 @@ pub(crate) fn end_by_closed_pipe() {
 }
 
 /// The least stack that this program and the isolator are sure to do with, in bytes.
-pub(crate) const STACK_MIN: u64 = 128 << 10;
+pub(crate) const STACK_MIN: u64 = 256 << 10;
 
 /// Looks whether this process may use as much stack as it needs: otherwise it would die somewhere without a word.
 ///

@@ -77,8 +77,8 @@ fn too_small_a_stack_is_told() {
         command.through("sh", ["-c", &script, "sh"]).run()
     };
     for arguments in [["list"].as_slice(), &["run", "--rm", IMAGE]] {
-        limited(64, host.fairing(arguments)).expect_error(125, &["stack", "64 KiB", "128 KiB"]);
+        limited(64, host.fairing(arguments)).expect_error(125, &["stack", "64 KiB", "256 KiB"]);
     }
-    let output = limited(128, shell(&host, "echo hi")).ok();
+    let output = limited(256, shell(&host, "echo hi")).ok();
     assert_eq!(output.stdout, "hi\n");
 }

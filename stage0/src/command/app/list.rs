@@ -30,6 +30,7 @@ const FIELDS: &[&str] = &[
     "pids-limit",
     "state",
     "pid",
+    "restarts",
     "rlimits",
     "started",
     "finished",
