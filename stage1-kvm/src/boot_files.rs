@@ -1,8 +1,8 @@
 //! What machines boot from: a kernel and its first root, made once for each kernel and pod init, and kept.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use image_layer::sha256;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 
 use crate::initramfs::archive;
+use crate::kept_directory;
 use crate::kernel::{Modules, extract};
 use crate::size::Size;
 
@@ -111,23 +112,23 @@ pub(crate) fn provide(
     match open(&place) {
         Ok(Some(files)) => return Ok(files),
         // They are not what was made.
-        Ok(None) => remove(&place).map_err(failed("remove", &place))?,
+        Ok(None) => kept_directory::remove(&place).map_err(failed("remove", &place))?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed("open", &place)(error)),
     }
     let staged = folder.join(format!("new-{}", std::process::id()));
-    make_folder(&folder).map_err(failed("make", &folder))?;
+    kept_directory::make(&folder).map_err(failed("make", &folder))?;
     let made = make(&kernel, pod_init, &staged).and_then(|()| {
         match fs::rename(&staged, &place) {
             // Another pod was faster.
-            Err(error) if is_taken(&error) => remove(&staged),
+            Err(error) if is_taken(&error) => kept_directory::remove(&staged),
             other => other,
         }
         .map_err(failed("write", &place))
     });
     made.inspect_err(|_| {
         // The failure at hand says more.
-        let _ = remove(&staged);
+        let _ = kept_directory::remove(&staged);
     })?;
     let files = open(&place).map_err(failed("open", &place))?;
     let files = files.ok_or_else(|| {
@@ -182,8 +183,8 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
-    remove(folder).map_err(failed("remove", folder))?;
-    make_folder(folder).map_err(failed("make", folder))?;
+    kept_directory::remove(folder).map_err(failed("remove", folder))?;
+    kept_directory::make(folder).map_err(failed("make", folder))?;
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         let facts = write(&path, bytes).map_err(failed("write", &path))?;
@@ -216,17 +217,6 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<String> {
     Ok(facts_of(&file.metadata()?))
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn remove_others(folder: &Path, name: &str) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
@@ -234,7 +224,7 @@ fn remove_others(folder: &Path, name: &str) {
         // One that is being made is somebody's.
         if other != name && !other.to_string_lossy().starts_with("new-") {
             // The next one that makes some tries again.
-            let _ = remove(&entry.path());
+            let _ = kept_directory::remove(&entry.path());
         }
     }
 }

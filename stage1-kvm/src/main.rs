@@ -10,6 +10,7 @@ mod file_server;
 mod initramfs;
 mod interfaces;
 mod isolator;
+mod kept_directory;
 mod kernel;
 mod launcher;
 mod limits;

@@ -3,10 +3,10 @@
 //! Nobody but root can enter it. A record tells what the files showed when they were written, as with the files of images:
 //! what has been changed since is not used.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -19,6 +19,7 @@ use stage1::failure::StartFailure;
 use super::key::Key;
 use super::memory;
 use crate::boot_files::{BootFiles, facts_of};
+use crate::kept_directory;
 
 const MEMORY: &str = "memory";
 const STATE: &str = "state";
@@ -121,7 +122,7 @@ impl Templates {
             let folder = self.folder.display().to_string();
             StartFailure::os::<io::Error>(format!("write to {folder}"))
         };
-        make_folder(&self.folder).map_err(failed())?;
+        kept_directory::make(&self.folder).map_err(failed())?;
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -136,8 +137,8 @@ impl Templates {
         }
         let folder = self.folder.join(NEW);
         // What is left of one that was killed.
-        remove(&folder).map_err(failed())?;
-        make_folder(&folder).map_err(failed())?;
+        kept_directory::remove(&folder).map_err(failed())?;
+        kept_directory::make(&folder).map_err(failed())?;
         Ok(Some(Making {
             _lock: lock,
             folder,
@@ -166,7 +167,7 @@ impl Templates {
             };
             let mut written = new_file(&making.folder.join(RECORD))?;
             serde_json::to_writer(&mut written, &record)?;
-            remove(&place)?;
+            kept_directory::remove(&place)?;
             fs::rename(&making.folder, &place)?;
             Ok(state)
         })();
@@ -186,7 +187,7 @@ impl Templates {
     /// Removes one. Copies that run have what they need of it open.
     pub(super) fn remove(&self, key: &Key) {
         // What can't be removed is not used all the same, and tried again.
-        let _ = remove(&self.place(key));
+        let _ = kept_directory::remove(&self.place(key));
     }
 
     fn place(&self, key: &Key) -> PathBuf {
@@ -205,7 +206,7 @@ impl Making {
 impl Drop for Making {
     fn drop(&mut self) {
         // It has its name by now, or is no use; the next one tries again.
-        let _ = remove(&self.folder);
+        let _ = kept_directory::remove(&self.folder);
     }
 }
 
@@ -242,17 +243,6 @@ fn new_file(path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-}
-
-fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
