@@ -152,6 +152,7 @@ mod trust_monotonic;
 mod trust_rules;
 mod trust_signatures;
 mod trust_skopeo;
+mod units;
 mod unpacked_trees;
 mod upgrade;
 mod user_namespaces;
