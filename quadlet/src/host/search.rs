@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::finding::Finding;
 use crate::name::{Kind, SourceName};
 use crate::source::{DropIn, Source};
@@ -20,8 +22,6 @@ const DEPTH_MAX: usize = 16;
 const FILE_MAX: u64 = (1 << 20) + 1;
 /// The most bytes of all of them.
 const ALL_MAX: usize = 64 << 20;
-/// A file that can't be opened at once is not waited for.
-const NONBLOCK: i32 = 0o4000;
 
 /// A directory in which there are files of units.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,7 +290,9 @@ impl Walk {
 
 /// A regular file, up to what is too much of it; an empty one if it is `/dev/null`.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let open = File::options().read(true).custom_flags(NONBLOCK).open(path);
+    // Who would write into a FIFO is not waited for.
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let open = File::options().read(true).custom_flags(nonblock).open(path);
     let file = open?;
     let kind = file.metadata()?.file_type();
     if kind.is_char_device() {

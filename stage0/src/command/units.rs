@@ -3,7 +3,7 @@
 mod check;
 mod list;
 mod show;
-mod sources;
+pub(super) mod sources;
 
 use clap::{ArgMatches, Command};
 

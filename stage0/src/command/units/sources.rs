@@ -13,7 +13,7 @@ use crate::wording::failure::Failure;
 ///
 /// # Errors
 /// If the configuration is not understood.
-pub(super) fn installed(context: &Context) -> Result<Generated, Failure> {
+pub(in crate::command) fn installed(context: &Context) -> Result<Generated, Failure> {
     made(context, &[])
 }
 
