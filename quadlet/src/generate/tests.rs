@@ -368,6 +368,19 @@ fn a_container_can_have_the_pod_of_another_spoiled_and_says_so() {
 }
 
 #[test]
+fn what_all_containers_say_for_systemd_is_not_for_apps_of_pods() {
+    let mut app = source("app.container", "[Container]\nImage=a\nPod=shop.pod");
+    app.drop_ins.push(DropIn {
+        path: "/etc/fairing/pods.d/container.d/x.conf".into(),
+        text: b"[Service]\nEnvironment=A=b\n[Container]\nUser=7\n".to_vec(),
+    });
+    let generated = generate(&[app, source("shop.pod", "[Pod]")], &settings());
+    assert_eq!(told(&generated), "");
+    assert!(start(&generated.units[0]).contains(" --user=7 "));
+    assert!(value(&generated.units[0], "Environment").is_empty());
+}
+
+#[test]
 fn yaml_is_played_alone_or_by_a_kube() {
     let mut alone = source("web.yaml", "");
     alone.drop_ins.push(DropIn {

@@ -83,5 +83,5 @@ pub(crate) const KUBE: &[Key] = &[
         "UserNS",
         Own("`--userns`: `auto`, `host` or ranges; other words of podman are refused"),
     ),
-    lines("Yaml", Own("the file; relative to this one")),
+    lines("Yaml", Own("the files; relative to this one")),
 ];

@@ -61,7 +61,7 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
     }
     let further = values_of(file, SECTION, "PodmanArgs", &mut work.findings);
     start.extend(further.into_iter().map(|(word, _)| word));
-    start.push(yaml.clone());
+    start.extend(yaml.iter().cloned());
     work.foreground(&mut text, None);
     let force = is_true(file, SECTION, "KubeDownForce", &mut work.findings);
     let mut down = Command::new(&work.program());
@@ -69,11 +69,11 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
     if force.is_some_and(|(force, _)| force) {
         down.word("--force");
     }
-    down.push(yaml.clone());
+    down.extend(yaml.iter().cloned());
     text.service.push("ExecStopPost", format!("-{down}"));
     if let Some(entry) = last("SetWorkingDirectory") {
         let of_yaml = || {
-            let (directory, _) = yaml.as_str().rsplit_once('/')?;
+            let (directory, _) = yaml.first()?.as_str().rsplit_once('/')?;
             Some(directory.to_owned())
         };
         let unit = Word::literal(&work.directory().display().to_string());
@@ -88,33 +88,23 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
     work.finish(text, &start, Vec::new())
 }
 
-/// The file that is played.
-fn yaml(work: &mut Work<'_>) -> Word {
+/// The files that are played.
+fn yaml(work: &mut Work<'_>) -> Vec<Word> {
     let source = &work.parsed.source;
     let said = work.parsed.file.all(SECTION, "Yaml");
     if source.name.kind() == Kind::Yaml {
         if let Some(entry) = said.first() {
             work.findings.error(
                 entry,
-                "it is this file's drop-in: a .kube names another file",
+                "it is this file's drop-in: a .kube names other files",
             );
         }
-        return Word::literal(&source.path.display().to_string());
+        return vec![Word::literal(&source.path.display().to_string())];
     }
-    match said.as_slice() {
-        [] => {
-            work.findings.file("[Kube] has no Yaml=");
-            Word::written("")
-        }
-        [entry] => work.path(&entry.value),
-        [_, second, ..] => {
-            work.findings.error(
-                second,
-                "a service is one pod: write one file, of several documents, or another .kube",
-            );
-            Word::written("")
-        }
+    if said.is_empty() {
+        work.findings.file("[Kube] has no Yaml=");
     }
+    said.iter().map(|entry| work.path(&entry.value)).collect()
 }
 
 /// The files that a `.kube` names, which are no units of their own.

@@ -1,6 +1,7 @@
 //! A `.pod` with its containers: a pod of several apps, and one unit.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Work;
 use super::app::{App, SEPARATOR, app};
@@ -19,6 +20,9 @@ const ORDER: [&str; 2] = ["After", "Before"];
 const WANTS: [&str; 5] = ["BindsTo", "Requires", "Requisite", "Upholds", "Wants"];
 /// Keys of `[Service]` of a container that the pod's unit decides: without them, the container starts all the same.
 const OF_THE_POD: [&str; 3] = ["Timeout", "StartLimit", "RestartS"];
+
+/// The directory of the drop-ins that all containers have.
+const OF_ALL: &str = "container.d";
 
 /// The unit of a pod.
 pub(crate) fn pod<'a>(work: &mut Work<'a>, members: &[&'a Parsed<'a>]) -> Option<Unit> {
@@ -187,6 +191,11 @@ fn member_sections(
         );
     }
     for entry in &member.file.entries {
+        // What is said for all units of containers is not meant for what has none.
+        let directory = entry.place.path.parent().and_then(Path::file_name);
+        if directory.is_some_and(|name| name == OF_ALL) {
+            continue;
+        }
         match (entry.section.as_str(), entry.key.as_str()) {
             ("Unit", "Description" | "Documentation") => {}
             ("Unit", key) if ORDER.contains(&key) || WANTS.contains(&key) => {
