@@ -112,6 +112,13 @@ pub enum Warning {
     },
     /// Name servers that no program asks, since there are too many.
     UnaskedNameServers(Vec<IpAddr>),
+    /// The check of an image's health is left out, since the isolator can't ask.
+    NoHealthcheck {
+        /// The image.
+        image: String,
+        /// The isolator.
+        isolator: String,
+    },
     /// An app's output is to be entered in a journal that is not there yet.
     NoJournal(&'static str),
     /// A chain of another program's lets nothing of the pods pass.
@@ -212,6 +219,10 @@ impl fmt::Display for Warning {
             Self::AgeNotRemembered { reference, error } => {
                 write!(f, "when {reference} was signed can't be recorded: {error}")
             }
+            Self::NoHealthcheck { image, isolator } => write!(
+                f,
+                "image {image}: its HEALTHCHECK is left out: isolator {isolator} checks no apps"
+            ),
             Self::NoJournal(socket) => write!(
                 f,
                 "there is no journal yet: {socket} is missing, and what apps write until it is there is lost"

@@ -183,10 +183,12 @@ impl Monitor {
             record.starting = true;
             record.stored = false;
             record.next_start = None;
-            let last = record
-                .end
-                .map(|(finished, outcome)| LastEnd { finished, outcome });
-            record.last_end = last.or(record.last_end);
+            let last = record.end.map(|(finished, outcome)| LastEnd {
+                finished,
+                outcome,
+                message: record.message.take(),
+            });
+            record.last_end = last.or(record.last_end.take());
         }
         self.attach_waiting(name);
         Ok(())
