@@ -182,6 +182,26 @@ fn redirects_are_followed_for_a_while() {
     server.join().unwrap();
 }
 
+#[test]
+fn headers_that_do_not_end_are_not_listened_to_for_long() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_head(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+        let mut said = 0;
+        // Until nobody listens any more.
+        while said < 16 << 20 && stream.write_all(&[b'x'; 4096]).is_ok() {
+            said += 4096;
+        }
+        said
+    });
+    let endless = failed("the answer is none of HTTP");
+    assert_eq!(ask(get(port, "/", Scheme::Http), 60_000), endless);
+    assert!(server.join().unwrap() < 16 << 20);
+}
+
 /// A server over TLS, whose certificate nobody vouches for.
 fn serving_tls(
     answer: &'static [u8],
