@@ -18,6 +18,7 @@ mod foreseen;
 pub mod health;
 mod images;
 mod in_memory;
+mod killed;
 mod known_app;
 pub mod limits;
 mod logging;

@@ -35,6 +35,8 @@ pub(super) struct AppRecord {
     pub(super) complaint: Option<String>,
     /// Its last words.
     pub(super) message: Option<String>,
+    /// Whether it was found not to be well, and is to end for that.
+    pub(super) is_condemned: bool,
     /// Whether its end has been written down.
     pub(super) stored: bool,
     /// How many of its processes the kernel has killed because memory was short, when that was looked at last.
@@ -59,6 +61,7 @@ impl AppRecord {
             last_end: None,
             complaint: None,
             message: None,
+            is_condemned: false,
             stored: false,
             oom_kills: None,
             out_of_memory: None,
@@ -166,6 +169,8 @@ pub(super) struct PodEnd {
     pub(super) started: Option<Timestamp>,
     pub(super) exit_code: i32,
     pub(super) failure: Option<String>,
+    /// Whether it was asked to end, and has done so by the signal for that.
+    pub(super) was_asked: bool,
     /// Whether the host had no memory left for what the pod ran in.
     pub(super) was_out_of_memory: bool,
     /// Who waits for this end.

@@ -96,6 +96,9 @@ impl Monitor {
             }
             Action::Unhealthy { app, by } => {
                 let by = health_check(by);
+                if let Some(record) = self.record(&app) {
+                    record.is_condemned = true;
+                }
                 self.emit(Some(app), EventKind::Unhealthy { by });
             }
             Action::RestartingAll(app) => {
