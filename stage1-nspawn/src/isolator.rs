@@ -72,6 +72,7 @@ const FEATURES: &[Feature] = &[
     Feature::Stats,
     Feature::Sysctl,
     Feature::Systemd,
+    Feature::TerminationMessage,
     Feature::Tty,
     Feature::Umask,
     Feature::Update,

@@ -91,6 +91,7 @@ mod kvm_privileges;
 mod kvm_soak;
 mod kvm_template;
 mod kvm_volumes;
+mod last_words;
 mod layer_bombs;
 mod limits;
 mod logging;

@@ -19,7 +19,7 @@ use super::app_names::app_names;
 use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
 use super::folder::{PlannedApp, image_record};
-use super::health;
+use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::known_app;
@@ -119,7 +119,7 @@ impl<'a> OpenPod<'a> {
         let mounts = in_order(mounts, &self.manifest.volumes)?;
         let configured = Config::read(&self.engine.directories)?;
         let log = logging::resolve(spec.log.as_ref(), None, configured.log_driver());
-        let (probes, restart) = health::resolve(spec, image.image(), &stage1, observer)?;
+        let (probes, restart) = healthcheck::resolve(spec, image.image(), &stage1, observer)?;
         config.probes = probes;
         config.restart = restart::configured(restart, spec, &configured);
         let planned = PlannedApp::new(

@@ -4,14 +4,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use image_store::{Healthcheck, Image};
-use pod::feature::Feature;
-use pod::manifest::{ExecAction, Probe, ProbeAction, Probes, Restart, RestartPolicy};
-use pod::stage1::Stage1;
-
-use super::spec::AppSpec;
-use crate::error::AppError;
-use crate::observer::{Observer, Warning};
+use image_store::Healthcheck;
+use pod::manifest::{ExecAction, Probe, ProbeAction, Probes};
 
 /// What is asked about an app's health. What is not said is as the image says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,7 +61,7 @@ pub enum OnFailure {
 
 impl HealthSpec {
     /// Whether something is said that takes a check to mean anything.
-    fn says_how(&self) -> bool {
+    pub(super) fn says_how(&self) -> bool {
         self.interval.is_some()
             || self.timeout.is_some()
             || self.retries.is_some()
@@ -77,7 +71,7 @@ impl HealthSpec {
     }
 
     /// The same with what the image says, if that counts.
-    fn over(&self, image: Option<&Healthcheck>) -> Self {
+    pub(super) fn over(&self, image: Option<&Healthcheck>) -> Self {
         let image = image.filter(|image| self.of_image && !image.args.is_empty());
         let Some(image) = image else {
             return self.clone();
@@ -99,7 +93,8 @@ impl HealthSpec {
         }
     }
 
-    fn probes(&self) -> Option<Probes> {
+    /// The probes that ask for it, if anything is to be asked.
+    pub(super) fn probes(&self) -> Option<Probes> {
         let readiness = self.action.clone().map(|action| Probe {
             action,
             initial_delay_seconds: 0,
@@ -156,48 +151,6 @@ impl HealthSpec {
             ..usual.clone()
         })
     }
-}
-
-/// An app's probes, and when it is started again.
-///
-/// # Errors
-/// [`AppError::NoHealthcheck`] if it is said how to check, and not what.
-pub(super) fn resolve(
-    spec: &AppSpec,
-    image: &Image,
-    stage1: &Stage1,
-    observer: &dyn Observer,
-) -> Result<(Probes, Restart), AppError> {
-    let asked = &spec.health;
-    let mut health = asked.over(image.healthcheck());
-    let is_of_image = asked.action.is_none() && health.action.is_some();
-    if is_of_image && !asked.says_how() && asked.startup.is_none() {
-        // Nobody has asked for what this isolator can't do.
-        let features = &stage1.manifest.features;
-        if !features.contains(&Feature::Probes) {
-            observer.warning(Warning::NoHealthcheck {
-                image: spec.image.clone(),
-                isolator: stage1.manifest.name.to_string(),
-            });
-            health.action = None;
-        }
-    }
-    let Some(probes) = health.probes() else {
-        return match asked.says_how() {
-            true => Err(AppError::NoHealthcheck {
-                image: spec.image.clone(),
-            }),
-            false => Ok((spec.probes.clone(), spec.restart)),
-        };
-    };
-    let restart = match (health.on_failure, spec.restart.policy) {
-        (OnFailure::Restart, RestartPolicy::Never) => Restart {
-            policy: RestartPolicy::OnFailure,
-            ..spec.restart
-        },
-        _ => spec.restart,
-    };
-    Ok((probes, restart))
 }
 
 const RETRIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);

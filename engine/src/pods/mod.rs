@@ -16,6 +16,7 @@ pub mod files;
 mod folder;
 mod foreseen;
 pub mod health;
+mod healthcheck;
 mod images;
 mod in_memory;
 mod killed;

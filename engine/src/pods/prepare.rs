@@ -12,7 +12,7 @@ use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
-use super::health;
+use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::killed::make_after;
@@ -153,7 +153,7 @@ pub fn prepare(
         }
         let mounts = in_order(mounts, &volumes)?;
         let log = logging::resolve(app.log.as_ref(), spec.log.as_ref(), config.log_driver());
-        let (probes, restart) = health::resolve(app, image.image(), &stage1, observer)?;
+        let (probes, restart) = healthcheck::resolve(app, image.image(), &stage1, observer)?;
         execution.probes = probes;
         execution.restart = restart::configured(restart, app, &config);
         planned.push(PlannedApp::new(

@@ -3,6 +3,8 @@
 
 mod connection;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grpc;
 mod http;
 mod outcome;
