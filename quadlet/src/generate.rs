@@ -96,6 +96,8 @@ pub fn generate(sources: &[Source], settings: &Settings) -> Generated {
         }
         generated.findings.extend(work.findings.into_list());
     }
+    let place = |finding: &Finding| (finding.path.clone(), finding.line);
+    generated.findings.sort_by_key(place);
     generated.units = made.units.into_values().collect();
     generated
 }

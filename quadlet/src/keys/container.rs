@@ -4,7 +4,6 @@ use super::Meaning::{App, AppSwitch, Own, Pod, PodSwitch};
 use super::{ALIAS, GLOBAL, Key, MODULE, REMAP, RETRY, SUBORDINATE, lines, one, refused, words};
 
 const HEALTH_LOG: &str = "`fairing status` shows what was wrong last, and the journal has the rest";
-const STARTUP: &str = "HealthStartPeriod= says how long an app may take to be well";
 
 /// In the order of their names.
 pub(crate) const CONTAINER: &[Key] = &[
@@ -51,11 +50,11 @@ pub(crate) const CONTAINER: &[Key] = &[
     one("HealthOnFailure", App("--health-on-failure=")),
     one("HealthRetries", App("--health-retries=")),
     one("HealthStartPeriod", App("--health-start-period=")),
-    refused("HealthStartupCmd", STARTUP),
-    refused("HealthStartupInterval", STARTUP),
-    refused("HealthStartupRetries", STARTUP),
-    refused("HealthStartupSuccess", STARTUP),
-    refused("HealthStartupTimeout", STARTUP),
+    one("HealthStartupCmd", App("--health-startup-cmd=")),
+    one("HealthStartupInterval", App("--health-startup-interval=")),
+    one("HealthStartupRetries", App("--health-startup-retries=")),
+    one("HealthStartupSuccess", App("--health-startup-success=")),
+    one("HealthStartupTimeout", App("--health-startup-timeout=")),
     one("HealthTimeout", App("--health-timeout=")),
     one("HostName", Pod("--hostname=")),
     one(
@@ -116,7 +115,7 @@ pub(crate) const CONTAINER: &[Key] = &[
     one("SeccompProfile", App("--seccomp=")),
     refused(
         "Secret",
-        "LoadCredential= in [Service] gives a secret to the service",
+        "write LoadCredential= into [Service]: apps find it in /run/credentials",
     ),
     one(
         "SecurityLabelDisable",
