@@ -84,6 +84,7 @@ mod kvm_integrity;
 mod kvm_limits;
 mod kvm_network;
 mod kvm_privileges;
+mod kvm_restart;
 mod kvm_soak;
 mod kvm_template;
 mod kvm_volumes;
