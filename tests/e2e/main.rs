@@ -78,6 +78,7 @@ mod insecure_options;
 mod isolator;
 mod kill;
 mod kvm;
+mod kvm_clock;
 mod kvm_ending;
 mod kvm_hostile;
 mod kvm_integrity;
