@@ -78,6 +78,8 @@ mod insecure_options;
 mod isolator;
 mod kill;
 mod kvm;
+mod kvm_attack;
+mod kvm_cgroup_v2;
 mod kvm_clock;
 mod kvm_ending;
 mod kvm_hostile;
