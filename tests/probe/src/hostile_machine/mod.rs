@@ -36,7 +36,7 @@ pub(crate) fn play(arguments: &[String]) -> String {
         .and_then(|mut client| {
             let ended = match processors(arguments) {
                 None | Some(1) => played.all(&mut client),
-                Some(number) => played.queue(&mut client, number - 2),
+                Some(number) => played.nonsense(&mut client, number.saturating_sub(2)),
             };
             played.asked = client.asked;
             ended
@@ -112,11 +112,12 @@ impl Played {
         self.step = "what is fixed";
         self.fixed(client, open, fixed)?;
         self.step = "the tree";
-        self.tree(client)?;
-        self.step = "lengths";
-        self.lengths(client, own)?;
-        self.step = "unknown requests";
-        self.unknown(client, own)
+        self.tree(client)
+    }
+
+    fn own(&mut self, client: &mut Client) -> Result<Node> {
+        let open = client.look_up(ROOT, "0")?;
+        client.look_up(open.id, "own")
     }
 
     fn reach(&mut self, what: impl Into<String>) {
@@ -164,11 +165,6 @@ impl Played {
             for name in names {
                 if let Some(node) = good(client.look_up(*place, name))? {
                     self.look(client, node, "a name")?;
-                }
-                // The same name without an end.
-                let bare = Body(name.to_vec());
-                if let Some(entry) = good(client.ask(LOOKUP, *place, &bare))? {
-                    self.look(client, fuse::node_of(&entry), "a name without an end")?;
                 }
                 let made = Body::default().u32(0o2).u32(0o644).u32(0).u32(0).name(name);
                 good(client.ask(CREATE, *place, &made))?;
@@ -382,7 +378,9 @@ impl Played {
         self.changes(client, ROOT, root, "a change of the tree")
     }
 
-    fn lengths(&mut self, client: &mut Client, own: Node) -> Result<()> {
+    fn lengths(&mut self, client: &mut Client) -> Result<()> {
+        self.step = "lengths";
+        let own = self.own(client)?;
         let file = good(client.open(own.id, 0o2))?.unwrap_or_default();
         for length in [u32::MAX, 1 << 31, 1 << 24, 2 << 20] {
             good(client.read(own.id, file, length))?;
@@ -396,7 +394,9 @@ impl Played {
         Ok(())
     }
 
-    fn unknown(&mut self, client: &mut Client, own: Node) -> Result<()> {
+    fn unknown(&mut self, client: &mut Client) -> Result<()> {
+        self.step = "unknown requests";
+        let own = self.own(client)?;
         let odd = [
             Body::default(),
             Body(vec![0xff; 4096]),
@@ -419,7 +419,29 @@ impl Played {
         }
     }
 
-    /// What no driver of a queue does. Who shares files may give up over it.
+    /// What no kernel says, and no driver of a queue does. Who shares files may give up over it.
+    fn nonsense(&mut self, client: &mut Client, number: usize) -> Result<()> {
+        match number {
+            0 => self.endless(client),
+            1 => self.lengths(client),
+            2 => self.unknown(client),
+            number => self.queue(client, number - 3),
+        }
+    }
+
+    /// Names that have no end.
+    fn endless(&mut self, client: &mut Client) -> Result<()> {
+        self.step = "names without an end";
+        for name in [&b".."[..], b"", b"../secret", &[b'x'; 70_000]] {
+            let entry = good(client.ask(LOOKUP, ROOT, &Body(name.to_vec())))?;
+            if let Some(entry) = entry {
+                let step = self.step;
+                self.look(client, fuse::node_of(&entry), step)?;
+            }
+        }
+        Ok(())
+    }
+
     fn queue(&mut self, client: &mut Client, number: usize) -> Result<()> {
         let far = |address| Piece {
             address,
