@@ -13,7 +13,7 @@ use crate::stocked::{IMAGE, busybox, status, wait_log};
 /// A translated machine takes its time where others work beside it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-const ISOLATORS: [&str; 2] = ["nspawn", "kvm"];
+pub(crate) const ISOLATORS: [&str; 2] = ["nspawn", "kvm"];
 
 /// Tells of its start, of SIGUSR1 and of its end, and has more to say than a pipe takes before that.
 const SCRIPT: &str = "trap 'echo caught' USR1; \
