@@ -185,6 +185,11 @@ impl Monitor {
         for notification in self.init.advance(&events.link)? {
             self.receive(notification, isolator)?;
         }
+        let is_over = self.end.is_some() && self.init.has_ended() && !self.init_is_dead;
+        if is_over && isolator.is_done_when_all_is_said() {
+            // A machine takes a while to power off.
+            self.kill_init();
+        }
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
             self.resume_all(isolator)?;
