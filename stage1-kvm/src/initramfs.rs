@@ -73,7 +73,10 @@ mod tests {
             bytes: bytes.to_vec(),
         };
         let modules = [
-            (Purpose::Machine, vec![module("second", b"12345"), module("first", b"")]),
+            (
+                Purpose::Machine,
+                vec![module("second", b"12345"), module("first", b"")],
+            ),
             (Purpose::Disks, vec![module("third", b"6")]),
         ];
         let folder = tempfile::tempdir().unwrap();

@@ -270,8 +270,15 @@ fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, first: &FirstWor
         (Accelerator::Kvm, _) | (_, None) => String::new(),
         (Accelerator::Tcg, Some(figure)) => format!(" tsc_early_khz={figure}"),
     };
+    let initrd = match accelerator {
+        Accelerator::Kvm => "",
+        // The archive is overwritten before its memory is used again: translated, that takes longer than it is worth.
+        Accelerator::Tcg => " retain_initrd",
+    };
     let first = first.to_text();
-    format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {first}")
+    format!(
+        "console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{initrd}{tsc} -- {first}"
+    )
 }
 
 /// A connected socket: this program's end, and the other one.

@@ -79,7 +79,10 @@ mod tests {
         fs::create_dir(&kernel.modules).unwrap();
         let beside = root.path().join("config-6.1.0-9-amd64");
         for place in [&kernel.modules.join("config"), &beside] {
-            write(place, "CONFIG_MODULE_SIG=y\n# CONFIG_MODULE_SIG_FORCE is not set\n");
+            write(
+                place,
+                "CONFIG_MODULE_SIG=y\n# CONFIG_MODULE_SIG_FORCE is not set\n",
+            );
             assert!(!wants_signed_modules(&kernel));
             write(place, "CONFIG_MODULE_SIG_FORCE=y\n");
             assert!(wants_signed_modules(&kernel));
