@@ -236,6 +236,11 @@ impl Isolator for Kvm {
         self.files.processes()
     }
 
+    /// What its apps have written elsewhere goes with it.
+    fn is_done_when_all_is_said(&self) -> bool {
+        !self.files.are_shared()
+    }
+
     fn features(&self) -> &'static [Feature] {
         FEATURES
     }

@@ -243,6 +243,11 @@ impl SharedFiles {
         servers.filter_map(|server| server.process().ok()).collect()
     }
 
+    /// Whether the machine has any.
+    pub(crate) fn are_shared(&self) -> bool {
+        !self.servers.is_empty()
+    }
+
     /// Why one of those who serve them has ended, if that was not because the machine did.
     pub(crate) fn failure(&self) -> Option<StartFailure> {
         self.servers.values().find_map(FileServer::failure)

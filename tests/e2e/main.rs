@@ -141,6 +141,7 @@ mod seccomp_profiles;
 mod security_words;
 mod selinux;
 mod service_kills;
+mod service_programs;
 mod sessions;
 mod slips;
 mod start_attached;

@@ -13,7 +13,7 @@ use pod::processes::is_stopped;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::caller::Caller;
 use super::clients::{Awaited, Client};
@@ -196,6 +196,7 @@ impl Monitor {
         for notification in self.init.advance(&events.link)? {
             self.receive(notification, isolator)?;
         }
+        self.kill_init_that_is_done(isolator);
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
             self.resume_all(isolator)?;
@@ -264,11 +265,6 @@ impl Monitor {
             oldest.failed(StartFailure::other(TOO_MANY_CONNECTIONS));
             oldest.leave();
         }
-    }
-
-    fn kill_init(&self) {
-        // If that fails it is dead already.
-        let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
     }
 
     /// Does what was put off until now.

@@ -44,6 +44,12 @@ pub trait Isolator {
         Vec::new()
     }
 
+    /// Whether pod init's process can be killed once all has been said and heard: there is nothing then that only its own
+    /// end would bring to safety.
+    fn is_done_when_all_is_said(&self) -> bool {
+        false
+    }
+
     /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
     /// cgroup. `sockets` are what a service manager hands to it.
     ///
