@@ -84,8 +84,12 @@ fn the_generator_makes_what_units_shows() {
     let host = Host::new();
     put(&host, "web.container", WEB);
     put(&host, "sub/pages.volume", "[Volume]\n");
-    put(&host, "job.yaml", "kind: Pod\n");
     put(&host, "README", "nothing\n");
+    host.fairing(["units", "check"])
+        .run()
+        .ok()
+        .expect_no_stderr();
+    put(&host, "job.yaml", "kind: Pod\n");
     let (units, is_content, told) = generated(&host);
     assert_eq!((is_content, told.as_str()), (true, ""));
     let wanted = [
@@ -95,10 +99,6 @@ fn the_generator_makes_what_units_shows() {
         "web.service",
     ];
     assert_eq!(units, wanted.map(str::to_owned).into());
-    host.fairing(["units", "check"])
-        .run()
-        .ok()
-        .expect_no_stderr();
     let list = host
         .fairing(["units", "list", "--format", "{{.Unit}} {{.StartsWith}}"])
         .run()
