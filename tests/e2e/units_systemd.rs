@@ -6,7 +6,7 @@ use std::path::Path;
 use harness::{Host, ImageBuilder, Systemd, dist_dir};
 use quadlet::unit_file::{Command, Word};
 
-use crate::stocked::{IDLE, IMAGE, busybox, host_with, import, status};
+use crate::stocked::{IDLE, IMAGE, busybox, status};
 
 /// A systemd with the generator, whose files are those of the host's directories.
 fn boot(host: &Host) -> Systemd {
