@@ -37,6 +37,8 @@ pub struct AppPlan {
     pub probes: Probes,
     /// What is done around its start and its end.
     pub hooks: Hooks,
+    /// Whether it says itself when it is ready.
+    pub notifies: bool,
 }
 
 impl Plan {
@@ -66,6 +68,7 @@ impl AppPlan {
             restart: app.restart,
             probes: app.probes.clone(),
             hooks: app.hooks.clone(),
+            notifies: app.notifies(),
         }
     }
 
@@ -75,5 +78,6 @@ impl AppPlan {
             && self.restart.policy == RestartPolicy::Never
             && self.probes == Probes::default()
             && self.hooks == Hooks::default()
+            && !self.notifies
     }
 }

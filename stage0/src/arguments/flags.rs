@@ -99,6 +99,8 @@ const APP_VALUES: &[&str] = &[
     "health-retries",
     "health-start-period",
     "health-on-failure",
+    "notify",
+    "credential",
 ];
 const APP_SWITCHES: &[&str] = &[
     "tty",
@@ -149,6 +151,7 @@ const POD_VALUES: &[&str] = &[
     "lifetime",
     "on-app-failure",
     "ready-when",
+    "sdnotify",
     "timeout",
     "pod-memory",
     "pod-memory-swap",

@@ -14,7 +14,9 @@ use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use supervisor::Event;
 
+use super::app_notify::AppNotify;
 use super::caller::Caller;
 use super::clients::{Awaited, Client};
 use super::descriptors;
@@ -64,6 +66,8 @@ pub(super) struct Monitor {
     pub(super) peers: Option<PeerNames>,
     /// Who decides when apps start, start again and end, where pod init doesn't.
     pub(super) supervision: Option<Box<Supervision>>,
+    /// What apps say of themselves.
+    pub(super) app_notify: AppNotify,
     pub(super) diagnostics: Diagnostics,
     /// In the manifest's order.
     pub(super) apps: Vec<AppRecord>,
@@ -103,6 +107,7 @@ impl Monitor {
         streams: Streams,
         peers: Option<PeerNames>,
         supervision: Option<Box<Supervision>>,
+        app_notify: AppNotify,
     ) -> Result<Self, StartFailure> {
         if let Some(client) = &client {
             set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
@@ -131,6 +136,7 @@ impl Monitor {
             clients: client.map(Client::new).into_iter().collect(),
             peers,
             supervision,
+            app_notify,
             diagnostics: Diagnostics::default(),
             apps,
             started: None,
@@ -199,6 +205,10 @@ impl Monitor {
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
             self.resume_all(isolator)?;
+        }
+        let are_ready = self.app_notify.read(&events.said, Instant::now());
+        for app in are_ready {
+            self.supervise(Event::Notified(app), isolator)?;
         }
         if events.init_died {
             // Its last words may still be on the way.
@@ -401,6 +411,9 @@ impl Monitor {
                 .into_iter()
                 .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
         );
+        let said = self.app_notify.interests();
+        let of_said = said.len();
+        fds.extend(said.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let told = self.diagnostics.interest();
         fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
         let clients = self.clients.iter();
@@ -419,6 +432,7 @@ impl Monitor {
             .chain([
                 look_at,
                 of_caller,
+                self.app_notify.due(),
                 of_clients,
                 self.streams.due(),
                 self.init.deadline(),
@@ -439,6 +453,7 @@ impl Monitor {
         let link = (0..of_link).map(|_| next()).collect();
         let streams = (0..streams).map(|_| next()).collect();
         let checks = (0..of_checks).map(|_| next()).collect();
+        let said = (0..of_said).map(|_| next()).collect();
         let room = told.is_some() && next();
         let clients = (0..self.clients.len()).map(|_| next()).collect();
         Ok(Events {
@@ -449,6 +464,7 @@ impl Monitor {
             link,
             streams,
             checks,
+            said,
             room,
             clients,
         })
@@ -495,6 +511,8 @@ struct Events {
     streams: Vec<bool>,
     /// A command of a check says something.
     checks: Vec<bool>,
+    /// An app says something of itself.
+    said: Vec<bool>,
     /// There is room on standard error.
     room: bool,
     clients: Vec<bool>,

@@ -2,6 +2,7 @@
 //!
 //! One thread, one poll loop. It owns the pod's lock for as long as anything of the pod lives.
 
+pub(crate) mod app_notify;
 mod apps;
 mod attachments;
 mod budget;
@@ -70,6 +71,7 @@ pub use self::names::PodNetwork;
 pub use self::report::report_failure;
 pub use self::signals::ending_signals;
 
+use self::app_notify::AppNotify;
 use self::diagnostics::Diagnostics;
 use self::signals::block_signals;
 use self::supervision::Supervision;
@@ -191,6 +193,8 @@ fn start_and_serve(
     block_signals()?;
     make_run_dir(run_dir)?;
     rlimits::raise_for(&manifest.apps)?;
+    // Before anything of the pod is there that could say something.
+    let app_notify = AppNotify::listen(&manifest, run_dir)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());
@@ -219,6 +223,7 @@ fn start_and_serve(
         streams,
         peers,
         supervision,
+        app_notify,
     )?
     .run(isolator, caller)
 }

@@ -137,7 +137,8 @@ impl Machine {
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),
-            sockets: Vec::new(),
+            credentials: None,
+        sockets: Vec::new(),
         };
         let app = MachineApp {
             image: MachineImage::Directory {

@@ -19,6 +19,7 @@ pub(crate) fn app(called: &str) -> AppPlan {
         restart: Restart::default(),
         probes: Probes::default(),
         hooks: Hooks::default(),
+        notifies: false,
     }
 }
 
@@ -29,6 +30,7 @@ pub(crate) trait Planned: Sized {
     /// A probe by connecting, with these times in its manifest.
     fn probe(self, kind: CheckKind, times: &str) -> Self;
     fn hooks(self, json: &str) -> Self;
+    fn notifies(self) -> Self;
 }
 
 impl Planned for AppPlan {
@@ -52,6 +54,11 @@ impl Planned for AppPlan {
             CheckKind::Liveness => self.probes.liveness = probe,
             CheckKind::PostStart | CheckKind::PreStop => panic!("no probe"),
         }
+        self
+    }
+
+    fn notifies(mut self) -> Self {
+        self.notifies = true;
         self
     }
 
