@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pod::manifest::{
-    App, AppPath, CredentialName, Mount, MountSource, ReadyWhen, Role, Volume,
-};
+use pod::manifest::{App, AppPath, CredentialName, Mount, MountSource, ReadyWhen, Role, Volume};
 use systemd::ServiceManager;
 use systemd::manager::{CREDENTIALS_DIRECTORY, NOTIFY_SOCKET, WATCHDOG_USEC};
 
@@ -248,7 +246,10 @@ mod tests {
             let (variables, sources) = given(&by, &app, when).unwrap();
             let expected = ["NOTIFY_SOCKET=/run/host/notify", "WATCHDOG_USEC=2000000"];
             match says {
-                true => assert_eq!((&*variables, &*sources), (&expected.map(str::to_owned)[..], &[MountSource::Notify][..])),
+                true => assert_eq!(
+                    (&*variables, &*sources),
+                    (&expected.map(str::to_owned)[..], &[MountSource::Notify][..])
+                ),
                 false => assert!(variables.is_empty() && sources.is_empty()),
             }
         }

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime, Log, Mount,
-    MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
-    Volume, VolumeName,
+    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime,
+    Log, Mount, MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams,
+    UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};

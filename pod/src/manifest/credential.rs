@@ -15,7 +15,9 @@ pub struct CredentialName(String);
 
 /// Why a text names no credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a credential is called by up to 255 printable ASCII characters other than `/`, and not `.` or `..`")]
+#[error(
+    "a credential is called by up to 255 printable ASCII characters other than `/`, and not `.` or `..`"
+)]
 pub struct InvalidCredentialName;
 
 impl CredentialName {
@@ -67,7 +69,14 @@ mod tests {
 
     #[test]
     fn a_name_is_that_of_a_file() {
-        for good in ["a", "db.password", "dir_file", "a b", "-x", &"x".repeat(255)] {
+        for good in [
+            "a",
+            "db.password",
+            "dir_file",
+            "a b",
+            "-x",
+            &"x".repeat(255),
+        ] {
             assert!(good.parse::<CredentialName>().is_ok(), "{good}");
         }
         for bad in ["", ".", "..", "a/b", "a\nb", "ä", &"x".repeat(256)] {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::credential::CredentialName;
 use super::image::ImageRecord;
 use super::path::AppPath;
 use super::presence::is_default;
 use super::user_namespace::IdMapping;
-use super::credential::CredentialName;
 use super::volumes::VolumeName;
 use crate::named_volumes::NamedVolumeName;
 

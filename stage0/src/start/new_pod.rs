@@ -6,8 +6,8 @@ use engine::pods::spec::PodSpec;
 use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 
-use super::{handover, service};
 use super::uuid_file::UuidFile;
+use super::{handover, service};
 use crate::arguments::pod::UuidPlace;
 use crate::console::output;
 use crate::context::Context;

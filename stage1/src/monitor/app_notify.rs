@@ -202,7 +202,8 @@ impl Speaker {
         for _ in 0..AT_ONCE {
             match recv(&self.socket, &mut datagram, RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
-                    self.budget.pay_for_logging(COST.saturating_add(length), now);
+                    self.budget
+                        .pay_for_logging(COST.saturating_add(length), now);
                     let datagram = datagram.get(..length).unwrap_or_default();
                     let message = AppMessage::parse(datagram);
                     is_ready |= message.change == Some(Change::Ready);

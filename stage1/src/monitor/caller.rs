@@ -179,7 +179,10 @@ impl Caller {
             message = message.watchdog_trigger();
         }
         self.told.is_dead = progress.is_dead;
-        if let Some(errno) = progress.errno.filter(|errno| self.told.errno != Some(*errno)) {
+        if let Some(errno) = progress
+            .errno
+            .filter(|errno| self.told.errno != Some(*errno))
+        {
             message = message.errno(errno);
             self.told.errno = Some(errno);
         }

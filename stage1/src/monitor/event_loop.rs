@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signalfd::SignalFd;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
@@ -56,10 +55,10 @@ pub(super) struct Monitor {
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
     /// What it can't be without.
-    companions: Vec<OwnedFd>,
+    pub(super) companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
-    listener: Listener,
+    pub(super) listener: Listener,
     pub(super) signals: SignalFd,
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
@@ -76,7 +75,7 @@ pub(super) struct Monitor {
     pub(super) end: Option<Result<i32, StartFailure>>,
     pub(super) kill_init_at: Option<Instant>,
     /// When to look again whether connections can be accepted.
-    accept_at: Option<Instant>,
+    pub(super) accept_at: Option<Instant>,
     pub(super) stop_requested: bool,
     /// The signal by which that was asked for.
     pub(super) stop_signal: Option<u32>,
@@ -95,7 +94,7 @@ pub(super) struct Monitor {
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
     /// When nobody waits any longer for somebody to take the rest of the output.
-    give_up_output_at: Option<Instant>,
+    pub(super) give_up_output_at: Option<Instant>,
 }
 
 impl Monitor {
@@ -104,10 +103,9 @@ impl Monitor {
         pod_dir: &Path,
         (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
         (listener, client): (Listener, Option<SeqPacket>),
-        streams: Streams,
+        (streams, app_notify): (Streams, AppNotify),
         peers: Option<PeerNames>,
         supervision: Option<Box<Supervision>>,
-        app_notify: AppNotify,
     ) -> Result<Self, StartFailure> {
         if let Some(client) = &client {
             set_nonblocking(client).map_err(StartFailure::os("set up a connection"))?;
@@ -379,97 +377,6 @@ impl Monitor {
         Ok((end, diagnostics))
     }
 
-    fn wait(&self, of_caller: Option<Instant>) -> Result<Events, StartFailure> {
-        let connections = match self.accept_at {
-            None => PollFlags::POLLIN,
-            Some(_) => PollFlags::empty(),
-        };
-        let mut fds = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), connections),
-        ];
-        if !self.init_is_dead {
-            fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
-            let companions = self.companions.iter();
-            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        }
-        let link = self.init.interests();
-        let of_link = link.len();
-        fds.extend(link.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
-        let supervision = self.supervision.as_ref().filter(|_| !self.init_is_dead);
-        let interests = self.streams.interests();
-        let streams = interests.len();
-        fds.extend(
-            interests
-                .into_iter()
-                .map(|(fd, flags)| PollFd::new(fd, flags)),
-        );
-        let checks = supervision.map_or_else(Vec::new, |one| one.checks.interests());
-        let of_checks = checks.len();
-        fds.extend(
-            checks
-                .into_iter()
-                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
-        );
-        let said = self.app_notify.interests();
-        let of_said = said.len();
-        fds.extend(said.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let told = self.diagnostics.interest();
-        fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let clients = self.clients.iter();
-        fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
-        let peers = self.peers.as_ref().filter(|_| self.started.is_some());
-        let look_at = peers.and_then(PeerNames::due);
-        let put_off = [
-            self.kill_init_at,
-            self.accept_at,
-            self.give_up_output_at,
-            supervision.and_then(|supervision| supervision.due()),
-        ];
-        let of_clients = self.clients.iter().filter_map(Client::due).min();
-        let next = put_off
-            .into_iter()
-            .chain([
-                look_at,
-                of_caller,
-                self.app_notify.due(),
-                of_clients,
-                self.streams.due(),
-                self.init.deadline(),
-            ])
-            .flatten()
-            .min();
-        let waited = self.settling.wait(&mut fds, next);
-        waited.map_err(StartFailure::os("wait for events"))?;
-        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        let mut next = || ready.next().unwrap_or(false);
-        let (signal, connection) = (next(), next());
-        let init_died = !self.init_is_dead && next();
-        let companions = match self.init_is_dead {
-            true => 0,
-            false => self.companions.len(),
-        };
-        let companion_died = (0..companions).fold(false, |died, _| next() || died);
-        let link = (0..of_link).map(|_| next()).collect();
-        let streams = (0..streams).map(|_| next()).collect();
-        let checks = (0..of_checks).map(|_| next()).collect();
-        let said = (0..of_said).map(|_| next()).collect();
-        let room = told.is_some() && next();
-        let clients = (0..self.clients.len()).map(|_| next()).collect();
-        Ok(Events {
-            signal,
-            connection,
-            init_died,
-            companion_died,
-            link,
-            streams,
-            checks,
-            said,
-            room,
-            clients,
-        })
-    }
-
     /// Pod init is dead, and now everything in the pod is.
     fn reap_init(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         let status = waitid(
@@ -498,24 +405,6 @@ impl Monitor {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// What happened while the monitor waited.
-#[derive(Debug)]
-struct Events {
-    signal: bool,
-    connection: bool,
-    init_died: bool,
-    companion_died: bool,
-    link: Vec<bool>,
-    streams: Vec<bool>,
-    /// A command of a check says something.
-    checks: Vec<bool>,
-    /// An app says something of itself.
-    said: Vec<bool>,
-    /// There is room on standard error.
-    room: bool,
-    clients: Vec<bool>,
 }
 
 fn set_nonblocking(fd: &impl AsFd) -> Result<(), rustix::io::Errno> {

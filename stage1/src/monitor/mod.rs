@@ -15,6 +15,7 @@ mod descriptors;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
+mod events;
 mod in_machine;
 mod interrupts;
 mod isolator;
@@ -220,10 +221,9 @@ fn start_and_serve(
         pod.path(),
         (link, process, isolator.companions()),
         (listener, client),
-        streams,
+        (streams, app_notify),
         peers,
         supervision,
-        app_notify,
     )?
     .run(isolator, caller)
 }

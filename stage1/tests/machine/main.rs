@@ -138,7 +138,7 @@ impl Machine {
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),
             credentials: None,
-        sockets: Vec::new(),
+            sockets: Vec::new(),
         };
         let app = MachineApp {
             image: MachineImage::Directory {
