@@ -20,6 +20,7 @@ use super::directories::Directories;
 use super::layers::Layers;
 use super::root_files::RootFolder;
 use super::selinux::Selinux;
+use super::services::Services;
 use super::signatures::Signatures;
 use super::trust::Trust;
 use super::user_namespaces::{UserNamespaces, UsualUsers};
@@ -41,6 +42,8 @@ pub struct Config {
     layers: Layers,
     #[serde(default)]
     selinux: Selinux,
+    #[serde(default)]
+    services: Services,
     #[serde(default)]
     signatures: Signatures,
     #[serde(default)]
@@ -99,6 +102,11 @@ impl Config {
         self.cdi.directories()
     }
 
+    /// Whether pods that a service manager looks after are registered with systemd-machined, if that is installed.
+    pub fn machined(&self) -> bool {
+        self.services.machined()
+    }
+
     /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
     pub fn usual_users(&self) -> Option<UsualUsers> {
         self.user_namespaces.default()
@@ -124,6 +132,7 @@ impl Config {
             cdi: self.cdi.overridden_by(later.cdi),
             layers: self.layers.overridden_by(later.layers),
             selinux: self.selinux.overridden_by(later.selinux),
+            services: self.services.overridden_by(later.services),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
             user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),

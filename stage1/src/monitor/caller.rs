@@ -49,6 +49,8 @@ pub struct Caller {
     /// Whether a service manager looks at the exit code.
     is_service: bool,
     watchdog: Option<Watchdog>,
+    /// Whether the pod is to be registered with systemd-machined.
+    registers: bool,
     /// What it was told last.
     told: Told,
     /// Messages that it had no room for, and when they are sent again.
@@ -79,8 +81,9 @@ struct Watchdog {
 }
 
 impl Caller {
-    /// A command that waits for this report, if there is one, and this service manager.
-    pub fn new(ready: Option<OwnedFd>, manager: &ServiceManager) -> Self {
+    /// A command that waits for this report, if there is one, and this service manager; and whether the pod is to be registered
+    /// with systemd-machined.
+    pub fn new(ready: Option<OwnedFd>, manager: &ServiceManager, registers: bool) -> Self {
         // As soon as the half of the time has passed, as sd_watchdog_enabled(3) says.
         let half = manager.watchdog.map(|every| every / 2);
         Self {
@@ -92,6 +95,7 @@ impl Caller {
                 next: Instant::now(),
             }),
             ready,
+            registers,
             ..Self::default()
         }
     }
@@ -104,6 +108,11 @@ impl Caller {
     /// Whether a service manager looks after this process.
     pub(super) fn is_service(&self) -> bool {
         self.is_service
+    }
+
+    /// Whether the pod is to be registered with systemd-machined.
+    pub(super) fn registers(&self) -> bool {
+        self.registers
     }
 
     /// Whether it wants to hear more than that the pod is up.

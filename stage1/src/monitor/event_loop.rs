@@ -22,6 +22,7 @@ use super::descriptors;
 use super::diagnostics::Diagnostics;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
+use super::machined::Registration;
 use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
 use super::questions::Questions;
@@ -81,6 +82,8 @@ pub(super) struct Monitor {
     pub(super) stop_signal: Option<u32>,
     /// Whether a service manager looks after this process.
     pub(super) is_service: bool,
+    /// Whether systemd-machined knows the pod.
+    pub(super) registration: Registration,
     /// The last signal that ends programs and was passed on to the apps.
     pub(super) passed_on: Option<i32>,
     /// How often the apps were told to read their configuration again, and when last, in microseconds of
@@ -144,6 +147,7 @@ impl Monitor {
             stop_requested: false,
             stop_signal: None,
             is_service: false,
+            registration: Registration::None,
             passed_on: None,
             reloads: (0, 0),
             settling: Settling::default(),
@@ -162,6 +166,7 @@ impl Monitor {
         caller: &mut Caller,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
         self.is_service = caller.is_service();
+        self.registration = Registration::wanted(caller.registers(), &self.manifest);
         if let Some(warning) = isolator.take_warning() {
             self.diagnostics.tell(&warning);
         }
@@ -319,6 +324,7 @@ impl Monitor {
         mut self,
         isolator: &mut dyn Isolator,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        self.registration.end(&self.manifest);
         // Of apps whose ends nobody told of.
         self.count_memory_kills(isolator);
         let (exit_code, failure) = match (self.end.take(), self.started) {

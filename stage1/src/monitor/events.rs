@@ -87,6 +87,7 @@ impl Monitor {
                 look_at,
                 of_caller,
                 self.app_notify.due(),
+                self.registration.due(),
                 of_clients,
                 self.streams.due(),
                 self.init.deadline(),

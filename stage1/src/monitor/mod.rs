@@ -27,6 +27,7 @@ mod lines;
 mod log_file;
 mod log_pump;
 mod logs;
+mod machined;
 mod names;
 mod notifications;
 mod peers;

@@ -19,10 +19,11 @@ impl Monitor {
         if is_up {
             caller.is_up();
         }
+        let now = Instant::now();
+        self.keep_registered(is_up, now);
         if !caller.listens() {
             return;
         }
-        let now = Instant::now();
         let ends = self.stop_requested
             || self.supervised_end()
             || self.init_is_dead
@@ -39,6 +40,15 @@ impl Monitor {
             is_reloading: self.app_notify.are_reloading(),
         };
         caller.tell(progress, now);
+    }
+
+    /// Registers a pod that is up, and looks after that.
+    fn keep_registered(&mut self, is_up: bool, now: Instant) {
+        if is_up && !self.init_is_dead && self.registration.is_wanted() {
+            let leader = pid_of(&self.init_pidfd);
+            self.registration.begin(&self.manifest, leader, now);
+        }
+        self.registration.keep_time(now);
     }
 
     /// How long the pod takes to end at most.

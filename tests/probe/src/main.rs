@@ -7,6 +7,7 @@
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
+//! `probe notify LINE…` says something of itself, `probe barrier` waits until that was heard, `probe flood SECONDS` says too much;
 //! as `/init` of a machine it plays what a pod init may that means ill;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
@@ -19,6 +20,7 @@ mod hostile_init;
 mod hunt;
 mod identity;
 mod keys;
+mod notify;
 mod play;
 mod project;
 mod recent;
@@ -133,6 +135,18 @@ const ON_REQUEST: &[Section] = &[
     },
 ];
 
+/// What an app says of itself, if that is what is asked for.
+fn notified(command: &str, rest: &[String]) -> Option<std::io::Result<()>> {
+    match (command, rest) {
+        ("notify", lines) => Some(notify::say(lines)),
+        ("barrier", []) => Some(notify::barrier()),
+        ("flood", [seconds]) => Some(notify::flood(seconds.parse().ok()?).map(|said| {
+            let _ = writeln!(std::io::stdout(), "{said}");
+        })),
+        _ => None,
+    }
+}
+
 fn main() -> ExitCode {
     if std::process::id() == 1 && std::env::args().next().is_some_and(|name| name == "/init") {
         let played = hostile_init::play();
@@ -164,6 +178,17 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{outcome}");
         return ExitCode::SUCCESS;
+    }
+    if let [command, rest @ ..] = wanted.as_slice()
+        && let Some(done) = notified(command, rest)
+    {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "probe: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if let [command, pid] = wanted.as_slice()
         && command == "stop-children"

@@ -22,7 +22,7 @@ fn manager(watchdog: Option<Duration>) -> Manager {
     Manager {
         _dir: dir,
         socket,
-        caller: Caller::new(None, &manager),
+        caller: Caller::new(None, &manager, false),
     }
 }
 
