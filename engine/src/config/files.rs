@@ -91,6 +91,11 @@ impl Config {
         self.apps.log_driver()
     }
 
+    /// How long an app waits at most before it starts again, in milliseconds, if not as long as usual.
+    pub(crate) fn max_restart_back_off_ms(&self) -> Option<u64> {
+        self.services.max_restart_back_off_ms()
+    }
+
     /// The types that apps and their files have where SELinux is enabled, as far as others are named than the policy's; `None`
     /// if they get no labels.
     pub(crate) fn selinux_types(&self) -> Option<Types<'_>> {
