@@ -79,6 +79,7 @@ mod isolator;
 mod kill;
 mod kvm;
 mod kvm_ending;
+mod kvm_host;
 mod kvm_hostile;
 mod kvm_integrity;
 mod kvm_limits;
