@@ -86,6 +86,7 @@ mod kvm_attack;
 mod kvm_cgroup_v2;
 mod kvm_clock;
 mod kvm_ending;
+mod kvm_host;
 mod kvm_hostile;
 mod kvm_integrity;
 mod kvm_limits;
