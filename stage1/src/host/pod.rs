@@ -1,5 +1,6 @@
 //! What the monitor makes of a pod outside of it: cgroups, root filesystems, volumes.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct HostPod {
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
     storage: Option<Storage>,
+    /// Apps whose root filesystems have been mounted.
+    mounted: BTreeSet<AppName>,
     volumes: Option<Volumes>,
     /// Most memory of all of it together.
     memory: Option<u64>,
@@ -57,6 +60,7 @@ impl HostPod {
             cgroups: None,
             ids: None,
             storage: None,
+            mounted: BTreeSet::new(),
             volumes: None,
             memory: None,
         }
@@ -167,11 +171,14 @@ impl HostPod {
         Ok(())
     }
 
-    /// The root filesystem of an app, attached to nothing.
+    /// The root filesystem of an app, attached to nothing. An earlier one of it must be gone.
     ///
     /// # Errors
     /// If it can't be mounted.
     pub fn root_of(&mut self, manifest: &PodManifest, app: &App) -> Result<OwnedFd, StartFailure> {
+        if !self.mounted.insert(app.name.clone()) {
+            app_dir::renew_work(Path::new("."), &app.name)?;
+        }
         let label = app.security.mount_label.as_ref();
         self.storage(manifest)?
             .overlay(&app.name, &app.image.layers, label)

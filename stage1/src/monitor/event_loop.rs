@@ -223,7 +223,7 @@ impl Monitor {
         if events.room {
             self.diagnostics.catch_up();
         }
-        self.keep_time()?;
+        self.keep_time(isolator)?;
         self.keep_supervising(isolator)?;
         self.tell_caller(caller);
         Ok(())
@@ -268,7 +268,7 @@ impl Monitor {
     }
 
     /// Does what was put off until now.
-    fn keep_time(&mut self) -> Result<(), StartFailure> {
+    fn keep_time(&mut self, isolator: &dyn Isolator) -> Result<(), StartFailure> {
         let now = Instant::now();
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
@@ -286,7 +286,7 @@ impl Monitor {
             if client.looks_at_init(now)
                 && let Some(pid) = pid_of(init).filter(|pid| is_stopped(*pid))
             {
-                client.hear_stopped(pid);
+                client.hear_stopped(isolator.init_process(), pid);
             } else if client.is_late(now) {
                 client.give_up();
             }
