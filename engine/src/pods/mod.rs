@@ -15,6 +15,7 @@ mod execution;
 pub mod files;
 mod folder;
 mod foreseen;
+mod host_paths;
 mod images;
 mod in_memory;
 mod known_app;

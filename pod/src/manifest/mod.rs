@@ -71,7 +71,7 @@ pub use self::seccomp::{
 pub use self::security::{PodLabels, Seccomp, Security};
 pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
 pub use self::virtual_machine::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
-pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
+pub use self::volumes::{HostKind, Medium, Volume, VolumeName, VolumeSource};
 pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 
 #[cfg(test)]
