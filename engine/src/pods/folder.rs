@@ -150,6 +150,7 @@ impl PlannedApp {
                             .into_iter()
                             .filter_map(Result::err)
                             .collect(),
+                        image_groups: spec.image_groups,
                         umask: spec.umask,
                     },
                     terminal: spec.tty,
@@ -158,6 +159,7 @@ impl PlannedApp {
                     stdin_once: false,
                     rlimits: spec.rlimits.clone(),
                     oom_score_adj: spec.oom_score_adj,
+                    addresses: spec.addresses.clone(),
                 },
                 security,
                 insecure_options: BTreeSet::new(),

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostKind, Hooks, HostNamespace, Lifetime, Log, Mount,
-    MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostKind, Hooks, ImageGroups, HostNamespace, Lifetime, Log, Mount,
+    MountOption, PodAddress, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
     Volume, VolumeName,
 };
 use pod::named_volumes::NamedVolumeName;
@@ -252,12 +252,16 @@ pub struct AppSpec {
     pub pull: Option<Pull>,
     /// Whether it must not be root: its user has to be another number than 0.
     pub non_root: bool,
+    /// Texts in arguments and variables that addresses of the pod take the place of, once it has some.
+    pub addresses: BTreeMap<String, PodAddress>,
     /// `USER[:GROUP]`, each by name or number.
     pub user: Option<String>,
     /// Group by name or number.
     pub group: Option<String>,
     /// Groups beside it, by name or number.
     pub groups: Vec<String>,
+    /// What becomes of the user's groups in the image, if not the usual.
+    pub image_groups: Option<ImageGroups>,
     /// File mode creation mask.
     pub umask: Option<u32>,
     /// Names of variables of the image that it does not get.

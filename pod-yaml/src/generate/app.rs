@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use cni_glue::ports::PortMapping;
 use engine::signal_names;
-use pod::manifest::{App, Capability, RestartPolicy, Role, Seccomp, Security};
+use pod::manifest::{
+    App, Capability, Execution, PodAddress, RestartPolicy, Role, Seccomp, Security,
+};
 use pod::signal::SignalNumber;
 use serde_json::{Map, Value, json};
 
@@ -25,11 +27,20 @@ pub(super) fn container(
     let execution = &app.execution;
     put("name", json!(app.name.as_str()));
     put("image", json!(app.image.reference.to_string()));
-    let words = execution.args.iter().map(|word| escaped(word));
+    let words = execution.args.iter().map(|word| with_names(&escaped(word), execution));
     put("command", words.collect());
     put("workingDir", json!(execution.cwd.as_str()));
     let env = execution.env.iter().filter_map(|entry| entry.split_once('='));
-    let env = env.map(|(name, value)| json!({ "name": name, "value": escaped(value) }));
+    let env = env.map(|(name, value)| match execution.addresses.get(value) {
+        Some(which) => {
+            let path = match which {
+                PodAddress::First => "status.podIP",
+                PodAddress::All => "status.podIPs",
+            };
+            json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } })
+        }
+        None => json!({ "name": name, "value": with_names(&escaped(value), execution) }),
+    });
     put("env", env.collect());
     for (is_so, key) in [(execution.terminal, "tty"), (execution.stdin, "stdin")] {
         if is_so {
@@ -82,6 +93,19 @@ fn of_init(pod: RestartPolicy) -> RestartPolicy {
         RestartPolicy::Never => RestartPolicy::Never,
         RestartPolicy::OnFailure | RestartPolicy::Always => RestartPolicy::OnFailure,
     }
+}
+
+/// The text with `$(NAME)` of the variable that has an address of the pod, for that address.
+fn with_names(text: &str, execution: &Execution) -> String {
+    let mut text = text.to_owned();
+    for mark in execution.addresses.keys() {
+        let entries = execution.env.iter().filter_map(|entry| entry.split_once('='));
+        let mut named = entries.filter(|(_, value)| value == mark);
+        if let Some((name, _)) = named.next() {
+            text = text.replace(mark, &format!("$({name})"));
+        }
+    }
+    text
 }
 
 /// `$(NAME)` would be replaced.

@@ -4,7 +4,7 @@ use cni_glue::config::Selection;
 use cni_glue::names::DnsMode;
 use cni_glue::ports::PortMapping;
 use pod::manifest::{
-    HostNamespace, InsecureOption, Lifetime, PodManifest, ReadyWhen, Resources, Restart,
+    HostNamespace, ImageGroups, InsecureOption, Lifetime, PodManifest, ReadyWhen, Resources, Restart,
     RestartPolicy, Role,
 };
 use serde_json::{Map, Value, json};
@@ -153,6 +153,19 @@ fn spec(
         }
         true => {}
         false => left_out.push("that only some apps have further groups".to_owned()),
+    }
+    let is_strict = |app: &pod::manifest::App| match app.execution.user.image_groups {
+        // A group by hand replaces them.
+        None => !app.execution.user.group.is_empty(),
+        Some(groups) => groups == ImageGroups::LeftOut,
+    };
+    let strict = manifest.apps.iter().filter(|app| is_strict(app)).count();
+    match strict {
+        0 => {}
+        all if all == manifest.apps.len() => {
+            security.insert("supplementalGroupsPolicy".to_owned(), json!("Strict"));
+        }
+        _ => left_out.push("that only some apps have groups of their images".to_owned()),
     }
     if !security.is_empty() {
         put("securityContext", security.into());

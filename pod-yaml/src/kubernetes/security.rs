@@ -42,6 +42,8 @@ pub(crate) struct Shared {
 pub(crate) struct PodSecurity {
     pub(crate) shared: Shared,
     pub(crate) supplemental_groups: Vec<u32>,
+    /// Whether the image's groups of the user are left out.
+    pub(crate) is_strict: bool,
     pub(crate) fs_group: Option<u32>,
     pub(crate) fs_group_on_root_mismatch: bool,
     pub(crate) sysctls: Vec<(String, String)>,
@@ -96,15 +98,12 @@ fn id(at: &At<'_>) -> Result<u32, Error> {
 impl PodSecurity {
     pub(crate) fn read(at: &At<'_>) -> Result<Self, Error> {
         let object = at.object(&POD_SECURITY)?;
-        if let Some(at) = object.get("supplementalGroupsPolicy")
-            && at.text()? == "Strict"
-        {
-            return Err(at.wrong("Strict is not there yet: groups of the image are always added"));
-        }
-        object.choice("supplementalGroupsPolicy", &[("Merge", ())])?;
         Ok(Self {
             shared: Shared::read(&object)?,
             supplemental_groups: object.each("supplementalGroups", id)?,
+            is_strict: object
+                .choice("supplementalGroupsPolicy", &[("Merge", false), ("Strict", true)])?
+                .unwrap_or_default(),
             fs_group: object.read("fsGroup", id)?,
             fs_group_on_root_mismatch: object
                 .choice(

@@ -91,7 +91,7 @@ pub(crate) static FIELD_REF: Schema = Schema {
         yes("apiVersion", ""),
         yes(
             "fieldPath",
-            "all that Kubernetes has; addresses with `hostNetwork` alone",
+            "all that Kubernetes has; addresses not in files",
         ),
     ],
 };

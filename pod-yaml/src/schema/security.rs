@@ -12,7 +12,7 @@ pub(crate) static POD_SECURITY: Schema = Schema {
         yes("runAsGroup", ""),
         yes("runAsNonRoot", "the image's user has to be a number then"),
         yes("supplementalGroups", ""),
-        yes("supplementalGroupsPolicy", "`Merge` alone, as if nothing is said"),
+        yes("supplementalGroupsPolicy", ""),
         yes("fsGroup", "the group of empty, named and written volumes"),
         yes("fsGroupChangePolicy", ""),
         yes("seccompProfile", "without it the usual filter, not none"),

@@ -2,7 +2,7 @@
 
 use super::{Schema, refused, yes};
 
-const OF_CLUSTER: &str = "storage of a cluster: mount it on the machine, and use `hostPath`";
+const OF_CLUSTER: &str = "storage of a cluster: mount it here, and use `hostPath`";
 
 /// A volume.
 pub(crate) static VOLUME: Schema = Schema {

@@ -61,6 +61,10 @@ pub(super) fn app(
     security::confine(container, &pod.security, facts, &mut spec)?;
     volumes.mount(container, &environment, &mut spec)?;
     spec.env = environment.list;
+    let words = spec.exec.iter().chain(&spec.arguments).map(String::as_str);
+    let texts: Vec<&str> = words.chain(spec.env.iter().map(|one| one.as_str())).collect();
+    spec.addresses = about.addresses();
+    spec.addresses.retain(|mark, _| texts.iter().any(|text| text.contains(mark)));
     Ok(spec)
 }
 

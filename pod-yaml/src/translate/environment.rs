@@ -6,7 +6,7 @@ use engine::pods::environment::Variable;
 
 use super::expansion::expanded;
 use super::known::Known;
-use super::pod::About;
+use super::pod::{About, Place as Wanted};
 use crate::kubernetes::{Container, EnvSource, KeyRef};
 use crate::reading::{Error, Place};
 
@@ -44,7 +44,7 @@ impl Environment {
             };
             let value = match &variable.source {
                 EnvSource::Value(value) => Some(environment.expand(value, &variable.place)?),
-                EnvSource::Field(field) => Some(about.field(field, false)?),
+                EnvSource::Field(field) => Some(about.field(field, Wanted::Variable)?),
                 EnvSource::Resource(resource) => Some(about.resource(resource, Some(container))?),
                 EnvSource::ConfigMap(key) => of_key(key, false)?,
                 EnvSource::Secret(key) => of_key(key, true)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::pods::spec::VolumeFile;
 
 use super::known::{Data, Known};
-use super::pod::About;
+use super::pod::{About, Place as Wanted};
 use crate::kubernetes::{DownwardFile, KeyedFiles, Projection};
 use crate::reading::{Error, Place};
 
@@ -38,7 +38,7 @@ pub(super) fn files(
 
 fn of_pod(item: &DownwardFile, about: &About<'_>) -> Result<String, Error> {
     match (&item.field, &item.resource) {
-        (Some(field), _) => about.field(field, true),
+        (Some(field), _) => about.field(field, Wanted::File),
         (None, Some(resource)) => about.resource(resource, None),
         (None, None) => Ok(String::new()),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engine::pods::spec::{PodSpec, Users, VolumeGroup};
-use pod::manifest::{AppFailure, HostNamespace, RestartPolicy, Role};
+use pod::manifest::{AppFailure, HostNamespace, PodAddress, RestartPolicy, Role};
 use pod::PodUuid;
 
 use super::app::{Among, app};
@@ -20,6 +20,13 @@ pub(super) struct About<'a> {
     pub(super) pod: &'a Pod,
     uuid: PodUuid,
     facts: &'a Facts,
+}
+
+/// Where a field of the pod is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Variable,
+    File,
 }
 
 /// What is asked of a pod.
@@ -116,8 +123,24 @@ impl About<'_> {
         self.pod.spec.security.fs_group
     }
 
+    /// The texts that stand for the pod's addresses until it has some.
+    pub(super) fn addresses(&self) -> BTreeMap<String, PodAddress> {
+        let mark = |which| (self.mark(which), which);
+        [PodAddress::First, PodAddress::All].map(mark).into()
+    }
+
+    /// No file can have it: nobody knows the pod's UUID before.
+    fn mark(&self, which: PodAddress) -> String {
+        let word = match which {
+            PodAddress::First => "pod-ip",
+            PodAddress::All => "pod-ips",
+        };
+        format!("<{word} of {}>", self.uuid)
+    }
+
     /// A field of the pod; in a file, also all labels or annotations.
-    pub(super) fn field(&self, field: &FieldRef, is_file: bool) -> Result<String, Error> {
+    pub(super) fn field(&self, field: &FieldRef, place: Place) -> Result<String, Error> {
+        let is_file = place == Place::File;
         let metadata = &self.pod.metadata;
         let wrong = |text: &str| field.place.wrong(format!("{}: {text}", field.path));
         let keyed = |name: &str| {
@@ -152,9 +175,11 @@ impl About<'_> {
             "status.hostIPs" => addresses().join(","),
             "status.podIP" if self.pod.spec.host_network => first()?,
             "status.podIPs" if self.pod.spec.host_network => addresses().join(","),
+            "status.podIP" if !is_file => self.mark(PodAddress::First),
+            "status.podIPs" if !is_file => self.mark(PodAddress::All),
             "status.podIP" | "status.podIPs" => {
                 return Err(wrong(
-                    "what address a pod gets is known too late for its files and variables, unless hostNetwork is true",
+                    "what address a pod gets is known too late for its files, unless hostNetwork is true; variables have it",
                 ));
             }
             _ => return Err(wrong("there is no such field")),

@@ -42,6 +42,8 @@ pub(super) fn resources(
     }
     resources.memory = Memory {
         limit: bytes(amount(limits, "memory")),
+        // No swap: a limit that could be swapped around would be none.
+        swap: bytes(amount(limits, "memory")),
         // What is limited keeps nothing more than the limit lets it have anyway.
         reservation: bytes(amount(requests, "memory")),
         ..Memory::default()

@@ -3,6 +3,7 @@
 use engine::pods::security::{Capabilities, SeccompChoice, SecuritySpec, Unmask};
 use engine::pods::spec::AppSpec;
 use engine::selinux::LabelOption;
+use pod::manifest::ImageGroups;
 
 use super::Facts;
 use crate::kubernetes::{Container, PodSecurity, Profile, SelinuxOptions};
@@ -20,6 +21,12 @@ pub(super) fn confine(
     let shared = own.shared.within(&pod.shared);
     spec.user = shared.run_as_user.map(|uid| uid.to_string());
     spec.group = shared.run_as_group.map(|gid| gid.to_string());
+    spec.image_groups = match (pod.is_strict, shared.run_as_group) {
+        (true, None) => Some(ImageGroups::LeftOut),
+        (false, Some(_)) => Some(ImageGroups::Added),
+        // That is so anyway.
+        (true, Some(_)) | (false, None) => None,
+    };
     spec.non_root = shared.run_as_non_root.unwrap_or_default();
     if spec.non_root && shared.run_as_user == Some(0) {
         return Err(place.wrong("runAsNonRoot excludes runAsUser 0"));

@@ -218,6 +218,7 @@ impl App2 {
             stdin_once: false,
             rlimits: Vec::new(),
             oom_score_adj: None,
+            addresses: BTreeMap::new(),
         };
         Ok(App {
             name: self.name,
