@@ -27,7 +27,9 @@ fn pod(lines: &str) -> String {
 
 /// A pod of one container with these lines in it.
 fn container(lines: &str) -> String {
-    pod(&format!("  containers:\n  - name: app\n    image: x.io/a:1\n{lines}"))
+    pod(&format!(
+        "  containers:\n  - name: app\n    image: x.io/a:1\n{lines}"
+    ))
 }
 
 fn env(spec: &PodSpec) -> Vec<&str> {
@@ -44,7 +46,11 @@ fn the_corpus_is_understood() {
         let text = std::fs::read_to_string(&path).unwrap();
         let found = read(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let names = found.pods.iter().filter_map(|plan| plan.spec.name.clone());
-        let ended = named(&[Source { name: "f", text: &text }]).unwrap();
+        let ended = named(&[Source {
+            name: "f",
+            text: &text,
+        }])
+        .unwrap();
         assert_eq!(ended.pods, names.collect::<Vec<_>>());
         count += 1;
     }
@@ -70,7 +76,10 @@ fn commands_replace_the_entry_point_and_arguments_the_rest() {
     assert_eq!(words(""), "None []");
     assert_eq!(words("    args: [a]\n"), r#"None ["a"]"#);
     assert_eq!(words("    command: [/x, b]\n"), r#"Some("/x") ["b"]"#);
-    assert_eq!(words("    command: [/x, b]\n    args: [c]\n"), r#"Some("/x") ["b", "c"]"#);
+    assert_eq!(
+        words("    command: [/x, b]\n    args: [c]\n"),
+        r#"Some("/x") ["b", "c"]"#
+    );
 }
 
 #[test]
@@ -81,7 +90,11 @@ fn init_containers_come_first_and_sidecars_stay() {
          restartPolicy: Always}\n",
     );
     let spec = one(&text);
-    let all: Vec<_> = spec.apps.iter().map(|app| (app.role, app.restart.policy)).collect();
+    let all: Vec<_> = spec
+        .apps
+        .iter()
+        .map(|app| (app.role, app.restart.policy))
+        .collect();
     assert_eq!(
         all,
         [
@@ -96,14 +109,21 @@ fn init_containers_come_first_and_sidecars_stay() {
 
 #[test]
 fn variables_come_in_order_and_later_ones_count() {
-    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a.b: 1x, C: 2x}\n---\n".to_owned()
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a.b: 1x, C: 2x}\n---\n"
+        .to_owned()
         + &container(
             "    envFrom: [{prefix: P_, configMapRef: {name: m}}]\n    env:\n    - {name: A, value: '$(P_C)-$(B)'}\n    - \
              {name: B, value: $(A)}\n    - {name: odd.name-x, value: ''}\n",
         );
     assert_eq!(
         env(&one(&text)),
-        ["P_C=2x", "P_a.b=1x", "A=2x-$(B)", "B=2x-$(B)", "odd.name-x="]
+        [
+            "P_C=2x",
+            "P_a.b=1x",
+            "A=2x-$(B)",
+            "B=2x-$(B)",
+            "odd.name-x="
+        ]
     );
 }
 
@@ -160,38 +180,128 @@ fn what_makes_no_sense_is_told_where_it_stands() {
     let long = "x".repeat(64);
     for (text, reason) in [
         ("a: [", "f:1: "),
-        ("- a", "an object of Kubernetes is expected, and this is a list"),
+        (
+            "- a",
+            "an object of Kubernetes is expected, and this is a list",
+        ),
         ("kind: Pod", "apiVersion is missing"),
-        ("apiVersion: v1\nkind: Pod\nspec: {}", "f:1: metadata is missing"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {}", "metadata: name is missing"),
-        ("apiVersion: v1\nkind: Nonsense", "kind Nonsense of v1 is not known"),
+        (
+            "apiVersion: v1\nkind: Pod\nspec: {}",
+            "f:1: metadata is missing",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {}",
+            "metadata: name is missing",
+        ),
+        (
+            "apiVersion: v1\nkind: Nonsense",
+            "kind Nonsense of v1 is not known",
+        ),
         ("apiVersion: batch/v1\nkind: CronJob", "a timer of systemd"),
         (&pod("  containers: []\n"), "containers are missing"),
-        (&container("").replace("web", "Web"), "f:3: metadata.name: `Web` is not a valid name"),
+        (
+            &container("").replace("web", "Web"),
+            "f:3: metadata.name: `Web` is not a valid name",
+        ),
         (&container("").replace("web", &long), "longer than 63"),
-        (&container("    args: [1]\n"), "f:8: spec.containers[0].args[0]: a text is expected, and 1 without quotes is a number: write \"1\""),
-        (&container("    tty: 5\n"), "true or false is expected, and this is \"5\""),
-        (&container("    env: [{name: A, value: x}, {name: LISTEN_FDS, value: x}]\n"), "variable \"LISTEN_FDS\""),
-        (&container("    env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]\n"), "no Secret is called s"),
-        (&volume("{name: v, downwardAPI: {items: [{path: a, fieldRef: {fieldPath: status.podIP}}]}}"), "known too late"),
-        (&container("    volumeMounts: [{name: gone, mountPath: /a}]\n"), "the pod has no volume called gone"),
-        (&container("    livenessProbe: {exec: {command: [a]}, tcpSocket: {port: 1}}\n"), "exactly one action"),
-        (&container("    livenessProbe: {tcpSocket: {port: http}}\n"), "\"http\" is neither a port"),
-        (&container("    lifecycle: {postStart: {tcpSocket: {port: 1}}}\n"), "Kubernetes refuses it, too"),
-        (&container("    resources: {limits: {cpu: 1}, requests: {cpu: 2}}\n"), "more is requested than the limit"),
-        (&container("    resources: {limits: {nvidia.com/gpu: 1}}\n"), "there is no such resource"),
-        (&container("    restartPolicyRules: [{action: Restart}]\n"), "rules of restarts are not there yet"),
-        (&container("    securityContext: {runAsNonRoot: true, runAsUser: 0}\n"), "excludes runAsUser 0"),
-        (&container("    ports: [{containerPort: 1, hostPort: 9}, {containerPort: 2, hostPort: 9}]\n"), "port 9 of the host is asked for twice"),
-        (&pod("  containers: [{name: a, image: x}, {name: a, image: y}]\n"), "another container called a"),
-        (&pod("  initContainers: [{name: i, image: x, livenessProbe: {tcpSocket: {port: 1}}}]\n  containers: [{name: a, image: x}]\n"), "neither probes nor hooks"),
-        (&volume("{name: v, configMap: {name: gone}}"), "no ConfigMap is called gone"),
-        (&volume("{name: v, nfs: {server: x, path: /}}"), "storage of a cluster"),
-        (&volume("{name: v, hostPath: {path: relative}}"), "is not absolute"),
-        (&volume("{name: v, emptyDir: {medium: HugePages}}"), "is not there: Memory, or none"),
-        (&volume("{name: v, secret: {secretName: s, items: [{key: k, path: ../x}]}}"), "not a path within the volume"),
-        (&volume("{name: v, configMap: {name: m, defaultMode: 644}}"), "without the first 0 they are decimal"),
-        (&(container("") + "---\n" + &container("")), "there is another pod called web"),
+        (
+            &container("    args: [1]\n"),
+            "f:8: spec.containers[0].args[0]: a text is expected, and 1 without quotes is a number: write \"1\"",
+        ),
+        (
+            &container("    tty: 5\n"),
+            "true or false is expected, and this is \"5\"",
+        ),
+        (
+            &container("    env: [{name: A, value: x}, {name: LISTEN_FDS, value: x}]\n"),
+            "variable \"LISTEN_FDS\"",
+        ),
+        (
+            &container("    env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]\n"),
+            "no Secret is called s",
+        ),
+        (
+            &volume(
+                "{name: v, downwardAPI: {items: [{path: a, fieldRef: {fieldPath: status.podIP}}]}}",
+            ),
+            "known too late",
+        ),
+        (
+            &container("    volumeMounts: [{name: gone, mountPath: /a}]\n"),
+            "the pod has no volume called gone",
+        ),
+        (
+            &container("    livenessProbe: {exec: {command: [a]}, tcpSocket: {port: 1}}\n"),
+            "exactly one action",
+        ),
+        (
+            &container("    livenessProbe: {tcpSocket: {port: http}}\n"),
+            "\"http\" is neither a port",
+        ),
+        (
+            &container("    lifecycle: {postStart: {tcpSocket: {port: 1}}}\n"),
+            "Kubernetes refuses it, too",
+        ),
+        (
+            &container("    resources: {limits: {cpu: 1}, requests: {cpu: 2}}\n"),
+            "more is requested than the limit",
+        ),
+        (
+            &container("    resources: {limits: {nvidia.com/gpu: 1}}\n"),
+            "there is no such resource",
+        ),
+        (
+            &container("    restartPolicyRules: [{action: Restart}]\n"),
+            "rules of restarts are not there yet",
+        ),
+        (
+            &container("    securityContext: {runAsNonRoot: true, runAsUser: 0}\n"),
+            "excludes runAsUser 0",
+        ),
+        (
+            &container(
+                "    ports: [{containerPort: 1, hostPort: 9}, {containerPort: 2, hostPort: 9}]\n",
+            ),
+            "port 9 of the host is asked for twice",
+        ),
+        (
+            &pod("  containers: [{name: a, image: x}, {name: a, image: y}]\n"),
+            "another container called a",
+        ),
+        (
+            &pod(
+                "  initContainers: [{name: i, image: x, livenessProbe: {tcpSocket: {port: 1}}}]\n  containers: [{name: a, image: x}]\n",
+            ),
+            "neither probes nor hooks",
+        ),
+        (
+            &volume("{name: v, configMap: {name: gone}}"),
+            "no ConfigMap is called gone",
+        ),
+        (
+            &volume("{name: v, nfs: {server: x, path: /}}"),
+            "storage of a cluster",
+        ),
+        (
+            &volume("{name: v, hostPath: {path: relative}}"),
+            "is not absolute",
+        ),
+        (
+            &volume("{name: v, emptyDir: {medium: HugePages}}"),
+            "is not there: Memory, or none",
+        ),
+        (
+            &volume("{name: v, secret: {secretName: s, items: [{key: k, path: ../x}]}}"),
+            "not a path within the volume",
+        ),
+        (
+            &volume("{name: v, configMap: {name: m, defaultMode: 644}}"),
+            "without the first 0 they are decimal",
+        ),
+        (
+            &(container("") + "---\n" + &container("")),
+            "there is another pod called web",
+        ),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(reason), "{text}\n{error}\n{reason}");
@@ -200,26 +310,40 @@ fn what_makes_no_sense_is_told_where_it_stands() {
 
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
-    let error = read(&container("    nonsense: 1\n    stdinOnce: true\n    volumeDevices: [x]\n")).unwrap_err();
+    let error = read(&container(
+        "    nonsense: 1\n    stdinOnce: true\n    volumeDevices: [x]\n",
+    ))
+    .unwrap_err();
     assert_eq!(error.matches("spec.containers[0]").count(), 3, "{error}");
 }
 
 #[test]
 fn what_means_nothing_here_is_a_warning_by_name() {
-    let text = pod("  containers: [{name: a, image: x}]\n  nodeName: here\n  tolerations: []\n  priority: 7\n");
+    let text = pod(
+        "  containers: [{name: a, image: x}]\n  nodeName: here\n  tolerations: []\n  priority: 7\n",
+    );
     let text = text + "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n";
     let warnings = read(&text).unwrap().warnings;
     let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(texts.len(), 3, "{texts:?}");
-    assert!(texts[0].starts_with("f:6: spec.nodeName: ignored: "), "{texts:?}");
-    assert!(texts[1].starts_with("f:8: spec.priority: ignored: "), "{texts:?}");
+    assert!(
+        texts[0].starts_with("f:6: spec.nodeName: ignored: "),
+        "{texts:?}"
+    );
+    assert!(
+        texts[1].starts_with("f:8: spec.priority: ignored: "),
+        "{texts:?}"
+    );
     assert!(texts[2].contains("Service is ignored"), "{texts:?}");
 }
 
 #[test]
 fn files_of_an_end_may_say_what_a_start_can_not() {
     let text = container("    nonsense: 1\n");
-    let source = [Source { name: "f", text: &text }];
+    let source = [Source {
+        name: "f",
+        text: &text,
+    }];
     assert_eq!(named(&source).unwrap().pods[0].as_str(), "web");
     let text = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  volumeClaimTemplates:\n  - metadata: {name: data}\n";
     let named = named(&[Source { name: "f", text }]).unwrap();

@@ -145,8 +145,9 @@ fn gc_leaves_the_networks_of_pods_of_other_directories_alone() {
     // Directories of its own, and such that share the runtime directory by mistake.
     for run_dir in [&run_dir, &shared] {
         for words in [&["network", "gc"][..], &["gc", "--grace-period=0s"]] {
-            let gc = lab.host.fairing(words).env("FAIRING_DIR", &data);
-            gc.env("FAIRING_RUN_DIR", run_dir).run().ok();
+            let directories = ["--dir".as_ref(), data.as_os_str(), "--run-dir".as_ref()];
+            let gc = lab.host.fairing(directories).args([run_dir]).args(words);
+            gc.run().ok();
             assert_eq!(lab.traces(), joined);
         }
     }

@@ -12,7 +12,9 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A pod of this name with these lines below `spec`.
 fn pod(name: &str, lines: &str) -> String {
-    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{of: tests}}}}\nspec:\n{lines}")
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{of: tests}}}}\nspec:\n{lines}"
+    )
 }
 
 /// A pod of one app that runs this line of the shell, once.
@@ -39,12 +41,21 @@ fn a_pod_in_the_foreground_is_as_any_program() {
         .expect_code(7)
         .expect_stdout("hello");
     let listed = host
-        .fairing(["list", "--all", "--format", "{{.Name}}", "--filter", "label=of=tests"])
+        .fairing([
+            "list",
+            "--all",
+            "--format",
+            "{{.Name}}",
+            "--filter",
+            "label=of=tests",
+        ])
         .run()
         .ok();
     assert_eq!(listed.text(), "one");
     // A name is one pod's.
-    play(&host, &once("one", "true"), &[]).run().expect_error(1, &["one"]);
+    play(&host, &once("one", "true"), &[])
+        .run()
+        .expect_error(120, &["one"]);
     play(&host, &once("one", "echo again"), &["--replace", "--wait"])
         .run()
         .ok()
@@ -68,7 +79,9 @@ fn a_signal_ends_a_pod_that_would_start_again() {
     let host = busybox();
     let text = pod(
         "web",
-        &format!("  terminationGracePeriodSeconds: 1\n  containers:\n  - {{name: app, image: {IMAGE}, command: [/bin/sh, -c, 'echo up; {IDLE}']}}\n"),
+        &format!(
+            "  terminationGracePeriodSeconds: 1\n  containers:\n  - {{name: app, image: {IMAGE}, command: [/bin/sh, -c, 'echo up; {IDLE}']}}\n"
+        ),
     );
     let running = play(&host, &text, &["--wait"]).spawn();
     running.wait_stdout("up");
@@ -85,9 +98,14 @@ fn several_pods_run_in_the_background_and_are_ended_by_their_file() {
         once("two", &format!("echo second; {IDLE}")),
     ]
     .join("---\n");
-    play(&host, &text, &[])
-        .run()
-        .expect_error(2, &["one alone runs in the foreground", "one, two", "--detach"]);
+    play(&host, &text, &[]).run().expect_error(
+        2,
+        &[
+            "one pod alone runs in the foreground",
+            "one, two",
+            "--detach",
+        ],
+    );
     let started = play(&host, &text, &["--detach"]).run().ok();
     assert_eq!(started.text().lines().count(), 2, "{started}");
     wait_log(&host, "one", "first");
@@ -96,7 +114,11 @@ fn several_pods_run_in_the_background_and_are_ended_by_their_file() {
     let ended = host.fairing(["down"]).arg(&file).run().ok();
     assert_eq!(ended.text(), "two\none");
     // What is gone is gone.
-    host.fairing(["kube", "down"]).arg(&file).run().ok().expect_no_stderr();
+    host.fairing(["kube", "down"])
+        .arg(&file)
+        .run()
+        .ok()
+        .expect_no_stderr();
     assert!(host.pod_folders().is_empty());
 }
 
@@ -112,15 +134,23 @@ fn one_that_does_not_start_leaves_those_before_it() {
         .run()
         .expect_error(110, &["gone:1", "one run already", "fairing down"]);
     assert_eq!(status(&host, "one")["state"], "running");
-    host.fairing(["play", "--down"]).arg(host.base().join("pod.yaml")).run().ok();
+    host.fairing(["play", "--down"])
+        .arg(host.base().join("pod.yaml"))
+        .run()
+        .ok();
 }
 
 #[test]
 fn pods_that_are_made_are_started_later() {
     let host = busybox();
-    let made = play(&host, &once("one", "echo later"), &["--start=false"]).run().ok();
+    let made = play(&host, &once("one", "echo later"), &["--start=false"])
+        .run()
+        .ok();
     assert_eq!(status(&host, "one")["state"], "prepared");
-    host.fairing(["run-prepared", "--rm", made.text()]).run().ok().expect_stdout("later");
+    host.fairing(["run-prepared", "--rm", made.text()])
+        .run()
+        .ok()
+        .expect_stdout("later");
 }
 
 #[test]
@@ -132,14 +162,22 @@ fn a_dry_run_prints_manifests_and_makes_nothing() {
     // It would be made, and is not.
     let manifest = play(&host, &text, &["--dry-run"]).run().expect_code(125);
     assert!(manifest.stderr.contains("of-no-test"), "{manifest}");
-    let text = text.replace("/nonexistent/of-no-test", &host.base().display().to_string());
-    let manifest = play(&host, &text, &["--dry-run", "--annotation", "a=b"]).run().ok().json();
+    let text = text.replace(
+        "/nonexistent/of-no-test",
+        &host.base().display().to_string(),
+    );
+    let manifest = play(&host, &text, &["--dry-run", "--annotation", "a=b"])
+        .run()
+        .ok()
+        .json();
     assert_eq!(manifest["name"], "one");
     assert_eq!(manifest["annotations"]["a"], "b");
     assert_eq!(manifest["apps"][0]["own-processes"], true);
     assert_eq!(manifest["apps"][0]["execution"]["args"][0], "/bin/sh");
     assert!(host.pod_uuids().is_empty());
-    host.fairing(["volume", "inspect", "kept"]).run().expect_code(1);
+    host.fairing(["volume", "inspect", "kept"])
+        .run()
+        .expect_code(121);
 }
 
 #[test]
@@ -159,23 +197,53 @@ fn mistakes_are_told_with_file_and_line_and_nothing_starts() {
     let host = busybox();
     let text = once("one", "true") + "    nonsense: 1\n    tty: maybe\n";
     let told = play(&host, &text, &["--detach"]).run().expect_code(2);
-    assert!(told.stderr.contains("pod.yaml:9: spec.containers[0].nonsense"), "{told}");
-    assert!(told.stderr.contains("pod.yaml:10: spec.containers[0].tty"), "{told}");
+    assert!(
+        told.stderr
+            .contains("pod.yaml:10: spec.containers[0].nonsense"),
+        "{told}"
+    );
+    assert!(
+        told.stderr.contains("pod.yaml:11: spec.containers[0].tty"),
+        "{told}"
+    );
     let aliases = "a: &a [*a]\n";
-    play(&host, aliases, &[]).run().expect_error(2, &["pod.yaml:1: ", "no end"]);
-    play(&host, "# nothing\n", &[]).run().expect_error(2, &["there is no pod"]);
-    host.fairing(["play", "none.yaml"]).run().expect_error(125, &["none.yaml"]);
-    host.fairing(["play", "https://example.com/x.yaml"]).run().expect_error(2, &["curl"]);
-    let warned = play(&host, &(once("one", "true") + "  nodeName: here\n"), &["--wait"]).run().ok();
-    assert!(warned.stderr.contains("pod.yaml:9: spec.nodeName: ignored: "), "{warned}");
+    play(&host, aliases, &[])
+        .run()
+        .expect_error(2, &["pod.yaml:1: ", "no end"]);
+    play(&host, "# nothing\n", &[])
+        .run()
+        .expect_error(2, &["there is no pod"]);
+    host.fairing(["play", "none.yaml"])
+        .run()
+        .expect_error(125, &["none.yaml"]);
+    host.fairing(["play", "https://example.com/x.yaml"])
+        .run()
+        .expect_error(2, &["curl"]);
+    let warned = play(
+        &host,
+        &(once("one", "true") + "  nodeName: here\n"),
+        &["--wait"],
+    )
+    .run()
+    .ok();
+    assert!(
+        warned
+            .stderr
+            .contains("pod.yaml:10: spec.nodeName: ignored: "),
+        "{warned}"
+    );
     assert!(host.pod_folders().is_empty());
 }
 
 #[test]
 fn a_user_that_may_be_root_is_refused_where_that_is_asked_for() {
     let host = busybox();
-    let text = |more: &str| once("one", "id -u") + &format!("    securityContext: {{runAsNonRoot: true{more}}}\n");
-    play(&host, &text(""), &[]).run().expect_error(2, &["must not run as root", "root"]);
+    let text = |more: &str| {
+        once("one", "id -u") + &format!("    securityContext: {{runAsNonRoot: true{more}}}\n")
+    };
+    play(&host, &text(""), &[])
+        .run()
+        .expect_error(2, &["must not run as root", "root"]);
     play(&host, &text(", runAsUser: 1234"), &["--wait"])
         .run()
         .ok()
@@ -185,8 +253,11 @@ fn a_user_that_may_be_root_is_refused_where_that_is_asked_for() {
 #[test]
 fn apps_have_process_ids_of_their_own_unless_they_share_them() {
     let host = busybox();
-    play(&host, &once("one", "echo pid $$"), &["--wait"]).run().ok().expect_stdout("pid 1\n");
-    let shared = once("one", "echo pid $$") + "  shareProcessNamespace: true\n";
+    play(&host, &once("one", "echo pid $$$$"), &["--wait"])
+        .run()
+        .ok()
+        .expect_stdout("pid 1\n");
+    let shared = once("one", "echo pid $$$$") + "  shareProcessNamespace: true\n";
     let told = play(&host, &shared, &["--wait"]).run().ok();
     assert_ne!(told.text(), "pid 1");
 }
@@ -216,7 +287,10 @@ fn init_containers_sidecars_and_apps_come_in_order() {
         ),
     );
     let told = play(&host, &text, &["--wait"]).run().ok();
-    assert!(told.stdout.contains("first") && told.stdout.contains("side"), "{told}");
+    assert!(
+        told.stdout.contains("first") && told.stdout.contains("side"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -224,25 +298,85 @@ fn what_is_written_of_a_pod_makes_the_same_pod() {
     let host = busybox();
     let site = host.base().join("site");
     fs::create_dir(&site).unwrap();
-    host.fairing(["run", "--detach", "--name", "web", "--label", "a=b", "--hostname", "other", "--grace-period", "3s"])
-        .args(["--hosts-entry", "192.0.2.1=db", "--sysctl", "net.core.somaxconn=64", "--timeout", "1h"])
-        .args([IMAGE, "--memory", "64m", "--cpus", "0.5", "--env", "A=$(B) $x", "--env", "YES=yes", "--cap-drop", "CHOWN"])
-        .args(["--cap-add", "NET_ADMIN", "--read-only", "--read-only-tmpfs=false", "--user", "7:8", "--restart", "on-failure"])
-        .args(["-v", "kept:/kept", "--tmpfs", "/memory:size=1m", "-v"])
-        .arg(format!("{}:/site:ro", site.display()))
-        .args(["--health-tcp", "80", "--workdir", "/tmp", "--stop-signal", "QUIT", "--seccomp", "unconfined"])
-        .args(["--", "/bin/sh", "-c", IDLE])
-        .run()
-        .ok();
+    host.fairing([
+        "run",
+        "--detach",
+        "--name",
+        "web",
+        "--label",
+        "a=b",
+        "--hostname",
+        "other",
+        "--grace-period",
+        "3s",
+    ])
+    .args([
+        "--hosts-entry",
+        "192.0.2.1=db",
+        "--sysctl",
+        "net.core.somaxconn=64",
+        "--timeout",
+        "1h",
+    ])
+    .args([
+        IMAGE,
+        "--memory",
+        "64m",
+        "--cpus",
+        "0.5",
+        "--env",
+        "A=$(B) $x",
+        "--env",
+        "YES=yes",
+        "--cap-drop",
+        "CHOWN",
+    ])
+    .args([
+        "--cap-add",
+        "NET_ADMIN",
+        "--read-only",
+        "--read-only-tmpfs=false",
+        "--user",
+        "7:8",
+        "--restart",
+        "on-failure",
+    ])
+    .args(["-v", "kept:/kept", "--tmpfs", "/memory:size=1m", "-v"])
+    .arg(format!("{}:/site:ro", site.display()))
+    .args([
+        "--health-tcp",
+        "80",
+        "--workdir",
+        "/tmp",
+        "--stop-signal",
+        "QUIT",
+        "--seccomp",
+        "unconfined",
+    ])
+    .args(["--", "/bin/sh", "-c", IDLE])
+    .run()
+    .ok();
     let manifest = |pod: &str| host.fairing(["cat-manifest", pod]).run().ok().json();
     let original = manifest("web");
     let written = host.fairing(["generate", "kube", "web"]).run().ok();
     let file = host.write("web.yaml", &written.stdout);
-    let again = host.fairing(["play", "--dry-run"]).arg(&file).run().ok().json();
+    let again = host
+        .fairing(["play", "--dry-run"])
+        .arg(&file)
+        .run()
+        .ok()
+        .json();
     let parts = |manifest: &Value| {
         let mut manifest = manifest.clone();
         let whole = manifest.as_object_mut().unwrap();
-        for key in ["uuid", "created", "streams", "volumes", "user-namespace", "selinux"] {
+        for key in [
+            "uuid",
+            "created",
+            "streams",
+            "volumes",
+            "user-namespace",
+            "selinux",
+        ] {
             whole.remove(key);
         }
         let app = manifest["apps"][0].as_object_mut().unwrap();
@@ -254,24 +388,48 @@ fn what_is_written_of_a_pod_makes_the_same_pod() {
     assert_eq!(parts(&original), parts(&again), "{written}");
     let places = |manifest: &Value| {
         let mounts = manifest["apps"][0]["mounts"].as_array().unwrap().clone();
-        let mut places: Vec<_> = mounts.iter().map(|mount| mount["destination"].to_string()).collect();
+        let mut places: Vec<_> = mounts
+            .iter()
+            .map(|mount| mount["destination"].to_string())
+            .collect();
         places.sort();
         places
     };
     assert_eq!(places(&original), places(&again));
     host.fairing(["stop", "--force", "web"]).run().ok();
-    host.fairing(["down", "--force"]).arg(&file).run().ok().expect_stdout("kept");
-    host.fairing(["kube", "generate", "web"]).run().expect_code(1);
+    host.fairing(["down", "--force"])
+        .arg(&file)
+        .run()
+        .ok()
+        .expect_stdout("kept");
+    host.fairing(["kube", "generate", "web"])
+        .run()
+        .expect_code(121);
 }
 
 #[test]
 fn generated_yaml_says_what_it_leaves_out() {
     let host = busybox();
-    host.fairing(["prepare", "--name", "web", "--shm-size", "1m", IMAGE, "--ulimit", "nofile=64", "--", "/bin/true"])
+    host.fairing([
+        "prepare",
+        "--name",
+        "web",
+        "--shm-size",
+        "1m",
+        IMAGE,
+        "--ulimit",
+        "nofile=64",
+        "--",
+        "/bin/true",
+    ])
+    .run()
+    .ok();
+    let file = host.base().join("web.yaml");
+    let told = host
+        .fairing(["generate", "kube", "web", "--filename"])
+        .arg(&file)
         .run()
         .ok();
-    let file = host.base().join("web.yaml");
-    let told = host.fairing(["generate", "kube", "web", "--filename"]).arg(&file).run().ok();
     for part in ["--shm-size", "--ulimit"] {
         assert!(told.stderr.contains(part), "{told}");
     }
@@ -288,5 +446,8 @@ fn restarts_are_kubernetes() {
         let app = status(&host, "web")["apps"][0].clone();
         (app["state"] == "backing-off").then_some(())
     });
-    host.fairing(["down"]).arg(host.base().join("pod.yaml")).run().ok();
+    host.fairing(["down"])
+        .arg(host.base().join("pod.yaml"))
+        .run()
+        .ok();
 }

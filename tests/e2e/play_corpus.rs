@@ -7,7 +7,7 @@ use std::time::Duration;
 use harness::{Host, ImageBuilder, debian_image, wait_until};
 use serde_json::Value;
 
-use crate::stocked::{IMAGE, busybox, import, status};
+use crate::stocked::{IMAGE, host_with, import, status};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -25,12 +25,15 @@ fn images(text: &str) -> Vec<String> {
         let line = line.trim_start().trim_start_matches("- ");
         line.strip_prefix("image: ")
     });
-    lines.map(|image| image.trim_matches('"').to_owned()).collect()
+    lines
+        .map(|image| image.trim_matches('"').to_owned())
+        .collect()
 }
 
 #[test]
 fn every_file_makes_pods() {
-    let host = busybox();
+    // Some files have arguments for an entry point alone.
+    let host = host_with(ImageBuilder::busybox().entrypoint(["/bin/sh"]));
     let mut pods = 0;
     for entry in fs::read_dir(corpus()).unwrap() {
         let path = entry.unwrap().path();
@@ -39,7 +42,11 @@ fn every_file_makes_pods() {
             host.fairing(["image", "tag", IMAGE, &image]).run().ok();
         }
         // The usual network is there without a pod.
-        let shown = host.fairing(["play", "--dry-run"]).env("FAIRING_NET", "").arg(&path).run();
+        let shown = host
+            .fairing(["play", "--dry-run"])
+            .env("FAIRING_NET", "")
+            .arg(&path)
+            .run();
         assert_eq!(shown.code, Some(0), "{}\n{shown}", path.display());
         let manifests = serde_json::Deserializer::from_str(&shown.stdout).into_iter::<Value>();
         for manifest in manifests {
@@ -62,21 +69,31 @@ fn with_busybox(name: &str) -> Host {
 fn with_debian(tag: &str, name: &str) -> Host {
     let host = Host::new();
     host.accept_unsigned();
-    host.fairing(["image", "import", &debian_image(tag), "--name", name]).run().ok();
+    host.fairing(["image", "import", &debian_image(tag), "--name", name])
+        .run()
+        .ok();
     host
 }
 
 #[test]
 fn a_job_gets_what_its_init_container_has_made() {
     let host = with_busybox("docker.io/library/busybox:1.36");
-    let told = host.fairing(["play", "--wait"]).arg(file("job-with-init.yaml")).run().ok();
+    let told = host
+        .fairing(["play", "--wait"])
+        .arg(file("job-with-init.yaml"))
+        .run()
+        .ok();
     told.expect_stdout("55");
 }
 
 #[test]
 fn a_pod_knows_itself() {
     let host = with_busybox("docker.io/library/busybox:1.36");
-    let told = host.fairing(["play", "--wait"]).arg(file("downward-api.yaml")).run().ok();
+    let told = host
+        .fairing(["play", "--wait"])
+        .arg(file("downward-api.yaml"))
+        .run()
+        .ok();
     assert_eq!(
         told.text(),
         "self self hello self, $(UNKNOWN), $(POD) eu-west 32 \nrack=\"22\"\nzone=\"eu-west\"\n250\ntwo"
@@ -90,20 +107,39 @@ fn nginx_serves_a_config_map() {
     let text = fs::read_to_string(file("nginx-config-map.yaml")).unwrap();
     let text = text.replace(", hostPort: 18080", "");
     let path = host.write("web.yaml", &text);
-    host.fairing(["play", "--detach", "--ready-when", "healthy"]).arg(&path).run().ok();
+    host.fairing(["play", "--detach", "--ready-when", "healthy"])
+        .arg(&path)
+        .run()
+        .ok();
     let ready = status(&host, "web-pod");
     assert_eq!(ready["apps"][0]["ready"], true, "{ready}");
-    host.fairing(["down"]).arg(&path).run().ok().expect_stdout("web-pod");
+    host.fairing(["down"])
+        .arg(&path)
+        .run()
+        .ok()
+        .expect_stdout("web-pod");
 }
 
 #[test]
 fn redis_answers_its_probe() {
     let host = with_debian("redis", "docker.io/library/redis:7");
-    import(&host, &ImageBuilder::busybox().build(), "docker.io/library/busybox:1.36");
+    import(
+        &host,
+        &ImageBuilder::busybox().build(),
+        "docker.io/library/busybox:1.36",
+    );
     let path = file("redis-list.yaml");
     host.fairing(["play", "--detach"]).arg(&path).run().ok();
     wait_until("redis takes the limit", SOON, || {
-        let command = ["enter", "redis", "--", "redis-cli", "config", "get", "maxmemory"];
+        let command = [
+            "enter",
+            "redis",
+            "--",
+            "redis-cli",
+            "config",
+            "get",
+            "maxmemory",
+        ];
         let answer = host.fairing(command).run();
         answer.stdout.contains("2097152").then_some(())
     });
@@ -121,7 +157,7 @@ fn postgres_keeps_what_it_has_written() {
     let text = text
         .replace("        envFrom:\n", begin)
         .replace("        env:\n", "        env:\n        - {name: PGHOST, value: /tmp}\n")
-        .replace("      containers:\n", "      securityContext: {fsGroup: 7777}\n      containers:\n");
+        .replace("      containers:\n", "      securityContext: {fsGroup: 7777, fsGroupChangePolicy: OnRootMismatch}\n      containers:\n");
     let path = host.write("db.yaml", &text);
     let start = |flags: &[&str]| {
         let mut command = host.fairing(["play", "--detach", "--ready-when", "healthy"]);
@@ -129,7 +165,16 @@ fn postgres_keeps_what_it_has_written() {
         command.arg(&path).run().ok();
     };
     let sql = |line: &str| {
-        let command = ["enter", "postgres-0", "--", "psql", "-U", "postgres", "-tAc", line];
+        let command = [
+            "enter",
+            "postgres-0",
+            "--",
+            "psql",
+            "-U",
+            "postgres",
+            "-tAc",
+            line,
+        ];
         host.fairing(command).run().ok().text().to_owned()
     };
     start(&[]);
@@ -137,6 +182,11 @@ fn postgres_keeps_what_it_has_written() {
     sql("insert into kept values ('here')");
     start(&["--replace"]);
     assert_eq!(sql("select word from kept"), "here");
-    let ended = host.fairing(["down", "--force"]).arg(&path).limit(SOON).run().ok();
+    let ended = host
+        .fairing(["down", "--force"])
+        .arg(&path)
+        .limit(SOON)
+        .run()
+        .ok();
     assert_eq!(ended.text(), "postgres-0\ndata-postgres-0");
 }

@@ -39,7 +39,11 @@ fn files_have_their_permissions_and_nobody_writes_to_them() {
             "",
         );
     let told = play(&host, &text).run().ok();
-    assert!(told.stdout.starts_with("onetwo 00 ff\n640\n400\n755\nquietone"), "{told}");
+    assert!(
+        told.stdout
+            .starts_with("onetwo 00 ff\n640\n400\n755\nquietone"),
+        "{told}"
+    );
     assert_eq!(told.stdout.matches("read-only").count(), 2, "{told}");
     // Nothing of a secret is left.
     assert!(host.pod_folders().is_empty());
@@ -50,9 +54,20 @@ fn the_manifest_of_a_pod_does_not_tell_its_secrets() {
     let host = busybox();
     let text = TEXTS.to_owned() + &pod("true", "", "{name: s, secret: {secretName: hidden}}", "");
     let file = host.write("pod.yaml", &text);
-    let shown = host.fairing(["--debug", "play", "--dry-run"]).arg(&file).run().ok();
-    assert!(!shown.stdout.contains("quiet") && !shown.stderr.contains("quiet"), "{shown}");
-    let made = host.fairing(["play", "--start=false"]).arg(&file).run().ok();
+    let shown = host
+        .fairing(["--debug", "play", "--dry-run"])
+        .arg(&file)
+        .run()
+        .ok();
+    assert!(
+        !shown.stdout.contains("quiet") && !shown.stderr.contains("quiet"),
+        "{shown}"
+    );
+    let made = host
+        .fairing(["play", "--start=false"])
+        .arg(&file)
+        .run()
+        .ok();
     let shown = host.fairing(["cat-manifest", made.text()]).run().ok();
     assert!(!shown.stdout.contains("quiet"), "{shown}");
     let pods = host.data_dir().join("pods");
@@ -63,10 +78,22 @@ fn the_manifest_of_a_pod_does_not_tell_its_secrets() {
 #[test]
 fn config_maps_of_other_files_are_found_and_missing_ones_are_not() {
     let host = busybox();
-    let text = pod("cat /t/a", "{name: t, mountPath: /t}", "{name: t, configMap: {name: texts}}", "");
-    play(&host, &text).run().expect_error(2, &["no ConfigMap is called texts", "--configmap"]);
+    let text = pod(
+        "cat /t/a",
+        "{name: t, mountPath: /t}",
+        "{name: t, configMap: {name: texts}}",
+        "",
+    );
+    play(&host, &text)
+        .run()
+        .expect_error(2, &["no ConfigMap is called texts", "--configmap"]);
     let more = host.write("texts.yaml", TEXTS);
-    play(&host, &text).arg("--configmap").arg(more).run().ok().expect_stdout("one");
+    play(&host, &text)
+        .arg("--configmap")
+        .arg(more)
+        .run()
+        .ok()
+        .expect_stdout("one");
 }
 
 #[test]
@@ -92,7 +119,10 @@ fn an_empty_directory_is_for_every_user_and_for_a_group() {
     assert!(told.stdout.contains("0 0 777\n1234 1235 644"), "{told}");
     let group = "  securityContext: {runAsUser: 1234, runAsGroup: 1235, fsGroup: 77}\n";
     let told = play(&host, &pod(line, mounts, volumes, group)).run().ok();
-    assert!(told.stdout.contains("0 77 2777\n1234 77 644\n1235 77"), "{told}");
+    assert!(
+        told.stdout.contains("0 77 2777\n1234 77 644\n1235 77"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -109,18 +139,34 @@ fn a_claim_is_a_named_volume_whose_files_a_group_gets() {
                 spec,
             )
     };
-    let told = play(&host, &text("stat -c %u /k; echo x >/part/x; chmod 600 /k/a/b/x", "")).run().ok();
+    let told = play(
+        &host,
+        &text("stat -c %u /k; echo x >/part/x; chmod 600 /k/a/b/x", ""),
+    )
+    .run()
+    .ok();
     assert_eq!(told.text(), "70");
     let group = "  securityContext: {fsGroup: 77}\n";
-    let told = play(&host, &text("stat -c '%g %a' /k/a/b/x", group)).run().ok();
+    let told = play(&host, &text("stat -c '%g %a' /k/a/b/x", group))
+        .run()
+        .ok();
     assert_eq!(told.text(), "77 660");
-    let labelled = host.fairing(["volume", "list", "--quiet", "--filter", "label=of=tests"]).run().ok();
+    let labelled = host
+        .fairing(["volume", "list", "--quiet", "--filter", "label=of=tests"])
+        .run()
+        .ok();
     assert_eq!(labelled.text(), "kept");
     let file = host.base().join("pod.yaml");
     host.fairing(["down"]).arg(&file).run().ok();
     host.fairing(["volume", "inspect", "kept"]).run().ok();
-    host.fairing(["down", "--force"]).arg(&file).run().ok().expect_stdout("kept");
-    host.fairing(["volume", "inspect", "kept"]).run().expect_code(1);
+    host.fairing(["down", "--force"])
+        .arg(&file)
+        .run()
+        .ok()
+        .expect_stdout("kept");
+    host.fairing(["volume", "inspect", "kept"])
+        .run()
+        .expect_code(121);
 }
 
 #[test]
@@ -131,8 +177,15 @@ fn what_is_at_a_path_of_the_host_is_compared_and_made() {
     let _socket = UnixListener::bind(place("socket")).unwrap();
     symlink("file", place("link")).unwrap();
     let run = |name: &str, kind: &str| {
-        let volume = format!("{{name: h, hostPath: {{path: {}, type: {kind}}}}}", place(name));
-        play(&host, &pod("ls -ld /h", "{name: h, mountPath: /h}", &volume, "")).run()
+        let volume = format!(
+            "{{name: h, hostPath: {{path: {}, type: {kind}}}}}",
+            place(name)
+        );
+        play(
+            &host,
+            &pod("ls -ld /h", "{name: h, mountPath: /h}", &volume, ""),
+        )
+        .run()
     };
     for (name, kind) in [
         ("made/deep", "DirectoryOrCreate"),
@@ -144,7 +197,10 @@ fn what_is_at_a_path_of_the_host_is_compared_and_made() {
     ] {
         run(name, kind).ok();
     }
-    assert_eq!(fs::metadata(place("made-file")).unwrap().mode() & 0o777, 0o644);
+    assert_eq!(
+        fs::metadata(place("made-file")).unwrap().mode() & 0o777,
+        0o644
+    );
     for (name, kind, reason) in [
         ("file", "Directory", "is not a directory"),
         ("made", "File", "is not a regular file"),
@@ -205,5 +261,8 @@ fn variables_come_of_everything_that_is_known() {
         );
     let node = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let told = play(&host, &text).run().ok();
-    assert_eq!(told.text(), format!("one quiet files {} 2 files-$(NAME)", node.trim()));
+    assert_eq!(
+        told.text(),
+        format!("one quiet files {} 2 files-$(NAME)", node.trim())
+    );
 }

@@ -87,7 +87,10 @@ mod tests {
         provide(&at("a/b", HostKind::Directory, false)).unwrap();
         provide(&at("file", HostKind::File, true)).unwrap();
         let error = provide(&at("file", HostKind::Directory, true)).unwrap_err();
-        assert!(error.to_string().ends_with("file is not a directory"), "{error}");
+        assert!(
+            error.to_string().ends_with("file is not a directory"),
+            "{error}"
+        );
         let error = provide(&at("none", HostKind::Socket, false)).unwrap_err();
         assert!(error.to_string().contains("a socket is needed"), "{error}");
         require(&at("later", HostKind::File, true)).unwrap();

@@ -18,6 +18,7 @@ mod foreseen;
 mod host_paths;
 mod images;
 mod in_memory;
+mod killed;
 mod known_app;
 pub mod limits;
 mod logging;

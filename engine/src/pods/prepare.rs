@@ -13,9 +13,10 @@ use super::app_names::app_names;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::foreseen;
-use super::images::{MountedImages, typed};
 use super::host_paths;
+use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::killed::make_after;
 use super::logging;
 use super::machine;
 use super::mounts::{check_volumes, in_order};
@@ -103,7 +104,7 @@ pub fn prepare(
     };
     let pod = match spec.name.as_ref().filter(|_| spec.replace) {
         Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
-        None => make(&mut plan)?,
+        None => make_after(&mut plan, engine, observer, make)?,
     };
     chosen.note_use(engine);
     Ok(Prepared {
@@ -164,7 +165,11 @@ fn plan(
     let of_volumes = of_volumes.map(|one| (one.image.as_str(), one.pull.unwrap_or(usual)));
     let of_apps = spec.apps.iter().flat_map(|app| typed(app, usual));
     let of_isolator = of_isolator.into_iter().map(|text| (text, usual));
-    let chosen = Chosen::all(engine, &verifier, of_isolator.chain(of_apps).chain(of_volumes))?;
+    let chosen = Chosen::all(
+        engine,
+        &verifier,
+        of_isolator.chain(of_apps).chain(of_volumes),
+    )?;
     let (stage1, stage1_image) = match installed {
         Some(stage1) => (stage1, None),
         None => {

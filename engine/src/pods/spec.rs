@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, HostKind, Hooks, ImageGroups, HostNamespace, Lifetime, Log, Mount,
-    MountOption, PodAddress, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
-    Volume, VolumeName,
+    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Hooks, HostKind, HostNamespace, ImageGroups,
+    Lifetime, Log, Mount, MountOption, PodAddress, Probes, ReadyWhen, Resources, Restart, Rlimit,
+    Role, Streams, UserNamespace, Volume, VolumeName,
 };
 use pod::named_volumes::NamedVolumeName;
 use pod::signal::SignalNumber;

@@ -149,6 +149,9 @@ mod tests {
         assert_eq!(of("a/d").0, 0o755);
         assert_eq!(fs::read(dir.path().join("a/b/c")).unwrap(), b"secret");
         let shown = format!("{:?}", file("x", 0, None));
-        assert!(!shown.contains("115") && !shown.contains("secret"), "{shown}");
+        assert!(
+            !shown.contains("115") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }

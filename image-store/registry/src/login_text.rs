@@ -26,6 +26,8 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("from", &self.from).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("from", &self.from)
+            .finish_non_exhaustive()
     }
 }

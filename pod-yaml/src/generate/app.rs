@@ -27,10 +27,16 @@ pub(super) fn container(
     let execution = &app.execution;
     put("name", json!(app.name.as_str()));
     put("image", json!(app.image.reference.to_string()));
-    let words = execution.args.iter().map(|word| with_names(&escaped(word), execution));
+    let words = execution
+        .args
+        .iter()
+        .map(|word| with_names(&escaped(word), execution));
     put("command", words.collect());
     put("workingDir", json!(execution.cwd.as_str()));
-    let env = execution.env.iter().filter_map(|entry| entry.split_once('='));
+    let env = execution
+        .env
+        .iter()
+        .filter_map(|entry| entry.split_once('='));
     let env = env.map(|(name, value)| match execution.addresses.get(value) {
         Some(which) => {
             let path = match which {
@@ -64,7 +70,9 @@ pub(super) fn container(
         put("resources", resources);
     }
     let mounts = app.mounts.iter();
-    let mounts: Vec<_> = mounts.map(|mount| volumes.mount(app, mount, left_out)).collect();
+    let mounts: Vec<_> = mounts
+        .map(|mount| volumes.mount(app, mount, left_out))
+        .collect();
     if !mounts.is_empty() {
         put("volumeMounts", mounts.into());
     }
@@ -99,7 +107,10 @@ fn of_init(pod: RestartPolicy) -> RestartPolicy {
 fn with_names(text: &str, execution: &Execution) -> String {
     let mut text = text.to_owned();
     for mark in execution.addresses.keys() {
-        let entries = execution.env.iter().filter_map(|entry| entry.split_once('='));
+        let entries = execution
+            .env
+            .iter()
+            .filter_map(|entry| entry.split_once('='));
         let mut named = entries.filter(|(_, value)| value == mark);
         if let Some((name, _)) = named.next() {
             text = text.replace(mark, &format!("$({name})"));
@@ -120,7 +131,10 @@ fn all_ports(mapping: &PortMapping) -> Vec<Value> {
         let container = mapping.container_port.saturating_add(number);
         put("containerPort", json!(container));
         put("hostPort", json!(mapping.host_port.saturating_add(number)));
-        put("protocol", json!(mapping.protocol.to_string().to_uppercase()));
+        put(
+            "protocol",
+            json!(mapping.protocol.to_string().to_uppercase()),
+        );
         if let Some(ip) = mapping.host_ip {
             put("hostIP", json!(ip));
         }
@@ -160,12 +174,17 @@ fn security(app: &App, left_out: &mut Vec<String>) -> Map<String, Value> {
     if let Some(sets) = &own.capabilities {
         let usual = BTreeSet::from(Capability::DEFAULT);
         let words = |set: Vec<Capability>| -> Value {
-            let words = set.iter().map(|one| json!(one.word().trim_start_matches("CAP_")));
+            let words = set
+                .iter()
+                .map(|one| json!(one.word().trim_start_matches("CAP_")));
             words.collect()
         };
         let add = sets.ambient.iter().copied().collect();
         let drop: Vec<_> = usual.difference(&sets.bounding).copied().collect();
-        put("capabilities", json!({ "add": words(add), "drop": words(drop) }));
+        put(
+            "capabilities",
+            json!({ "add": words(add), "drop": words(drop) }),
+        );
         let mut again = usual.clone();
         again.extend(&sets.ambient);
         again.retain(|one| sets.bounding.contains(one));
@@ -209,9 +228,15 @@ fn others(app: &App, left_out: &mut Vec<String>) {
         (!execution.rlimits.is_empty(), "--ulimit"),
         (execution.oom_score_adj.is_some(), "--oom-score-adj"),
         (execution.user.umask.is_some(), "--umask"),
-        (!execution.user.additional_groups.is_empty(), "--group-add by name"),
+        (
+            !execution.user.additional_groups.is_empty(),
+            "--group-add by name",
+        ),
         (execution.stdin_once, "the one input"),
-        (security.proc_options != usual.proc_options, "options of /proc"),
+        (
+            security.proc_options != usual.proc_options,
+            "options of /proc",
+        ),
         (security.writable_cgroups, "writable cgroups"),
     ];
     for (is_so, what) in facts {

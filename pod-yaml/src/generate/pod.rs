@@ -4,8 +4,8 @@ use cni_glue::config::Selection;
 use cni_glue::names::DnsMode;
 use cni_glue::ports::PortMapping;
 use pod::manifest::{
-    HostNamespace, ImageGroups, InsecureOption, Lifetime, PodManifest, ReadyWhen, Resources, Restart,
-    RestartPolicy, Role,
+    HostNamespace, ImageGroups, InsecureOption, Lifetime, PodManifest, ReadyWhen, Resources,
+    Restart, RestartPolicy, Role,
 };
 use serde_json::{Map, Value, json};
 
@@ -125,10 +125,13 @@ fn spec(
         config.insert("searches".to_owned(), json!(dns.search));
     }
     if !dns.options.is_empty() {
-        let options = dns.options.iter().map(|option| match option.split_once(':') {
-            Some((name, value)) => json!({ "name": name, "value": value }),
-            None => json!({ "name": option }),
-        });
+        let options = dns
+            .options
+            .iter()
+            .map(|option| match option.split_once(':') {
+                Some((name, value)) => json!({ "name": name, "value": value }),
+                None => json!({ "name": option }),
+            });
         config.insert("options".to_owned(), options.collect());
     }
     if !config.is_empty() {
@@ -200,19 +203,21 @@ fn spec(
 }
 
 /// The policy of the pod, and whether apps are started again at all where nothing is said.
-fn restart(
-    manifest: &PodManifest,
-    left_out: &mut Vec<String>,
-) -> (&'static str, RestartPolicy) {
+fn restart(manifest: &PodManifest, left_out: &mut Vec<String>) -> (&'static str, RestartPolicy) {
     let mut main = manifest.apps.iter().filter(|app| app.role == Role::Main);
-    let policy = main.next().map_or(RestartPolicy::Never, |app| app.restart.policy);
+    let policy = main
+        .next()
+        .map_or(RestartPolicy::Never, |app| app.restart.policy);
     for app in &manifest.apps {
         let usual = Restart {
             policy: app.restart.policy,
             ..Restart::default()
         };
         if app.restart != usual {
-            left_out.push(format!("how often and how soon app {} starts again", app.name));
+            left_out.push(format!(
+                "how often and how soon app {} starts again",
+                app.name
+            ));
         }
     }
     (word(policy), policy)
@@ -238,7 +243,10 @@ fn others(manifest: &PodManifest, left_out: &mut Vec<String>) {
         (manifest.stage1.name != "nspawn", "--stage1"),
         (manifest.remove_on_exit, "--rm: `fairing play --wait`"),
         (
-            manifest.user_namespace.as_ref().is_some_and(|ids| ids.block().is_none()),
+            manifest
+                .user_namespace
+                .as_ref()
+                .is_some_and(|ids| ids.block().is_none()),
             "which users it has: --userns",
         ),
     ];
@@ -254,11 +262,7 @@ fn others(manifest: &PodManifest, left_out: &mut Vec<String>) {
 }
 
 /// Limits as Kubernetes writes them; `None` if there are none.
-pub(super) fn resources(
-    own: &Resources,
-    whose: &str,
-    left_out: &mut Vec<String>,
-) -> Option<Value> {
+pub(super) fn resources(own: &Resources, whose: &str, left_out: &mut Vec<String>) -> Option<Value> {
     let (mut limits, mut requests) = (Map::new(), Map::new());
     let (memory, cpu) = (&own.memory, &own.cpu);
     let bytes = |limit: Option<pod::manifest::Limit>| limit.and_then(|limit| limit.value());
@@ -273,17 +277,31 @@ pub(super) fn resources(
         let thousandths = quota.saturating_mul(1000).div_ceil(period);
         limits.insert("cpu".to_owned(), json!(format!("{thousandths}m")));
     }
-    if let Some(shares) = cpu.shares {
-        let thousandths = shares.saturating_mul(1000).div_ceil(1024);
-        requests.insert("cpu".to_owned(), json!(format!("{thousandths}m")));
+    match cpu.shares {
+        Some(shares) => {
+            let thousandths = shares.saturating_mul(1000).div_ceil(1024);
+            requests.insert("cpu".to_owned(), json!(format!("{thousandths}m")));
+        }
+        // Without a request, the limit would be one.
+        None if limits.contains_key("cpu") => {
+            requests.insert("cpu".to_owned(), json!("0"));
+        }
+        None => {}
     }
     for limit in &own.hugepage_limits {
-        let size = limit.page_size.replace("KB", "Ki").replace("MB", "Mi").replace("GB", "Gi");
+        let size = limit
+            .page_size
+            .replace("KB", "Ki")
+            .replace("MB", "Mi")
+            .replace("GB", "Gi");
         limits.insert(format!("hugepages-{size}"), json!(limit.limit.to_string()));
     }
     let swap_is_usual = memory.swap.is_none() || memory.swap == memory.limit;
     let facts = [
-        (!swap_is_usual || memory.swappiness.is_some(), "limits of swap"),
+        (
+            !swap_is_usual || memory.swappiness.is_some(),
+            "limits of swap",
+        ),
         (!cpu.cpus.is_empty() || !cpu.mems.is_empty(), "--cpuset-…"),
         (own.pids.limit.is_some(), "--pids-limit"),
         (own.block_io != Default::default(), "limits of disks"),

@@ -1,8 +1,6 @@
 //! Probes and hooks.
 
-use pod::manifest::{
-    HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,
-};
+use pod::manifest::{HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme};
 use serde_json::{Map, Value, json};
 
 /// The probes of an app, by their fields.
@@ -12,8 +10,12 @@ pub(super) fn probes(probes: &Probes) -> Map<String, Value> {
         ("readinessProbe", &probes.readiness),
         ("livenessProbe", &probes.liveness),
     ];
-    let given = all.into_iter().filter_map(|(key, one)| Some((key, one.as_ref()?)));
-    given.map(|(key, one)| (key.to_owned(), probe(one))).collect()
+    let given = all
+        .into_iter()
+        .filter_map(|(key, one)| Some((key, one.as_ref()?)));
+    given
+        .map(|(key, one)| (key.to_owned(), probe(one)))
+        .collect()
 }
 
 fn probe(probe: &Probe) -> Value {
@@ -21,7 +23,9 @@ fn probe(probe: &Probe) -> Value {
     let (key, value) = match &probe.action {
         ProbeAction::Exec(exec) => ("exec", json!({ "command": exec.args })),
         ProbeAction::HttpGet(get) => ("httpGet", http(get)),
-        ProbeAction::TcpSocket { port, host } => ("tcpSocket", with_host(json!({ "port": port }), host)),
+        ProbeAction::TcpSocket { port, host } => {
+            ("tcpSocket", with_host(json!({ "port": port }), host))
+        }
         ProbeAction::Grpc { port, service } => {
             ("grpc", json!({ "port": port, "service": service }))
         }
@@ -66,9 +70,16 @@ fn http(get: &HttpGetAction) -> Value {
 
 /// The hooks of an app, by their fields.
 pub(super) fn hooks(hooks: &Hooks) -> Map<String, Value> {
-    let all = [("postStart", &hooks.post_start), ("preStop", &hooks.pre_stop)];
-    let given = all.into_iter().filter_map(|(key, one)| Some((key, one.as_ref()?)));
-    given.map(|(key, one)| (key.to_owned(), hook(one))).collect()
+    let all = [
+        ("postStart", &hooks.post_start),
+        ("preStop", &hooks.pre_stop),
+    ];
+    let given = all
+        .into_iter()
+        .filter_map(|(key, one)| Some((key, one.as_ref()?)));
+    given
+        .map(|(key, one)| (key.to_owned(), hook(one)))
+        .collect()
 }
 
 fn hook(hook: &HookAction) -> Value {

@@ -19,7 +19,11 @@ impl Volumes {
         let mut volumes = Self {
             list: Vec::new(),
             claims: BTreeMap::new(),
-            names: manifest.volumes.iter().map(|one| one.name.to_string()).collect(),
+            names: manifest
+                .volumes
+                .iter()
+                .map(|one| one.name.to_string())
+                .collect(),
         };
         for volume in &manifest.volumes {
             let mut source = match &volume.source {
@@ -47,7 +51,10 @@ impl Volumes {
             let is_image = matches!(volume.source, VolumeSource::Image { .. });
             let is_empty = matches!(volume.source, VolumeSource::Empty { .. });
             if volume.read_only && !is_image && !is_empty {
-                match source.get_mut("persistentVolumeClaim").and_then(Value::as_object_mut) {
+                match source
+                    .get_mut("persistentVolumeClaim")
+                    .and_then(Value::as_object_mut)
+                {
                     Some(claim) => {
                         claim.insert("readOnly".to_owned(), json!(true));
                     }
@@ -108,9 +115,10 @@ impl Volumes {
         let mut result = Map::new();
         let (name, sub_path) = match &mount.source {
             MountSource::Volume { name, sub_path } => (name.to_string(), sub_path.clone()),
-            MountSource::Host { path } => {
-                (self.named(app, json!({ "hostPath": { "path": path } })), None)
-            }
+            MountSource::Host { path } => (
+                self.named(app, json!({ "hostPath": { "path": path } })),
+                None,
+            ),
             MountSource::Named { name, sub_path } => {
                 let source = self.claim(name.as_str());
                 (self.named(app, source), sub_path.clone())

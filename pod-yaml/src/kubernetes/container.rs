@@ -130,9 +130,10 @@ impl Container {
             resources: object
                 .read("resources", Resources::read)?
                 .unwrap_or_default(),
-            restart: object.get("restartPolicy").map(|at| at.place()).zip(
-                object.choice("restartPolicy", &RESTARTS)?,
-            ),
+            restart: object
+                .get("restartPolicy")
+                .map(|at| at.place())
+                .zip(object.choice("restartPolicy", &RESTARTS)?),
             mounts: object.each("volumeMounts", VolumeMount::read)?,
             probes: Probes::read(&object)?,
             lifecycle: object
@@ -216,9 +217,7 @@ impl VolumeMount {
                 .unwrap_or_default(),
         };
         if read.is_recursive && (!read.read_only || read.propagation != Propagation::None) {
-            return Err(at.wrong(
-                "recursiveReadOnly needs readOnly: true, and no mountPropagation",
-            ));
+            return Err(at.wrong("recursiveReadOnly needs readOnly: true, and no mountPropagation"));
         }
         if read.sub_path.is_some() && read.sub_path_expr.is_some() {
             return Err(at.wrong("subPath and subPathExpr exclude each other"));

@@ -36,8 +36,14 @@ const OF_CLUSTER: [(&str, &str); 14] = [
 
 /// What is not, with what helps.
 const REFUSED: [(&str, &str); 4] = [
-    ("CronJob", "a timer of systemd starts a unit that runs `fairing play` of a Job"),
-    ("NetworkPolicy", "networks that keep pods apart are made by `fairing network create`"),
+    (
+        "CronJob",
+        "a timer of systemd starts a unit that runs `fairing play` of a Job",
+    ),
+    (
+        "NetworkPolicy",
+        "networks that keep pods apart are made by `fairing network create`",
+    ),
     ("ReplicationController", "a Deployment does the same"),
     ("PodTemplate", "a Pod is started as it is"),
 ];
@@ -46,10 +52,7 @@ const REFUSED: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// What makes no sense in one.
-pub(crate) fn read_all(
-    documents: &[Node],
-    findings: &Findings,
-) -> Result<Vec<Document>, Error> {
+pub(crate) fn read_all(documents: &[Node], findings: &Findings) -> Result<Vec<Document>, Error> {
     let mut all = Vec::new();
     for node in documents {
         let at = At {
@@ -120,7 +123,10 @@ fn head(at: &At<'_>) -> Result<Head, Error> {
         }
     };
     let Value::Map(members) = &at.node.value else {
-        return Err(at.wrong(format!("an object of Kubernetes is expected, and this is {}", at.what())));
+        return Err(at.wrong(format!(
+            "an object of Kubernetes is expected, and this is {}",
+            at.what()
+        )));
     };
     let metadata = members.iter().find(|member| member.name == "metadata");
     let need = |name: &str| {
@@ -140,10 +146,7 @@ fn head(at: &At<'_>) -> Result<Head, Error> {
 ///
 /// # Errors
 /// If one doesn't say so.
-pub(crate) fn heads(
-    documents: &[Node],
-    findings: &Findings,
-) -> Result<Vec<(Head, Node)>, Error> {
+pub(crate) fn heads(documents: &[Node], findings: &Findings) -> Result<Vec<(Head, Node)>, Error> {
     let mut all = Vec::new();
     let mut open: Vec<Node> = documents.iter().rev().cloned().collect();
     while let Some(node) = open.pop() {

@@ -80,7 +80,11 @@ fn insert<T: Into<Vec<u8>>>(
     value: impl FnOnce(&At<'_>) -> Result<T, Error>,
 ) -> Result<(), Error> {
     let is_good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    if key.is_empty() || key.len() > 253 || !key.bytes().all(is_good) || key.starts_with("..") || key == "."
+    if key.is_empty()
+        || key.len() > 253
+        || !key.bytes().all(is_good)
+        || key.starts_with("..")
+        || key == "."
     {
         return Err(at.wrong("a key is of letters, digits, hyphens, underscores and dots"));
     }

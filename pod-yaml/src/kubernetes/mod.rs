@@ -24,9 +24,7 @@ pub(crate) use self::keyed::{ConfigMap, Secret};
 pub(crate) use self::pod::{DnsPolicy, Pod, PodSpec};
 pub(crate) use self::probe::{Action, Handler, Port, Probe};
 pub(crate) use self::resources::{Amounts, Resources};
-pub(crate) use self::security::{
-    PodSecurity, Profile, SelinuxOptions,
-};
+pub(crate) use self::security::{PodSecurity, Profile, SelinuxOptions};
 pub(crate) use self::volume::{
     DownwardFile, HostPathType, KeyedFiles, Projection, Volume, VolumeKind,
 };

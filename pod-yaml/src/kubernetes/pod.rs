@@ -12,9 +12,7 @@ use super::resources::Resources;
 use super::security::PodSecurity;
 use super::volume::Volume;
 use crate::reading::{At, Error, Place};
-use crate::schema::{
-    DNS_CONFIG, DNS_OPTION, HOST_ALIAS, LOCAL_REFERENCE, OS, POD, POD_SPEC,
-};
+use crate::schema::{DNS_CONFIG, DNS_OPTION, HOST_ALIAS, LOCAL_REFERENCE, OS, POD, POD_SPEC};
 
 /// A pod, of its own or what comes of something that makes pods.
 #[derive(Debug, Clone)]
@@ -196,5 +194,7 @@ fn host_alias(at: &At<'_>) -> Result<HostAlias, Error> {
         return Err(at.wrong("hostnames have to be given, one in each entry"));
     }
     let entry = format!("{ip}={}", names.join(","));
-    entry.parse().map_err(|_| at.wrong("a name is not a host name"))
+    entry
+        .parse()
+        .map_err(|_| at.wrong("a name is not a host name"))
 }

@@ -77,7 +77,9 @@ impl Probes {
     pub(crate) fn read(container: &Object<'_>) -> Result<Self, Error> {
         let readiness = container.read("readinessProbe", Probe::read)?;
         if let Some(at) = container.get("readinessProbe")
-            && readiness.as_ref().is_some_and(|probe| probe.grace.is_some())
+            && readiness
+                .as_ref()
+                .is_some_and(|probe| probe.grace.is_some())
         {
             return Err(at.wrong(
                 "terminationGracePeriodSeconds is not for readiness: nothing is ended by it",

@@ -4,9 +4,7 @@ use engine::pods::security::CapabilityWord;
 use pod::manifest::Capability;
 
 use crate::reading::{At, Error, Object, Place};
-use crate::schema::{
-    CAPABILITIES, CONTAINER_SECURITY, POD_SECURITY, PROFILE, SELINUX, SYSCTL,
-};
+use crate::schema::{CAPABILITIES, CONTAINER_SECURITY, POD_SECURITY, PROFILE, SELINUX, SYSCTL};
 
 /// A filter of system calls, or a profile of AppArmor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +100,10 @@ impl PodSecurity {
             shared: Shared::read(&object)?,
             supplemental_groups: object.each("supplementalGroups", id)?,
             is_strict: object
-                .choice("supplementalGroupsPolicy", &[("Merge", false), ("Strict", true)])?
+                .choice(
+                    "supplementalGroupsPolicy",
+                    &[("Merge", false), ("Strict", true)],
+                )?
                 .unwrap_or_default(),
             fs_group: object.read("fsGroup", id)?,
             fs_group_on_root_mismatch: object

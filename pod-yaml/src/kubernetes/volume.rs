@@ -136,7 +136,11 @@ fn kind(object: &Object<'_>) -> Result<VolumeKind, Error> {
     let projected = object.read("projected", |at| {
         let object = at.object(&PROJECTED)?;
         Ok(VolumeKind::Files {
-            sources: object.each("sources", projection)?.into_iter().flatten().collect(),
+            sources: object
+                .each("sources", projection)?
+                .into_iter()
+                .flatten()
+                .collect(),
             default_mode: mode(&object, "defaultMode")?.unwrap_or(FILE),
         })
     })?;
@@ -154,12 +158,18 @@ fn kind(object: &Object<'_>) -> Result<VolumeKind, Error> {
             pull: object.read("pullPolicy", PullPolicy::read)?,
         })
     })?;
-    let all = [empty, host, claim, config_map, secret, projected, downward, image];
+    let all = [
+        empty, host, claim, config_map, secret, projected, downward, image,
+    ];
     // What is refused has been told of; and one that says nothing is empty.
-    Ok(all.into_iter().flatten().next().unwrap_or(VolumeKind::Empty {
-        is_memory: false,
-        size: None,
-    }))
+    Ok(all
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or(VolumeKind::Empty {
+            is_memory: false,
+            size: None,
+        }))
 }
 
 /// Permissions of a file of which nothing is said.
@@ -182,7 +192,9 @@ fn empty_dir(at: &At<'_>) -> Result<VolumeKind, Error> {
             return Err(at.wrong(format!("medium {medium:?} is not there: Memory, or none")));
         }
     };
-    let size = object.read("sizeLimit", Quantity::read)?.map(Quantity::whole);
+    let size = object
+        .read("sizeLimit", Quantity::read)?
+        .map(Quantity::whole);
     if let Some(at) = object.get("sizeLimit").filter(|_| !is_memory) {
         at.ignore("ignored: of a directory on disk nothing is limited; medium Memory is");
     }
@@ -253,7 +265,9 @@ fn projection(at: &At<'_>) -> Result<Option<Projection>, Error> {
         return Err(at.wrong("exactly one source has to be given"));
     }
     let files = |name: &str| {
-        object.read(name, |at| keyed(&at.object(&CONFIG_MAP_PROJECTION)?, "name"))
+        object.read(name, |at| {
+            keyed(&at.object(&CONFIG_MAP_PROJECTION)?, "name")
+        })
     };
     let downward = object.read("downwardAPI", |at| {
         at.object(&DOWNWARD)?.each("items", downward_file)

@@ -65,7 +65,9 @@ pub(crate) fn job(at: &At<'_>) -> Result<Pod, Error> {
         && pod.spec.restart == super::RestartPolicy::Never
         && retries != Some(0)
     {
-        at.ignore("ignored: with restartPolicy Never no pod is made in the place of one that failed");
+        at.ignore(
+            "ignored: with restartPolicy Never no pod is made in the place of one that failed",
+        );
     }
     pod.retries = Some(retries.unwrap_or(BACKOFF_LIMIT));
     let own = spec.read("activeDeadlineSeconds", deadline)?;
@@ -76,10 +78,7 @@ pub(crate) fn job(at: &At<'_>) -> Result<Pod, Error> {
     Ok(pod)
 }
 
-fn parts<'a>(
-    at: &At<'a>,
-    schema: &'static Schema,
-) -> Result<(Metadata, Object<'a>), Error> {
+fn parts<'a>(at: &At<'a>, schema: &'static Schema) -> Result<(Metadata, Object<'a>), Error> {
     let object = at.object(&WORKLOAD)?;
     let metadata = object.need("metadata", Metadata::named)?;
     let spec = object.need("spec", |at| at.object(schema))?;

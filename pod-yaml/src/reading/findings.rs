@@ -100,7 +100,13 @@ impl Findings {
         yaml::documents(text).map_err(|error| {
             let (file, line) = (self.file.clone(), error.line);
             let (path, text) = (String::new(), error.reason);
-            Finding { file, line, path, text }.into()
+            Finding {
+                file,
+                line,
+                path,
+                text,
+            }
+            .into()
         })
     }
 

@@ -127,12 +127,31 @@ mod tests {
             assert_eq!(bytes(text), expected, "{text}");
         }
         let thousandths = |text| Quantity::parse(text).unwrap().thousandths();
-        for (text, expected) in [("500m", 500), ("0.1", 100), ("2", 2000), ("1u", 1), ("100n", 1)] {
+        for (text, expected) in [
+            ("500m", 500),
+            ("0.1", 100),
+            ("2", 2000),
+            ("1u", 1),
+            ("100n", 1),
+        ] {
             assert_eq!(thousandths(text), expected, "{text}");
         }
         let million = Quantity::parse("1Mi").unwrap();
-        assert_eq!(Quantity::parse("1.5Mi").unwrap().divided_by(million), Some(2));
-        for bad in ["", "-1", "1.2.3", "Mi", "1mi", "1 Mi", "1e99", "1234567890123456789", "é"] {
+        assert_eq!(
+            Quantity::parse("1.5Mi").unwrap().divided_by(million),
+            Some(2)
+        );
+        for bad in [
+            "",
+            "-1",
+            "1.2.3",
+            "Mi",
+            "1mi",
+            "1 Mi",
+            "1e99",
+            "1234567890123456789",
+            "é",
+        ] {
             assert_eq!(Quantity::parse(bad), None, "{bad}");
         }
     }

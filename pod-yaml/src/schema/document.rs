@@ -11,7 +11,10 @@ pub(crate) static METADATA: Schema = Schema {
         yes("name", "the name; of a pod, also its host name"),
         yes("labels", "`fairing list --filter label=KEY=VALUE`"),
         yes("annotations", "noted in the pod"),
-        yes("namespace", "a value for `fieldRef`; names are unique on the machine"),
+        yes(
+            "namespace",
+            "a value for `fieldRef`; names are unique on the machine",
+        ),
         refused("generateName", "a name has to be given"),
         ignored("uid", OF_CLUSTER),
         ignored("resourceVersion", OF_CLUSTER),
@@ -71,7 +74,10 @@ pub(crate) static SECRET: Schema = Schema {
         OWN_METADATA,
         yes("data", "in base64"),
         yes("stringData", "counts more than `data`"),
-        yes("type", "those of docker's logins are for `imagePullSecrets`"),
+        yes(
+            "type",
+            "those of docker's logins are for `imagePullSecrets`",
+        ),
         yes("immutable", "what a pod got never changes anyway"),
     ],
 };
@@ -109,7 +115,10 @@ pub(crate) static CLAIM_SPEC: Schema = Schema {
         ignored("selector", "the volume is called as the claim"),
         refused("dataSource", "`fairing volume import` fills a volume"),
         refused("dataSourceRef", "`fairing volume import` fills a volume"),
-        ignored("volumeAttributesClassName", "volumes are directories of the machine"),
+        ignored(
+            "volumeAttributesClassName",
+            "volumes are directories of the machine",
+        ),
     ],
 };
 
@@ -117,7 +126,13 @@ pub(crate) static CLAIM_SPEC: Schema = Schema {
 pub(crate) static CLAIM_RESOURCES: Schema = Schema {
     title: "resources of a PersistentVolumeClaim",
     fields: &[
-        yes("requests", "a minimum, which nothing checks: the disk is shared"),
-        refused("limits", "`fairing volume create --size` makes a limited one"),
+        yes(
+            "requests",
+            "a minimum, which nothing checks: the disk is shared",
+        ),
+        refused(
+            "limits",
+            "`fairing volume create --size` makes a limited one",
+        ),
     ],
 };

@@ -93,10 +93,7 @@ impl Schema {
         let near = |field: &&Field| is_near(field.name, name);
         let fields = || self.fields.iter();
         match fields().find(same).or_else(|| fields().find(near)) {
-            Some(field) => format!(
-                "there is no such field; {} is perhaps meant",
-                field.name
-            ),
+            Some(field) => format!("there is no such field; {} is perhaps meant", field.name),
             None => format!("there is no such field of {}", self.title),
         }
     }

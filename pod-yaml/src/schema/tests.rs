@@ -52,7 +52,12 @@ fn outcome(text: &str) -> String {
         .flat_map(|volume| &volume.files)
         .map(|file| String::from_utf8_lossy(&file.bytes).into_owned())
         .collect();
-    let logins: Vec<_> = pods.pods.iter().flat_map(|plan| &plan.logins).map(|login| &login.0).collect();
+    let logins: Vec<_> = pods
+        .pods
+        .iter()
+        .flat_map(|plan| &plan.logins)
+        .map(|login| &login.0)
+        .collect();
     let mut all = format!("{pods:?} {files:?} {logins:?}");
     for plan in &pods.pods {
         all = all.replace(&plan.spec.uuid.to_string(), "UUID");
@@ -126,7 +131,10 @@ fn each_field_that_is_honoured_changes_what_comes_of_a_file() {
             }
         }
     }
-    let unexpected: Vec<_> = silent.iter().filter(|(_, path)| !may_be_silent(path)).collect();
+    let unexpected: Vec<_> = silent
+        .iter()
+        .filter(|(_, path)| !may_be_silent(path))
+        .collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }
 
@@ -146,7 +154,9 @@ fn may_be_silent(path: &[Step]) -> bool {
         [.., "fieldRef", "apiVersion"] => has("apiVersion of fieldRef"),
         [.., "volumeClaimTemplates", "apiVersion"] => has("apiVersion of claim"),
         [.., "volumeClaimTemplates", "kind"] => has("kind of claim"),
-        [.., "volumeClaimTemplates", "spec"] | ["spec"] | ["spec", "resources"] => has("spec of claim"),
+        [.., "volumeClaimTemplates", "spec"] | ["spec"] | ["spec", "resources"] => {
+            has("spec of claim")
+        }
         ["metadata"] => has("metadata of list"),
         [.., "configMapKeyRef", "optional"] => has("optional of what is there"),
         ["type"] => has("type of what is opaque"),
@@ -167,7 +177,10 @@ fn each_field_that_is_honoured_is_in_the_example() {
     }
     let honoured = ALL.iter().flat_map(|schema| schema.fields);
     let honoured = honoured.filter(|field| field.verdict == Verdict::Honoured);
-    let missing: BTreeSet<_> = honoured.map(|field| field.name).filter(|name| !seen.contains(*name)).collect();
+    let missing: BTreeSet<_> = honoured
+        .map(|field| field.name)
+        .filter(|name| !seen.contains(*name))
+        .collect();
     // It is looked at where a job is concerned.
     assert_eq!(missing, BTreeSet::new());
 }
@@ -190,7 +203,10 @@ fn what_is_not_honoured_is_told_by_path_and_line() {
                 let [warning] = warnings.as_slice() else {
                     panic!("{}: {warnings:?}", field.name);
                 };
-                assert_eq!(warning.to_string(), format!("{path}ignored: {}", field.reason));
+                assert_eq!(
+                    warning.to_string(),
+                    format!("{path}ignored: {}", field.reason)
+                );
             }
             Verdict::Refused => assert_eq!(found.unwrap_err(), format!("{path}{}", field.reason)),
         }
@@ -201,7 +217,10 @@ fn what_is_not_honoured_is_told_by_path_and_line() {
         "full:8: spec.containers[0].volumeMount: there is no such field; volumeMounts is perhaps meant"
     );
     let unknown = understood(&pod("nonsense")).unwrap_err();
-    assert!(unknown.ends_with("there is no such field of containers, initContainers"), "{unknown}");
+    assert!(
+        unknown.ends_with("there is no such field of containers, initContainers"),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -222,14 +241,20 @@ fn a_field_stands_once_in_its_table_and_has_a_reason_if_it_is_not_honoured() {
 fn page() -> String {
     let mut text = String::new();
     for schema in ALL {
-        text.push_str(&format!("### {}\n\n| field | | |\n|---|---|---|\n", schema.title));
+        text.push_str(&format!(
+            "### {}\n\n| field | | |\n|---|---|---|\n",
+            schema.title
+        ));
         for field in schema.fields {
             let verdict = match field.verdict {
                 Verdict::Honoured => "yes",
                 Verdict::Ignored => "ignored",
                 Verdict::Refused => "refused",
             };
-            text.push_str(&format!("| `{}` | {verdict} | {} |\n", field.name, field.reason));
+            text.push_str(&format!(
+                "| `{}` | {verdict} | {} |\n",
+                field.name, field.reason
+            ));
         }
         text.push('\n');
     }

@@ -47,7 +47,10 @@ pub(crate) static EMPTY_DIR: Schema = Schema {
     title: "emptyDir",
     fields: &[
         yes("medium", "`Memory`, which all apps share, or the disk"),
-        yes("sizeLimit", "of `Memory`; of the disk with a warning: not enforced"),
+        yes(
+            "sizeLimit",
+            "of `Memory`; of the disk with a warning: not enforced",
+        ),
     ],
 };
 
@@ -56,7 +59,10 @@ pub(crate) static HOST_PATH: Schema = Schema {
     title: "hostPath",
     fields: &[
         yes("path", "absolute"),
-        yes("type", "compared with what is there; devices become devices"),
+        yes(
+            "type",
+            "compared with what is there; devices become devices",
+        ),
     ],
 };
 
@@ -64,7 +70,10 @@ pub(crate) static HOST_PATH: Schema = Schema {
 pub(crate) static CLAIM_SOURCE: Schema = Schema {
     title: "persistentVolumeClaim",
     fields: &[
-        yes("claimName", "the volume's name; it is made if it is missing"),
+        yes(
+            "claimName",
+            "the volume's name; it is made if it is missing",
+        ),
         yes("readOnly", ""),
     ],
 };

@@ -22,7 +22,10 @@ pub(crate) static DEPLOYMENT_SPEC: Schema = Schema {
     title: "spec of a Deployment, ReplicaSet",
     fields: &[
         TEMPLATE_FIELD,
-        yes("replicas", "one pod, called `NAME-pod`; a warning if more are asked"),
+        yes(
+            "replicas",
+            "one pod, called `NAME-pod`; a warning if more are asked",
+        ),
         SELECTOR,
         ignored("strategy", ONE_POD),
         ignored("minReadySeconds", ONE_POD),
@@ -49,7 +52,10 @@ pub(crate) static STATEFUL_SET_SPEC: Schema = Schema {
     title: "spec of a StatefulSet",
     fields: &[
         yes("template", "the pod, called `NAME-0`"),
-        yes("volumeClaimTemplates", "named volumes, called `CLAIM-NAME-0`"),
+        yes(
+            "volumeClaimTemplates",
+            "named volumes, called `CLAIM-NAME-0`",
+        ),
         yes("replicas", "one pod; a warning if more are asked"),
         SELECTOR,
         ignored("serviceName", "there are no services"),
@@ -57,7 +63,10 @@ pub(crate) static STATEFUL_SET_SPEC: Schema = Schema {
         ignored("updateStrategy", ONE_POD),
         ignored("minReadySeconds", ONE_POD),
         ignored("revisionHistoryLimit", ONE_POD),
-        ignored("persistentVolumeClaimRetentionPolicy", "volumes stay: `down --force`"),
+        ignored(
+            "persistentVolumeClaimRetentionPolicy",
+            "volumes stay: `down --force`",
+        ),
         refused("ordinals", "the pod has the number 0"),
     ],
 };
@@ -79,17 +88,29 @@ pub(crate) static JOB_SPEC: Schema = Schema {
     title: "spec of a Job",
     fields: &[
         yes("template", "the pod, called `NAME-pod`"),
-        yes("backoffLimit", "restarts with `OnFailure`; 6 if nothing is said"),
-        yes("activeDeadlineSeconds", "the shorter one of the job's and the pod's"),
+        yes(
+            "backoffLimit",
+            "restarts with `OnFailure`; 6 if nothing is said",
+        ),
+        yes(
+            "activeDeadlineSeconds",
+            "the shorter one of the job's and the pod's",
+        ),
         yes("parallelism", "1; a warning if more are asked"),
         yes("completions", "1; a warning if more are asked"),
         SELECTOR,
         ignored("manualSelector", ONE_POD),
-        ignored("ttlSecondsAfterFinished", "`fairing gc` removes pods that have ended"),
+        ignored(
+            "ttlSecondsAfterFinished",
+            "`fairing gc` removes pods that have ended",
+        ),
         yes("completionMode", "`NonIndexed` alone"),
         refused("suspend", "a job that is suspended is not to start"),
         refused("podFailurePolicy", "rules of failures are not there yet"),
-        refused("successPolicy", "there is one pod: its success is the job's"),
+        refused(
+            "successPolicy",
+            "there is one pod: its success is the job's",
+        ),
         refused("backoffLimitPerIndex", "there is one pod, without an index"),
         refused("maxFailedIndexes", "there is one pod, without an index"),
         ignored("podReplacementPolicy", ONE_POD),

@@ -32,7 +32,9 @@ pub(super) fn app(
     let environment = Environment::of(container, known, about)?;
     let expand = |words: &[String]| -> Result<Vec<String>, Error> {
         let words = words.iter();
-        words.map(|word| environment.expand(word, &container.place)).collect()
+        words
+            .map(|word| environment.expand(word, &container.place))
+            .collect()
     };
     let mut command = expand(&container.command)?.into_iter();
     let exec = command.next();
@@ -62,9 +64,12 @@ pub(super) fn app(
     volumes.mount(container, &environment, &mut spec)?;
     spec.env = environment.list;
     let words = spec.exec.iter().chain(&spec.arguments).map(String::as_str);
-    let texts: Vec<&str> = words.chain(spec.env.iter().map(|one| one.as_str())).collect();
+    let texts: Vec<&str> = words
+        .chain(spec.env.iter().map(|one| one.as_str()))
+        .collect();
     spec.addresses = about.addresses();
-    spec.addresses.retain(|mark, _| texts.iter().any(|text| text.contains(mark)));
+    spec.addresses
+        .retain(|mark, _| texts.iter().any(|text| text.contains(mark)));
     Ok(spec)
 }
 
@@ -79,11 +84,7 @@ pub(super) fn pull(policy: PullPolicy) -> Pull {
 }
 
 /// What an app is to the others, and when it starts again.
-fn role(
-    container: &Container,
-    among: Among,
-    about: &About<'_>,
-) -> Result<(Role, Restart), Error> {
+fn role(container: &Container, among: Among, about: &About<'_>) -> Result<(Role, Restart), Error> {
     let of_pod = about.pod.spec.restart;
     let own = container.restart.as_ref();
     let restart = |policy| Restart {

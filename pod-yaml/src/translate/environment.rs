@@ -63,7 +63,8 @@ impl Environment {
     }
 
     fn set(&mut self, name: &str, value: String, place: &Place) -> Result<(), Error> {
-        let wrong = |reason: &dyn std::fmt::Display| place.wrong(format!("variable {name:?}: {reason}"));
+        let wrong =
+            |reason: &dyn std::fmt::Display| place.wrong(format!("variable {name:?}: {reason}"));
         if name.bytes().any(|c| !(32..127).contains(&c) || c == b'=') {
             return Err(wrong(&"a name is of printable characters other than `=`"));
         }

@@ -24,7 +24,9 @@ pub(super) fn logins(pod: &Pod, known: &Known, findings: &Findings) -> Result<Ve
             "kubernetes.io/dockercfg" => {
                 let auths: serde_json::Value = serde_json::from_slice(key(".dockercfg")?)
                     .map_err(|_| place.wrong(format!("Secret {name} is not docker's JSON")))?;
-                serde_json::json!({ "auths": auths }).to_string().into_bytes()
+                serde_json::json!({ "auths": auths })
+                    .to_string()
+                    .into_bytes()
             }
             _ => {
                 return Err(place.wrong(format!(

@@ -17,8 +17,8 @@ mod volumes;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use engine::pods::spec::PodSpec;
 use ::pod::named_volumes::{NamedVolumeName, Ownership};
+use engine::pods::spec::PodSpec;
 
 use self::known::Known;
 use crate::kubernetes::{Document, read_all};

@@ -39,13 +39,17 @@ pub fn named(sources: &[Source<'_>]) -> Result<Named, Error> {
                 _ => continue,
             };
             if kind == "PersistentVolumeClaim" {
-                named.volumes.push(name.parse().map_err(|error| at.wrong(error))?);
+                named
+                    .volumes
+                    .push(name.parse().map_err(|error| at.wrong(error))?);
                 continue;
             }
             if kind == "StatefulSet" {
                 named.volumes.extend(of_templates(&at, &name));
             }
-            named.pods.push(name.parse().map_err(|error| at.wrong(error))?);
+            named
+                .pods
+                .push(name.parse().map_err(|error| at.wrong(error))?);
         }
     }
     Ok(named)

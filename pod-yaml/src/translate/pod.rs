@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engine::pods::spec::{PodSpec, Users, VolumeGroup};
-use pod::manifest::{AppFailure, HostNamespace, PodAddress, RestartPolicy, Role};
 use pod::PodUuid;
+use pod::manifest::{AppFailure, HostNamespace, PodAddress, RestartPolicy, Role};
 
 use super::app::{Among, app};
 use super::known::Known;
@@ -38,7 +38,11 @@ pub(super) fn plan(
     findings: &Findings,
 ) -> Result<PodPlan, Error> {
     let place = &pod.metadata.place;
-    let name = pod.metadata.name.parse().map_err(|error| place.wrong(error))?;
+    let name = pod
+        .metadata
+        .name
+        .parse()
+        .map_err(|error| place.wrong(error))?;
     let mut spec = PodSpec::new(network::network(pod)?, Vec::new());
     let about = About {
         pod,
@@ -81,7 +85,8 @@ pub(super) fn plan(
             return Err(container.place.wrong(text));
         }
         let parts = (&about, known, &volumes);
-        spec.apps.push(app(container, among, parts, facts, findings)?);
+        spec.apps
+            .push(app(container, among, parts, facts, findings)?);
     }
     spec.on_app_failure = on_app_failure(&spec);
     Ok(PodPlan {
@@ -154,7 +159,11 @@ impl About<'_> {
             return Ok(metadata.annotations.get(key).cloned().unwrap_or_default());
         }
         let addresses = || -> Vec<String> {
-            self.facts.addresses.iter().map(ToString::to_string).collect()
+            self.facts
+                .addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect()
         };
         let first = || match addresses().into_iter().next() {
             Some(first) => Ok(first),
@@ -202,25 +211,36 @@ impl About<'_> {
             }
             None => own.ok_or_else(|| wrong("containerName is missing".to_owned()))?,
         };
-        let (which, name) = wanted
-            .resource
-            .split_once('.')
-            .ok_or_else(|| wrong(format!("{:?} is not limits.… or requests.…", wanted.resource)))?;
-        let given = |amounts: &crate::kubernetes::Amounts| {
-            amounts.get(name).map(|(_, amount)| *amount)
-        };
+        let (which, name) = wanted.resource.split_once('.').ok_or_else(|| {
+            wrong(format!(
+                "{:?} is not limits.… or requests.…",
+                wanted.resource
+            ))
+        })?;
+        let given =
+            |amounts: &crate::kubernetes::Amounts| amounts.get(name).map(|(_, amount)| *amount);
         let resources = &container.resources;
         let given = match which {
             "limits" => given(&resources.limits),
             "requests" => given(&resources.requests).or_else(|| given(&resources.limits)),
-            _ => return Err(wrong(format!("{:?} is not limits.… or requests.…", wanted.resource))),
+            _ => {
+                return Err(wrong(format!(
+                    "{:?} is not limits.… or requests.…",
+                    wanted.resource
+                )));
+            }
         };
         let usual = match (which, name) {
             ("limits", "cpu") => Quantity::from_whole(self.facts.processors),
             ("limits", "memory") => Quantity::from_whole(self.facts.memory),
             ("requests", "cpu" | "memory") => Quantity::from_whole(0),
             (_, name) if name.starts_with("hugepages-") => Quantity::from_whole(0),
-            _ => return Err(wrong(format!("{:?} is not a resource that is known", wanted.resource))),
+            _ => {
+                return Err(wrong(format!(
+                    "{:?} is not a resource that is known",
+                    wanted.resource
+                )));
+            }
         };
         let divisor = wanted.divisor.unwrap_or(Quantity::from_whole(1));
         let number = given.unwrap_or(usual).divided_by(divisor);
@@ -231,6 +251,8 @@ impl About<'_> {
 
 /// Labels as the lines of a file.
 fn lines(labels: &BTreeMap<String, String>) -> String {
-    let lines = labels.iter().map(|(key, value)| format!("{key}={}", serde_json::json!(value)));
+    let lines = labels
+        .iter()
+        .map(|(key, value)| format!("{key}={}", serde_json::json!(value)));
     lines.collect::<Vec<_>>().join("\n")
 }

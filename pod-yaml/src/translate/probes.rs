@@ -9,7 +9,12 @@ use crate::reading::Error;
 
 pub(super) fn probes(container: &Container) -> Result<Probes, Error> {
     let asked = &container.probes;
-    let one = |asked: &Option<Asked>| asked.as_ref().map(|asked| probe(asked, container)).transpose();
+    let one = |asked: &Option<Asked>| {
+        asked
+            .as_ref()
+            .map(|asked| probe(asked, container))
+            .transpose()
+    };
     Ok(Probes {
         startup: one(&asked.startup)?,
         readiness: one(&asked.readiness)?,
@@ -19,7 +24,12 @@ pub(super) fn probes(container: &Container) -> Result<Probes, Error> {
 
 pub(super) fn hooks(container: &Container) -> Result<Hooks, Error> {
     let asked = &container.lifecycle;
-    let one = |asked: &Option<Handler>| asked.as_ref().map(|asked| hook(asked, container)).transpose();
+    let one = |asked: &Option<Handler>| {
+        asked
+            .as_ref()
+            .map(|asked| hook(asked, container))
+            .transpose()
+    };
     Ok(Hooks {
         post_start: one(&asked.post_start)?,
         pre_stop: one(&asked.pre_stop)?,
@@ -83,9 +93,9 @@ fn hook(asked: &Handler, container: &Container) -> Result<HookAction, Error> {
         ProbeAction::Exec(exec) => Ok(HookAction::Exec(exec)),
         ProbeAction::HttpGet(get) => Ok(HookAction::HttpGet(get)),
         // The tables of fields let neither through.
-        ProbeAction::TcpSocket { .. } | ProbeAction::Grpc { .. } => {
-            Err(container.place.wrong("a hook is a command, a request or a wait"))
-        }
+        ProbeAction::TcpSocket { .. } | ProbeAction::Grpc { .. } => Err(container
+            .place
+            .wrong("a hook is a command, a request or a wait")),
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) fn resources(
             ..Cpu::default()
         };
     }
-    if let Some(request) = requested("cpu") {
+    // Of a request of 0, nothing is asked.
+    if let Some(request) = requested("cpu").filter(|request| request.thousandths() > 0) {
         let shares = request.thousandths().saturating_mul(1024) / 1000;
         resources.cpu.shares = Some(shares.clamp(*SHARES.start(), *SHARES.end()));
     }
@@ -52,9 +53,9 @@ pub(super) fn resources(
     for (name, (place, amount)) in limits {
         match name.as_str() {
             "cpu" | "memory" => {}
-            "ephemeral-storage" => findings.ignore(place.finding(
-                "ignored: what an app writes to disk is not limited",
-            )),
+            "ephemeral-storage" => {
+                findings.ignore(place.finding("ignored: what an app writes to disk is not limited"))
+            }
             name => match name.strip_prefix("hugepages-") {
                 Some(size) => resources.hugepage_limits.push(HugepageLimit {
                     page_size: page_size(size, place)?,
@@ -107,8 +108,6 @@ fn device(name: &str, amount: Quantity, place: &Place) -> Result<DeviceRequest, 
     }
     let named = name.parse().map(DeviceRequest::Named);
     named.map_err(|_| {
-        place.wrong(
-            "there is no such resource; devices are asked for as VENDOR/CLASS=DEVICE: 1",
-        )
+        place.wrong("there is no such resource; devices are asked for as VENDOR/CLASS=DEVICE: 1")
     })
 }

@@ -66,7 +66,9 @@ pub(super) fn confine(
     };
     spec.labels = match own.privileged {
         true => vec![LabelOption::Disable],
-        false => shared.selinux.map_or(Ok(Vec::new()), |asked| labels(&asked))?,
+        false => shared
+            .selinux
+            .map_or(Ok(Vec::new()), |asked| labels(&asked))?,
     };
     Ok(())
 }

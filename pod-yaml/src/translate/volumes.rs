@@ -129,12 +129,16 @@ impl Volumes {
                 }
             }
             Kind::Memory if sub_path.is_some() => {
-                return Err(asked.place.wrong("what is in memory is empty at first: subPath is not there"));
+                return Err(asked
+                    .place
+                    .wrong("what is in memory is empty at first: subPath is not there"));
             }
             Kind::Memory | Kind::Image | Kind::Directory => {}
         }
         if asked.propagation == Propagation::Bidirectional && !container.security.privileged {
-            return Err(asked.place.wrong("Bidirectional is for privileged containers alone"));
+            return Err(asked
+                .place
+                .wrong("Bidirectional is for privileged containers alone"));
         }
         let mut options = Vec::new();
         match (asked.read_only, asked.is_recursive) {

@@ -42,7 +42,9 @@ pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
 pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
-pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, ImageGroups, PodAddress, Rlimit, RlimitKind, User};
+pub use self::execution::{
+    ConsoleSize, DEFAULT_PATH, Execution, ImageGroups, PodAddress, Rlimit, RlimitKind, User,
+};
 pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::limit::Limit;
 use super::presence::is_default;
 
+/// Length of a period where none is given, in microseconds: the kernel's.
+const USUAL_PERIOD: u64 = 100_000;
+
 /// Limits of one app; what is absent is not limited.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -81,7 +84,12 @@ impl Resources {
                 });
             }
         }
-        Ok(())
+        match (self.cpu.processors(), pod.cpu.processors()) {
+            (Some(own), Some(of_pod)) if own > of_pod => {
+                Err(Contradiction::MoreProcessors { own, of_pod })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// These limits, but for those that `given` has. Where no swap was allowed, none is with another limit of memory.
@@ -126,7 +134,6 @@ impl Resources {
     /// taken off, where the kernel has a way to say that nothing is limited; the number of processes is then `pids`.
     pub fn changed_to(&self, next: &Self, pids: Limit) -> Self {
         const USUAL_SHARES: u64 = 1024;
-        const USUAL_PERIOD: u64 = 100_000;
         let lift = |before: Option<Limit>, next: Option<Limit>| {
             next.or_else(|| before.map(|_| Limit::Unlimited))
         };
@@ -170,7 +177,7 @@ fn numbers(list: &str) -> impl Iterator<Item = u32> + Clone + '_ {
 }
 
 /// Why a change of limits makes no sense: what it leaves as it is, is below it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Contradiction {
     /// More memory than memory and swap together.
     #[error("{memory} bytes of memory are more than the {swap} bytes of memory and swap together")]
@@ -200,6 +207,15 @@ pub enum Contradiction {
         number: u32,
         /// Those of the pod.
         of_pod: String,
+    },
+    /// An app is to have more processor time than its pod: cgroups of version 1 take no such limit, and in those of
+    /// version 2 it would say nothing.
+    #[error("the time of {own} processors is more than the pod has, which is that of {of_pod}")]
+    MoreProcessors {
+        /// How many processors' time the app is to have.
+        own: f64,
+        /// How many the pod has.
+        of_pod: f64,
     },
 }
 
@@ -240,6 +256,20 @@ pub struct Cpu {
     /// On which memory nodes.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub mems: String,
+}
+
+impl Cpu {
+    /// The time of how many processors there is at most.
+    fn processors(&self) -> Option<f64> {
+        let quota = self.quota.and_then(Limit::value)?;
+        let period = self.period.unwrap_or(USUAL_PERIOD);
+        // Both are far below what a float tells apart: the kernel takes a second at most.
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "microseconds of at most some seconds"
+        )]
+        (period > 0).then(|| quota as f64 / period as f64)
+    }
 }
 
 /// Processes.

@@ -96,7 +96,10 @@ pub(crate) fn own_addresses() -> Vec<IpAddr> {
 /// The networks that pods join of which nothing is said: none, if the usual one.
 pub(crate) fn usual_networks() -> Vec<String> {
     let variable = std::env::var(NET_VARIABLE).unwrap_or_default();
-    (!variable.is_empty()).then_some(variable).into_iter().collect()
+    (!variable.is_empty())
+        .then_some(variable)
+        .into_iter()
+        .collect()
 }
 
 /// The address that pods reach this host at.

@@ -20,7 +20,11 @@ const COMMANDS: &[Entry] = &[
 const GENERATED: &[Entry] = &[Entry::of::<GenerateKube>()];
 
 pub(super) fn define() -> Command {
-    group("kube", "Run pods that are written in YAML, end them, and write them", COMMANDS)
+    group(
+        "kube",
+        "Run pods that are written in YAML, end them, and write them",
+        COMMANDS,
+    )
 }
 
 pub(super) fn run(matches: &ArgMatches, context: &Context) -> Result<u8, Failure> {

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::manifest::{
-    HostKind, ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume, VolumeName,
-    VolumeSource, empty_volume_dir,
+    HostKind, ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume,
+    VolumeName, VolumeSource, empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
 use pod::selinux::Context;

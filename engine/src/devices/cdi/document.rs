@@ -171,7 +171,10 @@ mod tests {
             let error = parse(text, Form::Json).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
-        for (text, reason) in [("", "it is empty"), ("a: 1\n---\nb: 2", "line 3: there is another")] {
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("a: 1\n---\nb: 2", "line 3: there is another"),
+        ] {
             let error = parse(text, Form::Yaml).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }

@@ -172,3 +172,28 @@ fn an_app_runs_where_its_pod_may() {
         "memory node 1 is not among those of the pod, which are 0"
     );
 }
+
+#[test]
+fn an_app_has_no_more_processor_time_than_its_pod() {
+    let time = |quota, period| {
+        let mut resources = Resources::default();
+        resources.cpu.quota = Some(quota);
+        resources.cpu.period = period;
+        resources
+    };
+    let half = time(Limit::At(50_000), None);
+    for app in [
+        half.clone(),
+        time(Limit::At(10_000), Some(20_000)),
+        time(Limit::Unlimited, None),
+        Resources::default(),
+    ] {
+        assert_eq!(app.check_within(&half), Ok(()));
+        assert_eq!(app.check_within(&Resources::default()), Ok(()));
+    }
+    let more = time(Limit::At(30_000), Some(20_000));
+    assert_eq!(
+        more.check_within(&half).unwrap_err().to_string(),
+        "the time of 1.5 processors is more than the pod has, which is that of 0.5"
+    );
+}

@@ -75,7 +75,9 @@ impl CredentialArguments {
 /// A login for each registry that has an image of the pods.
 fn for_all(creds: &str, plan: &Plan) -> Result<Login, Failure> {
     let usage = |text: &str| Failure::Usage(format!("--creds: {text}"));
-    let (username, password) = creds.split_once(':').ok_or_else(|| usage("write USER:PASSWORD"))?;
+    let (username, password) = creds
+        .split_once(':')
+        .ok_or_else(|| usage("write USER:PASSWORD"))?;
     let images = plan.specs.iter().flat_map(|spec| {
         let apps = spec.apps.iter().map(|app| &app.image);
         apps.chain(spec.image_volumes.iter().map(|volume| &volume.image))
@@ -85,7 +87,9 @@ fn for_all(creds: &str, plan: &Plan) -> Result<Login, Failure> {
         .map(|reference| reference.registry().to_string())
         .collect();
     let login = serde_json::json!({ "username": username, "password": password });
-    let auths = registries.into_iter().map(|registry| (registry, login.clone()));
+    let auths = registries
+        .into_iter()
+        .map(|registry| (registry, login.clone()));
     let auths: serde_json::Map<_, _> = auths.collect();
     let text = serde_json::json!({ "auths": auths }).to_string();
     Ok(Login::new("--creds".to_owned(), text.into_bytes()))

@@ -114,7 +114,9 @@ mod tests {
     fn a_port_of_a_flag_counts_in_place_of_that_of_the_file() {
         let mut spec = NetworkSpec::from(Selection::parse([]).unwrap());
         spec.ports = vec!["80:80".parse().unwrap(), "53:53/udp".parse().unwrap()];
-        flags(&["default"], &["8080:80", "5353:53"]).apply(&mut spec).unwrap();
+        flags(&["default"], &["8080:80", "5353:53"])
+            .apply(&mut spec)
+            .unwrap();
         let ports: Vec<_> = spec.ports.iter().map(|port| port.host_port).collect();
         assert_eq!(ports, [53, 8080, 5353]);
     }
@@ -127,7 +129,10 @@ mod tests {
         };
         let mut spec = NetworkSpec::from(Selection::parse([]).unwrap());
         with_ip(&["lan"]).apply(&mut spec).unwrap();
-        assert_eq!(spec.selection, Selection::parse(["lan:IP=10.1.2.3"]).unwrap());
+        assert_eq!(
+            spec.selection,
+            Selection::parse(["lan:IP=10.1.2.3"]).unwrap()
+        );
         with_ip(&["none"]).apply(&mut spec).unwrap_err();
         let mut host = NetworkSpec::from(Selection::Host);
         flags(&["lan"], &[]).apply(&mut host).unwrap_err();

@@ -45,7 +45,9 @@ pub(super) fn plan(
         output::warn(&warning.to_string());
     }
     if found.pods.is_empty() && found.claims.is_empty() {
-        return Err(Failure::Usage("there is no pod in what was read".to_owned()));
+        return Err(Failure::Usage(
+            "there is no pod in what was read".to_owned(),
+        ));
     }
     if found.pods.len() > 1 && (flags.network.is_for_one() || flags.uuid_file_save.is_some()) {
         return Err(Failure::Usage(
