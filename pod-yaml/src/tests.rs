@@ -251,8 +251,10 @@ fn what_makes_no_sense_is_told_where_it_stands() {
             "there is no such resource",
         ),
         (
-            &container("    restartPolicyRules: [{action: Restart}]\n"),
-            "rules of restarts are not there yet",
+            &container(
+                "    restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]\n",
+            ),
+            "a restartPolicy of its own",
         ),
         (
             &container("    securityContext: {runAsNonRoot: true, runAsUser: 0}\n"),

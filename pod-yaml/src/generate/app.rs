@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use cni_glue::ports::PortMapping;
 use engine::signal_names;
 use pod::manifest::{
-    App, Capability, Execution, PodAddress, RestartPolicy, Role, Seccomp, Security,
+    App, Capability, Execution, ExitCodeOperator, PodAddress, RestartAction, RestartPolicy,
+    RestartRule, Role, Seccomp, Security, TerminationMessagePolicy,
 };
 use pod::signal::SignalNumber;
 use serde_json::{Map, Value, json};
@@ -58,6 +59,21 @@ pub(super) fn container(
         Role::Init => app.restart.policy == of_init(usual),
         Role::Sidecar => false,
     };
+    if !app.restart_rules.is_empty() {
+        put(
+            "restartPolicyRules",
+            app.restart_rules.iter().map(rule).collect(),
+        );
+    }
+    if let Some(message) = &app.termination_message {
+        let policy = match message.policy {
+            TerminationMessagePolicy::File => "File",
+            TerminationMessagePolicy::FallbackToLogsOnError => "FallbackToLogsOnError",
+        };
+        put("terminationMessagePath", json!(message.path.as_str()));
+        put("terminationMessagePolicy", json!(policy));
+    }
+    let is_usual = is_usual && app.restart_rules.is_empty();
     if app.role == Role::Sidecar {
         put("restartPolicy", json!("Always"));
     } else if !is_usual {
@@ -93,6 +109,19 @@ pub(super) fn container(
     }
     others(app, left_out);
     container.into()
+}
+
+fn rule(rule: &RestartRule) -> Value {
+    let action = match rule.action {
+        RestartAction::Restart => "Restart",
+        RestartAction::RestartAllApps => "RestartAllContainers",
+    };
+    let operator = match rule.exit_codes.operator {
+        ExitCodeOperator::In => "In",
+        ExitCodeOperator::NotIn => "NotIn",
+    };
+    let codes = json!({ "operator": operator, "values": rule.exit_codes.values });
+    json!({ "action": action, "exitCodes": codes })
 }
 
 /// When an init app is started again if nothing is said of it.

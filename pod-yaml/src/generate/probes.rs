@@ -1,5 +1,7 @@
 //! Probes and hooks.
 
+use std::net::IpAddr;
+
 use pod::manifest::{HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme};
 use serde_json::{Map, Value, json};
 
@@ -47,7 +49,7 @@ fn probe(probe: &Probe) -> Value {
     result.into()
 }
 
-fn with_host(mut value: Value, host: &Option<String>) -> Value {
+fn with_host(mut value: Value, host: &Option<IpAddr>) -> Value {
     if let (Some(host), Some(members)) = (host, value.as_object_mut()) {
         members.insert("host".to_owned(), json!(host));
     }

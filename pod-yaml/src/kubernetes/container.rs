@@ -4,14 +4,17 @@ use std::net::IpAddr;
 
 use cni_glue::ports::Protocol;
 use pod::AppName;
-use pod::manifest::{AppPath, VolumeName};
+use pod::manifest::{
+    AppPath, ExitCodeOperator, ExitCodes, RestartAction, RestartRule, TerminationMessage,
+    TerminationMessagePolicy, VolumeName,
+};
 
 use super::environment::{EnvFrom, EnvVar};
 use super::probe::{Lifecycle, Probes};
 use super::resources::Resources;
 use super::security::ContainerSecurity;
-use crate::reading::{At, Error, Place};
-use crate::schema::{CONTAINER, PORT, VOLUME_MOUNT};
+use crate::reading::{At, Error, Object, Place};
+use crate::schema::{CONTAINER, EXIT_CODES, PORT, RESTART_RULE, VOLUME_MOUNT};
 
 /// A container.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub(crate) struct Container {
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) resources: Resources,
     pub(crate) restart: Option<(Place, RestartPolicy)>,
+    pub(crate) rules: Vec<RestartRule>,
+    pub(crate) termination: Option<TerminationMessage>,
     pub(crate) mounts: Vec<VolumeMount>,
     pub(crate) probes: Probes,
     pub(crate) lifecycle: Lifecycle,
@@ -134,6 +139,8 @@ impl Container {
                 .get("restartPolicy")
                 .map(|at| at.place())
                 .zip(object.choice("restartPolicy", &RESTARTS)?),
+            rules: rules(&object)?,
+            termination: termination(&object)?,
             mounts: object.each("volumeMounts", VolumeMount::read)?,
             probes: Probes::read(&object)?,
             lifecycle: object
@@ -147,6 +154,70 @@ impl Container {
             tty: object.flag("tty")?.unwrap_or_default(),
         })
     }
+}
+
+/// What is done after some exit codes.
+fn rules(container: &Object<'_>) -> Result<Vec<RestartRule>, Error> {
+    let rules = container.each("restartPolicyRules", |at| {
+        let object = at.object(&RESTART_RULE)?;
+        let actions = [
+            ("Restart", RestartAction::Restart),
+            ("RestartAllContainers", RestartAction::RestartAllApps),
+        ];
+        let action = object.choice("action", &actions)?;
+        Ok(RestartRule {
+            action: action.ok_or_else(|| at.wrong("action is missing"))?,
+            exit_codes: object.need("exitCodes", exit_codes)?,
+        })
+    })?;
+    if let Some(at) = container.get("restartPolicyRules") {
+        if container.get("restartPolicy").is_none() && !rules.is_empty() {
+            return Err(at.wrong("the container needs a restartPolicy of its own for it"));
+        }
+        if rules.len() > RestartRule::RULES_MAX {
+            return Err(at.wrong("there are more than 20 rules"));
+        }
+    }
+    Ok(rules)
+}
+
+fn exit_codes(at: &At<'_>) -> Result<ExitCodes, Error> {
+    let object = at.object(&EXIT_CODES)?;
+    let operators = [
+        ("In", ExitCodeOperator::In),
+        ("NotIn", ExitCodeOperator::NotIn),
+    ];
+    let operator = object.choice("operator", &operators)?;
+    let values = object.each("values", At::number)?;
+    if values.is_empty() || values.len() > RestartRule::VALUES_MAX {
+        return Err(at.wrong("values are 1 to 255 exit codes"));
+    }
+    Ok(ExitCodes {
+        operator: operator.ok_or_else(|| at.wrong("operator is missing"))?,
+        values,
+    })
+}
+
+/// Where a container writes why it has ended, if either part of that is said.
+fn termination(container: &Object<'_>) -> Result<Option<TerminationMessage>, Error> {
+    let path = container.read("terminationMessagePath", app_path)?;
+    let policies = [
+        ("File", TerminationMessagePolicy::File),
+        (
+            "FallbackToLogsOnError",
+            TerminationMessagePolicy::FallbackToLogsOnError,
+        ),
+    ];
+    let policy = container.choice("terminationMessagePolicy", &policies)?;
+    if path.is_none() && policy.is_none() {
+        return Ok(None);
+    }
+    let usual = || AppPath::try_from("/dev/termination-log".to_owned());
+    let path = path.map_or_else(usual, Ok);
+    Ok(Some(TerminationMessage {
+        path: path.map_err(|error| container.at.wrong(error))?,
+        policy: policy.unwrap_or_default(),
+    }))
 }
 
 fn port(at: &At<'_>) -> Result<u16, Error> {

@@ -1,5 +1,6 @@
 //! Probes and hooks.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 
 use pod::signal::SignalNumber;
@@ -37,13 +38,13 @@ pub(crate) enum Action {
     Http {
         port: Port,
         path: String,
-        host: Option<String>,
+        host: Option<IpAddr>,
         is_https: bool,
         headers: Vec<(String, String)>,
     },
     Tcp {
         port: Port,
-        host: Option<String>,
+        host: Option<IpAddr>,
     },
     Grpc {
         port: u16,
@@ -149,7 +150,7 @@ fn action(object: &Object<'_>) -> Result<Action, Error> {
             let object = at.object(&TCP_SOCKET)?;
             Ok(Action::Tcp {
                 port: object.need("port", Port::read)?,
-                host: object.text("host")?,
+                host: object.read("host", address)?.flatten(),
             })
         }
         _ => {
@@ -165,6 +166,17 @@ fn action(object: &Object<'_>) -> Result<Action, Error> {
 fn has(object: &Object<'_>, name: &str) -> bool {
     // Hooks have no gRPC, and their connections are refused by the table.
     object.has_field(name) && object.get(name).is_some()
+}
+
+/// An address; none if it is empty.
+fn address(at: &At<'_>) -> Result<Option<IpAddr>, Error> {
+    match &*at.text()? {
+        "" => Ok(None),
+        "localhost" => Ok(Some(Ipv4Addr::LOCALHOST.into())),
+        text => text.parse().map(Some).map_err(|_| {
+            at.wrong("an address is expected; whom a request names is said by the header Host")
+        }),
+    }
 }
 
 fn http_get(at: &At<'_>) -> Result<Action, Error> {
@@ -192,7 +204,7 @@ fn http_get(at: &At<'_>) -> Result<Action, Error> {
     Ok(Action::Http {
         port: object.need("port", Port::read)?,
         path,
-        host: object.text("host")?,
+        host: object.read("host", address)?.flatten(),
         is_https: object
             .choice("scheme", &[("HTTP", false), ("HTTPS", true)])?
             .unwrap_or_default(),

@@ -26,7 +26,10 @@ pub(crate) static CONTAINER: Schema = Schema {
             "restartPolicy",
             "`Always` makes a sidecar of an init container",
         ),
-        refused("restartPolicyRules", "rules of restarts are not there yet"),
+        yes(
+            "restartPolicyRules",
+            "with a `restartPolicy` of the container's own",
+        ),
         yes("volumeMounts", ""),
         refused(
             "volumeDevices",
@@ -36,20 +39,32 @@ pub(crate) static CONTAINER: Schema = Schema {
         yes("readinessProbe", ""),
         yes("startupProbe", ""),
         yes("lifecycle", ""),
-        ignored(
+        yes(
             "terminationMessagePath",
-            "`fairing logs` has what an app said last",
+            "without either, there is no such file",
         ),
-        ignored(
-            "terminationMessagePolicy",
-            "`fairing logs` has what an app said last",
-        ),
+        yes("terminationMessagePolicy", ""),
         yes("imagePullPolicy", "also `Newer`, which is podman's"),
         yes("securityContext", ""),
         yes("stdin", "in the background, or in a pod of one app"),
         refused("stdinOnce", "standard input stays open while the app runs"),
         yes("tty", "in the background, or in a pod of one app"),
     ],
+};
+
+/// A rule of restarts.
+pub(crate) static RESTART_RULE: Schema = Schema {
+    title: "restartPolicyRules",
+    fields: &[
+        yes("action", "`Restart`, `RestartAllContainers`"),
+        yes("exitCodes", ""),
+    ],
+};
+
+/// Exit codes of a rule.
+pub(crate) static EXIT_CODES: Schema = Schema {
+    title: "exitCodes",
+    fields: &[yes("operator", "`In`, `NotIn`"), yes("values", "")],
 };
 
 /// A port.

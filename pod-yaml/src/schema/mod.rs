@@ -130,6 +130,8 @@ pub static ALL: &[&Schema] = &[
     &SELINUX,
     &PROFILE,
     &CONTAINER,
+    &RESTART_RULE,
+    &EXIT_CODES,
     &PORT,
     &ENV,
     &ENV_SOURCE,

@@ -50,6 +50,8 @@ pub(super) fn app(
         devices,
         role,
         restart,
+        restart_rules: container.rules.clone(),
+        termination_message: container.termination.clone(),
         probes: probes::probes(container)?,
         hooks: probes::hooks(container)?,
         stop_signal: container.lifecycle.stop_signal,

@@ -53,7 +53,7 @@ fn action(asked: &Action, container: &Container) -> Result<ProbeAction, Error> {
         Action::Exec(args) => ProbeAction::Exec(ExecAction { args: args.clone() }),
         Action::Tcp { port: asked, host } => ProbeAction::TcpSocket {
             port: port(asked, container)?,
-            host: host.clone(),
+            host: *host,
         },
         Action::Grpc { port, service } => ProbeAction::Grpc {
             port: *port,
@@ -68,7 +68,7 @@ fn action(asked: &Action, container: &Container) -> Result<ProbeAction, Error> {
         } => ProbeAction::HttpGet(HttpGetAction {
             port: port(asked, container)?,
             path: path.clone(),
-            host: host.clone(),
+            host: *host,
             scheme: match is_https {
                 true => Scheme::Https,
                 false => Scheme::Http,
