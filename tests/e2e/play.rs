@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use harness::{FairingCommand, Host, Signal, wait_until};
+use harness::{Computer, FairingCommand, Host, ImageBuilder, Signal, wait_until};
 use serde_json::Value;
 
-use crate::stocked::{IDLE, IMAGE, busybox, status, wait_log};
+use crate::stocked::{IDLE, IMAGE, busybox, import, status, wait_log};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -450,4 +450,31 @@ fn restarts_are_kubernetes() {
         .arg(host.base().join("pod.yaml"))
         .run()
         .ok();
+}
+
+#[test]
+fn variables_and_arguments_have_the_address_of_the_pod() {
+    let computer = Computer::new();
+    let host = Host::builder().on(&computer).build();
+    host.accept_unsigned();
+    import(&host, &ImageBuilder::busybox().build(), IMAGE);
+    let text = once(
+        "web",
+        "grep -q \"^$(IP)[[:space:]].*web\" /etc/hosts && echo same as $$IP",
+    )
+    .replace(
+        "    command:",
+        "    env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]\n    command:",
+    );
+    let told = play(&host, &text, &["--wait"]).run().ok();
+    assert!(told.text().starts_with("same as 1"), "{told}");
+}
+
+#[test]
+fn an_app_leaves_its_last_words_where_the_file_says() {
+    let host = busybox();
+    let text = once("web", "echo because > /why; exit 3") + "    terminationMessagePath: /why\n";
+    play(&host, &text, &[]).run().expect_code(3);
+    let told = host.fairing(["status", "web"]).run().ok();
+    told.expect_stdout("because");
 }

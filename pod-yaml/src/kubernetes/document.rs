@@ -10,7 +10,7 @@ use yaml::{Node, Value};
 
 /// What means something here.
 pub(crate) enum Document {
-    Pod(Pod),
+    Pod(Box<Pod>),
     ConfigMap(ConfigMap),
     Secret(Secret),
     Claim(Claim),
@@ -79,14 +79,16 @@ fn read(at: &At<'_>, all: &mut Vec<Document>) -> Result<(), Error> {
         return Ok(());
     }
     let document = match (&*version, &*kind) {
-        ("v1", "Pod") => Document::Pod(Pod::read(at)?),
+        ("v1", "Pod") => Document::Pod(Box::new(Pod::read(at)?)),
         ("v1", "ConfigMap") => Document::ConfigMap(ConfigMap::read(at)?),
         ("v1", "Secret") => Document::Secret(Secret::read(at)?),
         ("v1", "PersistentVolumeClaim") => Document::Claim(Claim::read(at)?),
-        ("apps/v1", "Deployment" | "ReplicaSet") => Document::Pod(workload::deployment(at)?),
-        ("apps/v1", "DaemonSet") => Document::Pod(workload::daemon_set(at)?),
-        ("apps/v1", "StatefulSet") => Document::Pod(workload::stateful_set(at)?),
-        ("batch/v1", "Job") => Document::Pod(workload::job(at)?),
+        ("apps/v1", "Deployment" | "ReplicaSet") => {
+            Document::Pod(Box::new(workload::deployment(at)?))
+        }
+        ("apps/v1", "DaemonSet") => Document::Pod(Box::new(workload::daemon_set(at)?)),
+        ("apps/v1", "StatefulSet") => Document::Pod(Box::new(workload::stateful_set(at)?)),
+        ("batch/v1", "Job") => Document::Pod(Box::new(workload::job(at)?)),
         (version, kind) => {
             if let Some((_, why)) = OF_CLUSTER.iter().find(|(name, _)| *name == kind) {
                 at.ignore(format!("{kind} is ignored: {why}"));
