@@ -23,7 +23,7 @@ fn once(name: &str, line: &str) -> String {
     pod(
         name,
         &format!(
-            "  restartPolicy: Never\n  containers:\n  - name: app\n    image: {IMAGE}\n    command: [/bin/sh, -c, {line}]\n"
+            "  restartPolicy: Never\n  terminationGracePeriodSeconds: 1\n  containers:\n  - name: app\n    image: {IMAGE}\n    command: [/bin/sh, -c, {line}]\n"
         ),
     )
 }
@@ -159,13 +159,8 @@ fn a_dry_run_prints_manifests_and_makes_nothing() {
     let text = once("one", "true")
         + "  volumes:\n  - {name: new, hostPath: {path: /nonexistent/of-no-test, type: DirectoryOrCreate}}\n  - {name: kept, \
            persistentVolumeClaim: {claimName: kept}}\n";
-    // It would be made, and is not.
-    let manifest = play(&host, &text, &["--dry-run"]).run().expect_code(125);
-    assert!(manifest.stderr.contains("of-no-test"), "{manifest}");
-    let text = text.replace(
-        "/nonexistent/of-no-test",
-        &host.base().display().to_string(),
-    );
+    let made_later = host.base().join("made/later");
+    let text = text.replace("/nonexistent/of-no-test", &made_later.display().to_string());
     let manifest = play(&host, &text, &["--dry-run", "--annotation", "a=b"])
         .run()
         .ok()
@@ -174,7 +169,7 @@ fn a_dry_run_prints_manifests_and_makes_nothing() {
     assert_eq!(manifest["annotations"]["a"], "b");
     assert_eq!(manifest["apps"][0]["own-processes"], true);
     assert_eq!(manifest["apps"][0]["execution"]["args"][0], "/bin/sh");
-    assert!(host.pod_uuids().is_empty());
+    assert!(host.pod_uuids().is_empty() && !made_later.exists());
     host.fairing(["volume", "inspect", "kept"])
         .run()
         .expect_code(121);
@@ -199,11 +194,11 @@ fn mistakes_are_told_with_file_and_line_and_nothing_starts() {
     let told = play(&host, &text, &["--detach"]).run().expect_code(2);
     assert!(
         told.stderr
-            .contains("pod.yaml:10: spec.containers[0].nonsense"),
+            .contains("pod.yaml:11: spec.containers[0].nonsense"),
         "{told}"
     );
     assert!(
-        told.stderr.contains("pod.yaml:11: spec.containers[0].tty"),
+        told.stderr.contains("pod.yaml:12: spec.containers[0].tty"),
         "{told}"
     );
     let aliases = "a: &a [*a]\n";
@@ -229,7 +224,7 @@ fn mistakes_are_told_with_file_and_line_and_nothing_starts() {
     assert!(
         warned
             .stderr
-            .contains("pod.yaml:10: spec.nodeName: ignored: "),
+            .contains("pod.yaml:11: spec.nodeName: ignored: "),
         "{warned}"
     );
     assert!(host.pod_folders().is_empty());

@@ -1,5 +1,7 @@
 //! From what is asked of a pod to a prepared one.
 
+use std::path::Path;
+
 use image_store::Pin;
 use pod::activation::ActivationSockets;
 use pod::feature::Feature;
@@ -10,6 +12,7 @@ use pod::{LockedPod, Phase, PodUuid};
 
 use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
+use super::by_manager::ByManager;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::foreseen;
@@ -152,7 +155,11 @@ fn plan(
 ) -> Result<Planned, Error> {
     spec.network.check()?;
     let image_volumes = spec.image_volumes.iter().map(|volume| &volume.name);
-    check_volumes(&spec.volumes, image_volumes)?;
+    let would_be_made = |path: &Path| {
+        let mut paths = spec.host_paths.iter();
+        paths.any(|wanted| wanted.make && wanted.path == path)
+    };
+    check_volumes(&spec.volumes, image_volumes, would_be_made)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
     traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
@@ -204,6 +211,7 @@ fn plan(
     let mut mounted = MountedImages::new(&verifier, &chosen);
     let mut volumes = spec.volumes.clone();
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
+    let by_manager = ByManager::of(spec.manager.as_ref())?;
     let is_in_machine = stage1.manifest.features.contains(&Feature::VirtualMachine);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
@@ -213,6 +221,7 @@ fn plan(
         execution.groups = edits.groups;
         let mut mounts = mounted.mounts(app)?;
         mounts.extend(edits.mounts);
+        execution.add_env(by_manager.add(app, spec.ready_when, &mut mounts)?);
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }

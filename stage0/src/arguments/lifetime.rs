@@ -37,6 +37,7 @@ pub(crate) struct LifetimeArguments {
         value_enum,
         value_name = "WHEN",
         default_value_t,
+        alias = "sdnotify",
         hide_short_help = true
     )]
     ready_when: ReadyWhen,
@@ -71,6 +72,7 @@ impl From<ReadyWhen> for pod::manifest::ReadyWhen {
         match when {
             ReadyWhen::Started => Self::Started,
             ReadyWhen::Healthy => Self::Healthy,
+            ReadyWhen::Notified => Self::Notified,
         }
     }
 }
@@ -80,9 +82,13 @@ impl From<ReadyWhen> for pod::manifest::ReadyWhen {
 pub(crate) enum ReadyWhen {
     /// When all of its apps have started
     #[default]
+    #[value(alias = "conmon")]
     Started,
     /// When all of its apps are ready, by their health checks where they have some
     Healthy,
+    /// When all of its apps have said that they are (sd_notify(3)), and are so by their health checks
+    #[value(alias = "container")]
+    Notified,
 }
 
 /// When a pod ends by itself.

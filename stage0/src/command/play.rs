@@ -20,6 +20,7 @@ use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::kube::files::PodFile;
+use crate::start::handover;
 use crate::wording::failure::Failure;
 
 use self::credentials::CredentialArguments;
@@ -101,6 +102,7 @@ impl Subcommand for Play {
     );
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let sockets = handover::take_sockets()?;
         let files = PodFile::read_all(&self.files)?;
         if self.down {
             return down(&files, self.force, context);
@@ -121,8 +123,16 @@ impl Subcommand for Play {
         let uuid_file = self.uuid_file_save.clone().map(UuidPlace::Any);
         match (self.start.unwrap_or(true), self.detach) {
             (false, _) => pods::prepare_all(plan, &context),
-            (true, true) => pods::start_all(plan, uuid_file, &context),
-            (true, false) => pods::run_one(plan, self.wait, uuid_file, &context),
+            (true, true) if plan.specs.len() > 1 => pods::start_all(plan, &context),
+            (true, detach) => {
+                let how = pods::How {
+                    detach,
+                    remove: self.wait,
+                    uuid_file,
+                    sockets,
+                };
+                pods::run_one(plan, how, &context)
+            }
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::console::output;
 use crate::context::Context;
 use crate::kube::facts::facts;
 use crate::kube::files::{PodFile, refused};
-use crate::start::uuid_file::UuidFile;
 use crate::start::{handover, new_pod};
 use crate::wording::failure::Failure;
 
@@ -126,17 +125,23 @@ pub(super) fn prepare_all(plan: Plan, context: &Context) -> Result<u8, Failure> 
     Ok(0)
 }
 
-/// Runs the one pod that there is, in the place of this process.
+/// How one pod is run.
+pub(super) struct How {
+    /// Whether it runs in the background.
+    pub(super) detach: bool,
+    /// Whether it goes away when it has ended.
+    pub(super) remove: bool,
+    /// Where its UUID is written to.
+    pub(super) uuid_file: Option<UuidPlace>,
+    /// The sockets that its apps get.
+    pub(super) sockets: ActivationSockets,
+}
+
+/// Runs the one pod that there is, as `run` does: in the place of this process, or in the background.
 ///
 /// # Errors
 /// If there are several, or why it did not start.
-pub(super) fn run_one(
-    mut plan: Plan,
-    remove: bool,
-    uuid_file: Option<UuidPlace>,
-    context: &Context,
-) -> Result<u8, Failure> {
-    let sockets = handover::take_sockets()?;
+pub(super) fn run_one(mut plan: Plan, how: How, context: &Context) -> Result<u8, Failure> {
     let names: Vec<Option<PodName>> = plan.specs.iter().map(|spec| spec.name.clone()).collect();
     let (Some(mut spec), true) = (plan.specs.pop(), plan.specs.is_empty()) else {
         return Err(Failure::Usage(format!(
@@ -145,36 +150,30 @@ pub(super) fn run_one(
             listed(&names)
         )));
     };
-    if spec.apps.len() > 1 && spec.apps.iter().any(|app| app.tty || app.stdin) {
+    let wants_streams = spec.apps.iter().any(|app| app.tty || app.stdin);
+    if !how.detach && spec.apps.len() > 1 && wants_streams {
         return Err(Failure::Usage(
             "tty and stdin of several apps are not in the foreground; with --detach, `fairing attach` has them"
                 .to_owned(),
         ));
     }
-    spec.remove_on_exit = remove;
+    spec.remove_on_exit = how.remove;
     let mut offers = Offers::default();
     let run = new_pod::Run {
         spec,
-        detach: false,
-        uuid_file,
-        sockets,
+        detach: how.detach,
+        uuid_file: how.uuid_file,
+        sockets: how.sockets,
     };
     run.run(context, |spec, error| offers.pin(context, spec, error))
 }
 
-/// Starts all pods in the background, one after the other, and prints their UUIDs.
+/// Starts several pods in the background, one after the other, and prints their UUIDs.
 ///
 /// # Errors
 /// Why one did not start: those before it run.
-pub(super) fn start_all(
-    plan: Plan,
-    uuid_file: Option<UuidPlace>,
-    context: &Context,
-) -> Result<u8, Failure> {
+pub(super) fn start_all(plan: Plan, context: &Context) -> Result<u8, Failure> {
     let mut started = Vec::new();
-    let uuid = plan.specs.first().map(|spec| spec.uuid);
-    let file = uuid.map(|uuid| UuidFile::save_if_wanted(uuid_file, uuid));
-    let file = file.transpose()?.flatten();
     for mut spec in plan.specs {
         let name = spec.name.clone();
         spec.streams = Streams::Log;
@@ -187,9 +186,6 @@ pub(super) fn start_all(
         })?;
         output::line(&spec.uuid.to_string())?;
         started.push(name);
-    }
-    if let Some(file) = file {
-        file.keep();
     }
     Ok(0)
 }
