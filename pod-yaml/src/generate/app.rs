@@ -87,7 +87,7 @@ pub(super) fn container(
     }
     let mounts = app.mounts.iter();
     let mounts: Vec<_> = mounts
-        .map(|mount| volumes.mount(app, mount, left_out))
+        .filter_map(|mount| volumes.mount(app, mount, left_out))
         .collect();
     if !mounts.is_empty() {
         put("volumeMounts", mounts.into());

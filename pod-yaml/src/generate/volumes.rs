@@ -110,10 +110,17 @@ impl Volumes {
         name
     }
 
-    /// What an app mounts.
-    pub(super) fn mount(&mut self, app: &App, mount: &Mount, left_out: &mut Vec<String>) -> Value {
+    /// What an app mounts; nothing of what a service manager gives it.
+    pub(super) fn mount(
+        &mut self,
+        app: &App,
+        mount: &Mount,
+        left_out: &mut Vec<String>,
+    ) -> Option<Value> {
         let mut result = Map::new();
         let (name, sub_path) = match &mount.source {
+            // Whoever starts the pod gives it them again.
+            MountSource::Notify | MountSource::Credentials { .. } => return None,
             MountSource::Volume { name, sub_path } => (name.to_string(), sub_path.clone()),
             MountSource::Host { path } => (
                 self.named(app, json!({ "hostPath": { "path": path } })),
@@ -158,7 +165,7 @@ impl Volumes {
             };
             result.insert(key.to_owned(), value);
         }
-        result.into()
+        Some(result.into())
     }
 }
 
