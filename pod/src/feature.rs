@@ -98,6 +98,8 @@ features! {
     Pause = "pause",
     /// Run an app as process 1 of a pid namespace of its own.
     PidNamespace = "pid-namespace",
+    /// Tell apps the addresses of the pod in their arguments and variables.
+    PodAddresses = "pod-addresses",
     /// Run an app without what else confines it.
     Privileged = "privileged",
     /// Limit all apps of a pod together: also on which processors, and its block devices.

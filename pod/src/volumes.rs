@@ -75,6 +75,7 @@ mod tests {
             source: VolumeSource::Host {
                 path: "/srv".into(),
                 non_recursive: false,
+                kind: None,
             },
             read_only: false,
         };

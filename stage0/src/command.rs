@@ -10,6 +10,7 @@ mod completion;
 mod cp;
 mod diff;
 mod doctor;
+mod down;
 mod enter;
 mod export;
 mod fetch;
@@ -17,6 +18,7 @@ mod gc;
 mod image;
 mod inspect;
 mod kill;
+mod kube;
 mod list;
 mod load;
 mod login;
@@ -25,6 +27,7 @@ mod logs;
 mod man;
 mod network;
 mod pause;
+mod play;
 mod port;
 mod prepare;
 mod push;
@@ -71,6 +74,10 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
     Entry::of::<prepare::Prepare>(),
     Entry::of::<run_prepared::RunPrepared>(),
+    Entry::of::<play::Play>(),
+    Entry::of::<down::Down>(),
+    Entry::group("kube", kube::define, kube::run),
+    Entry::group("generate", kube::define_generate, kube::run_generate),
     Entry::of::<fetch::Fetch>(),
     Entry::of::<push::Push>(),
     Entry::of::<list::List>(),

@@ -19,7 +19,7 @@ use crate::wording::failure::Failure;
 use crate::wording::typed;
 
 /// The surroundings of a command.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// What it works on.
     pub(crate) engine: Engine,

@@ -11,6 +11,7 @@ mod console;
 mod context;
 mod copy;
 mod keys;
+mod kube;
 mod start;
 mod sys;
 mod terminal;

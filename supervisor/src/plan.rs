@@ -50,7 +50,10 @@ impl Plan {
         let deadline = manifest.active_deadline_seconds;
         let is_plain = manifest.ready_when == ReadyWhen::Started
             && deadline.is_none()
-            && manifest.apps.iter().all(|app| AppPlan::of(app).is_plain());
+            && manifest.apps.iter().all(|app| {
+                // What addresses a pod has is known only once it has begun.
+                app.execution.addresses.is_empty() && AppPlan::of(app).is_plain()
+            });
         (!is_plain).then(|| Self {
             apps: manifest.apps.iter().map(AppPlan::of).collect(),
             lifetime: manifest.lifetime,

@@ -70,6 +70,17 @@ pub enum AppError {
         /// What it says.
         user: String,
     },
+    /// It must not be root, and is, or may be.
+    #[error("{image} must not run as root, and its user is {user}{}", match .user.parse::<u32>() {
+        Err(_) if .user != "root" => ", of whom only the image says who that is",
+        _ => "",
+    })]
+    MayBeRoot {
+        /// The image.
+        image: String,
+        /// Its user.
+        user: String,
+    },
     /// The image's stop signal is not one.
     #[error("image {image} has the invalid stop signal {signal:?}")]
     StopSignal {

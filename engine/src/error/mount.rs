@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pod::manifest::{AppPath, VolumeName};
+use pod::manifest::{AppPath, HostKind, VolumeName};
 
 /// Why an app can't have a mount.
 #[derive(Debug, thiserror::Error)]
@@ -28,5 +28,21 @@ pub enum MountError {
         path: PathBuf,
         /// The system's answer.
         source: std::io::Error,
+    },
+    /// Something else is there.
+    #[error("{path} is not {kind}", path = .path.display(), kind = .kind.words())]
+    OtherKind {
+        /// The path on the host.
+        path: PathBuf,
+        /// What was to be there.
+        kind: HostKind,
+    },
+    /// Nothing is there.
+    #[error("{path} is not there: {kind} is needed", path = .path.display(), kind = .kind.words())]
+    NotThere {
+        /// The path on the host.
+        path: PathBuf,
+        /// What was to be there.
+        kind: HostKind,
     },
 }

@@ -27,6 +27,21 @@ pub enum Pull {
     Never,
 }
 
+impl Pull {
+    /// When an image of this name is fetched if nothing is said, as users of Kubernetes expect it: one whose name stands for
+    /// whatever is the latest, each time; but what the store has does where the registry has none for us.
+    #[must_use]
+    pub fn usual_of(text: &str) -> Self {
+        let last = text.rsplit('/').next().unwrap_or(text);
+        let is_pinned = text.contains('@');
+        let tag = last.split_once(':').map_or("latest", |(_, tag)| tag);
+        match tag == "latest" && !is_pinned {
+            true => Self::Newer,
+            false => Self::Missing,
+        }
+    }
+}
+
 /// An image of the store, by name and digest.
 #[derive(Debug, Clone)]
 pub struct Choice {
@@ -66,7 +81,7 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// Finds all of these in the store, and fetches each once where `pull` says so. While one is fetched nothing is
+    /// Finds all of these in the store, and fetches each once where that is said of it first. While one is fetched nothing is
     /// pinned, so that who collects waits for no registry; the others are held one by one.
     ///
     /// # Errors
@@ -74,14 +89,13 @@ impl Chosen {
     pub fn all<'t>(
         engine: &Engine,
         verifier: &Verifier<'_>,
-        texts: impl IntoIterator<Item = &'t str>,
-        pull: Pull,
+        wanted: impl IntoIterator<Item = (&'t str, Pull)>,
     ) -> Result<Self, Error> {
         let store = engine.store();
         let mut pin = store.pin()?;
         let mut holds = Vec::new();
         let mut choices = BTreeMap::new();
-        for text in texts {
+        for (text, pull) in wanted {
             if choices.contains_key(text) {
                 continue;
             }

@@ -95,7 +95,7 @@ impl<'a> OpenPod<'a> {
         unisolated::require_host_processes(spec, &stage1)?;
         let verifier = Verifier::new(self.engine, observer)?;
         // Kept until the pod's manifest names them.
-        let chosen = Chosen::all(self.engine, &verifier, typed(spec), pull)?;
+        let chosen = Chosen::all(self.engine, &verifier, typed(spec, pull))?;
         let choice = chosen.of(&spec.image)?;
         let image = verifier.at_start(&choice.reference, &choice.top)?;
         let mut name = self.free_name(spec, image.repository().as_str())?;

@@ -63,6 +63,9 @@ pub(super) fn execution(
     let empty = Config::default();
     let config = image.config().config().as_ref().unwrap_or(&empty);
     let (user, group) = identity(spec, config.user().as_deref())?;
+    if spec.non_root {
+        require_non_root(spec, &user)?;
+    }
     let of_image = config.env().as_deref().unwrap_or_default();
     let is_kept = |entry: &&String| {
         let name = entry
@@ -139,6 +142,20 @@ fn identity(spec: &AppSpec, image: Option<&str>) -> Result<(String, String), App
     }
     let group = spec.group.as_deref().unwrap_or(group);
     Ok((user.to_owned(), group.to_owned()))
+}
+
+/// Refuses root, and who may be root: a name is looked up in the image only when the app starts.
+fn require_non_root(spec: &AppSpec, user: &str) -> Result<(), AppError> {
+    match user.parse::<u32>() {
+        Ok(uid) if uid != 0 => Ok(()),
+        _ => Err(AppError::MayBeRoot {
+            image: spec.image.clone(),
+            user: match user {
+                "" => "root".to_owned(),
+                user => user.to_owned(),
+            },
+        }),
+    }
 }
 
 fn workdir(spec: &AppSpec, image: Option<&str>) -> Result<AppPath, AppError> {

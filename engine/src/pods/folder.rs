@@ -15,6 +15,7 @@ use pod::manifest::{
     Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources, Stage1Choice, Streams,
     User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
+use pod::named_volumes::NamedVolumeName;
 use pod::selinux::CategoryPair;
 use pod::stage1::Stage1;
 use pod::timestamp::Timestamp;
@@ -24,14 +25,14 @@ use trust::{Fingerprint, Verification};
 
 use super::activation;
 use super::execution::AppConfig;
-use super::spec::AppSpec;
+use super::spec::{AppSpec, VolumeFiles, VolumeGroup};
 use super::user_namespace::PodIds;
 use crate::error::{AppError, Error, SelinuxError};
 use crate::networks::spec::NetworkSettings;
 use crate::observer::Observer;
 use crate::policy::verifier::RunnableImage;
 use crate::selinux::{self, ContainerLabels, LabelOption};
-use crate::volumes::{Mounting, copied_into};
+use crate::volumes::{Contents, Mounting, copied_into};
 
 /// What is asked of a pod as a whole.
 #[derive(Debug)]
@@ -44,6 +45,16 @@ pub(super) struct PodRequest {
     pub(super) hostname: Option<String>,
     /// What it is found by, beside its name.
     pub(super) labels: BTreeMap<String, String>,
+    /// What others note of it.
+    pub(super) annotations: BTreeMap<String, String>,
+    /// Files that some of its volumes begin with.
+    pub(super) files: Vec<VolumeFiles>,
+    /// Whether directories are made for parts of volumes.
+    pub(super) makes_sub_paths: bool,
+    /// The group whose the files of some volumes are to be.
+    pub(super) volume_group: Option<VolumeGroup>,
+    /// Those volumes, as far as they outlive the pod.
+    pub(super) grouped_volumes: Vec<NamedVolumeName>,
     /// Its networks, and what names resolve to.
     pub(super) network: NetworkSettings,
     /// Where its output goes.
@@ -141,6 +152,7 @@ impl PlannedApp {
                             .into_iter()
                             .filter_map(Result::err)
                             .collect(),
+                        image_groups: spec.image_groups,
                         umask: spec.umask,
                     },
                     terminal: spec.tty,
@@ -149,6 +161,7 @@ impl PlannedApp {
                     stdin_once: false,
                     rlimits: spec.rlimits.clone(),
                     oom_score_adj: spec.oom_score_adj,
+                    addresses: spec.addresses.clone(),
                 },
                 security,
                 insecure_options: BTreeSet::new(),
@@ -226,6 +239,8 @@ pub(super) struct Plan {
     trees: Vec<Vec<PathBuf>>,
     /// Where the pod gets IDs of its own, if it gets some.
     id_range: Option<IdRange>,
+    /// What is in its volumes before it starts.
+    contents: Contents,
     /// The labels of containers, where SELinux is enabled, and what is asked of those of each app.
     selinux: Option<(ContainerLabels, Vec<Vec<LabelOption>>)>,
 }
@@ -249,6 +264,12 @@ impl Plan {
             PodIds::Block(range) => Some(range),
             PodIds::Host | PodIds::Mapped(_) => None,
         };
+        let contents = Contents {
+            files: std::mem::take(&mut request.files),
+            makes_sub_paths: request.makes_sub_paths,
+            group: request.volume_group,
+            grouped: std::mem::take(&mut request.grouped_volumes),
+        };
         let mut manifest = manifest(request, stage1, apps)?;
         if let Some((labels, asked)) = &selinux {
             // It gets its categories when it is made.
@@ -261,6 +282,7 @@ impl Plan {
             manifest,
             trees,
             id_range,
+            contents,
             selinux,
         })
     }
@@ -406,7 +428,7 @@ fn manifest(
         remove_on_exit: request.remove_on_exit,
         insecure_options: request.insecure,
         labels: request.labels,
-        annotations: BTreeMap::new(),
+        annotations: request.annotations,
         apps: Apps::try_from(apps).map_err(AppError::from)?,
     })
 }
@@ -421,6 +443,7 @@ fn fill(pod: &LockedPod, plan: &Plan, data: &Path) -> Result<(), Error> {
     app_dir::make_all(pod.path())?;
     volumes::make_all(pod.path(), &manifest.volumes)?;
     copied_into(pod.path(), &manifest.volumes, &plan.mountings())?;
+    plan.contents.make(pod.path(), data, manifest)?;
     for (app, trees) in manifest.apps.iter().zip(&plan.trees) {
         // The root directory that the app sees has the attributes of the topmost one.
         let topmost = trees.first().map(PathBuf::as_path);

@@ -7,13 +7,15 @@ use pod::manifest::{ImageRecord, Mount, MountSource, Volume, VolumeSource};
 use super::folder::image_record;
 use super::spec::{AppSpec, ImageVolume};
 use crate::error::Error;
-use crate::images::choice::Chosen;
+use crate::images::choice::{Chosen, Pull};
 use crate::policy::verifier::Verifier;
 
-/// What was typed for the image of an app, and for those that it mounts.
-pub(super) fn typed(app: &AppSpec) -> impl Iterator<Item = &str> {
+/// What was typed for the image of an app, and for those that it mounts,
+/// and when each is fetched.
+pub(super) fn typed(app: &AppSpec, usual: Pull) -> impl Iterator<Item = (&str, Pull)> {
     let mounted = app.image_mounts.iter().map(|mount| mount.image.as_str());
-    std::iter::once(app.image.as_str()).chain(mounted)
+    let mounted = mounted.map(move |text| (text, usual));
+    std::iter::once((app.image.as_str(), app.pull.unwrap_or(usual))).chain(mounted)
 }
 
 /// Verifies images whose files are mounted.

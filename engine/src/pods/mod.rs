@@ -18,6 +18,7 @@ mod folder;
 mod foreseen;
 pub mod health;
 mod healthcheck;
+mod host_paths;
 mod images;
 mod in_memory;
 mod killed;

@@ -8,13 +8,15 @@ use pod::manifest::{Mount, MountSource, Volume, VolumeName, VolumeSource};
 
 use crate::error::{Error, MountError};
 
-/// Checks the volumes of a pod. `others` are the names of those that are not looked at yet.
+/// Checks the volumes of a pod. `others` are the names of those that are not looked at yet; what `is_made` before the start
+/// need not be there.
 ///
 /// # Errors
 /// [`MountError`], of the first that can't be.
 pub(super) fn check_volumes<'a>(
     volumes: &'a [Volume],
     others: impl Iterator<Item = &'a VolumeName>,
+    is_made: impl Fn(&Path) -> bool,
 ) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     for name in volumes.iter().map(|volume| &volume.name).chain(others) {
@@ -23,7 +25,9 @@ pub(super) fn check_volumes<'a>(
         }
     }
     for volume in volumes {
-        if let VolumeSource::Host { path, .. } = &volume.source {
+        if let VolumeSource::Host { path, .. } = &volume.source
+            && !is_made(path)
+        {
             look_at(path)?;
         }
     }
@@ -135,7 +139,11 @@ mod tests {
         };
         in_order(vec![of_volume], std::slice::from_ref(&volume)).unwrap();
         assert_eq!(
-            error(check_volumes(&[volume.clone(), volume], std::iter::empty())),
+            error(check_volumes(
+                &[volume.clone(), volume],
+                std::iter::empty(),
+                |_| false
+            )),
             "the pod has two volumes called data"
         );
         let path = PathBuf::from("/proc/none");

@@ -1,9 +1,11 @@
 //! From what is asked of a pod to a prepared one.
 
+use std::path::Path;
+
 use image_store::Pin;
 use pod::activation::ActivationSockets;
 use pod::feature::Feature;
-use pod::manifest::HostNamespace;
+use pod::manifest::{HostNamespace, PodManifest};
 use pod::named_volumes::VolumesPin;
 use pod::stage1::Stage1;
 use pod::{LockedPod, Phase, PodUuid};
@@ -13,7 +15,9 @@ use super::app_names::app_names;
 use super::by_manager::ByManager;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
+use super::foreseen;
 use super::healthcheck;
+use super::host_paths;
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::killed::make_after;
@@ -89,9 +93,73 @@ pub fn prepare(
     sockets: &ActivationSockets,
     observer: &dyn Observer,
 ) -> Result<Prepared, Error> {
+    host_paths::provide(&spec.host_paths)?;
+    let Planned {
+        mut plan,
+        images,
+        stage1,
+        chosen,
+    } = plan(engine, spec, sockets, observer)?;
+    let make = |plan: &mut Plan| {
+        let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
+        let pod = plan.make(&engine.pods(), &engine.directories.data)?;
+        // The pod's manifest says that they are in use.
+        drop(named);
+        Ok(pod)
+    };
+    let pod = match spec.name.as_ref().filter(|_| spec.replace) {
+        Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
+        None => make_after(&mut plan, engine, observer, make)?,
+    };
+    chosen.note_use(engine);
+    Ok(Prepared {
+        pod,
+        stage1,
+        pin: chosen.into_pin(),
+        volumes: None,
+    })
+}
+
+/// What the manifest of a pod would be: images are fetched and verified, and nothing of the pod is made. Its IDs and
+/// categories are given only when it is made.
+///
+/// # Errors
+/// What stands in the way.
+pub fn foresee(
+    engine: &Engine,
+    spec: &PodSpec,
+    observer: &dyn Observer,
+) -> Result<PodManifest, Error> {
+    host_paths::require(&spec.host_paths)?;
+    let sockets = ActivationSockets::default();
+    let planned = plan(engine, spec, &sockets, observer)?;
+    for (app, image) in planned.plan.manifest().apps.iter().zip(&planned.images) {
+        foreseen::check(app, image)?;
+    }
+    Ok(planned.plan.manifest().clone())
+}
+
+/// A pod that can be made, with what it needs kept in the store.
+struct Planned {
+    plan: Plan,
+    images: Vec<RunnableImage>,
+    stage1: Stage1,
+    chosen: Chosen,
+}
+
+fn plan(
+    engine: &Engine,
+    spec: &PodSpec,
+    sockets: &ActivationSockets,
+    observer: &dyn Observer,
+) -> Result<Planned, Error> {
     spec.network.check()?;
     let image_volumes = spec.image_volumes.iter().map(|volume| &volume.name);
-    check_volumes(&spec.volumes, image_volumes)?;
+    let would_be_made = |path: &Path| {
+        let mut paths = spec.host_paths.iter();
+        paths.any(|wanted| wanted.make && wanted.path == path)
+    };
+    check_volumes(&spec.volumes, image_volumes, would_be_made)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
     traceable::warn_where_it_is(observer);
     let installed = match isolator::is_image(&spec.isolator) {
@@ -101,10 +169,16 @@ pub fn prepare(
     let config = Config::read(&engine.directories)?;
     let verifier = Verifier::by(&config, engine, observer)?;
     let of_isolator = installed.is_none().then_some(spec.isolator.as_str());
-    let of_volumes = spec.image_volumes.iter().map(|one| one.image.as_str());
-    let of_apps = spec.apps.iter().flat_map(typed);
-    let texts = of_isolator.into_iter().chain(of_apps).chain(of_volumes);
-    let chosen = Chosen::all(engine, &verifier, texts, spec.pull)?;
+    let usual = spec.pull;
+    let of_volumes = spec.image_volumes.iter();
+    let of_volumes = of_volumes.map(|one| (one.image.as_str(), one.pull.unwrap_or(usual)));
+    let of_apps = spec.apps.iter().flat_map(|app| typed(app, usual));
+    let of_isolator = of_isolator.into_iter().map(|text| (text, usual));
+    let chosen = Chosen::all(
+        engine,
+        &verifier,
+        of_isolator.chain(of_apps).chain(of_volumes),
+    )?;
     let (stage1, stage1_image) = match installed {
         Some(stage1) => (stage1, None),
         None => {
@@ -199,6 +273,11 @@ pub fn prepare(
         name: spec.name.clone(),
         hostname: spec.hostname.clone(),
         labels: spec.labels.clone(),
+        annotations: spec.annotations.clone(),
+        files: spec.files.clone(),
+        makes_sub_paths: spec.makes_sub_paths,
+        volume_group: spec.volume_group,
+        grouped_volumes: spec.grouped_volumes.clone(),
         sysctl: sysctl::resolve(&spec.sysctl, &network.selection, &spec.host_namespaces)?,
         shm_size: spec.shm_size,
         host_namespaces: spec.host_namespaces.clone(),
@@ -241,22 +320,10 @@ pub fn prepare(
         unisolated::require_own_places(app, &stage1)?;
         warn_if_clamped(app, has_host_users, observer);
     }
-    let make = |plan: &mut Plan| {
-        let named = provide(engine, &plan.manifest().volumes, &plan.mountings())?;
-        let pod = plan.make(&engine.pods(), &engine.directories.data)?;
-        // The pod's manifest says that they are in use.
-        drop(named);
-        Ok(pod)
-    };
-    let pod = match spec.name.as_ref().filter(|_| spec.replace) {
-        Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
-        None => make_after(&mut plan, engine, observer, make)?,
-    };
-    chosen.note_use(engine);
-    Ok(Prepared {
-        pod,
+    Ok(Planned {
+        plan,
+        images,
         stage1,
-        pin: chosen.into_pin(),
-        volumes: None,
+        chosen,
     })
 }

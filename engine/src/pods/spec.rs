@@ -1,14 +1,18 @@
 //! What is asked of a pod and its apps: plain values, whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime,
-    Log, Mount, MountOption, Probes, ReadyWhen, Resources, Restart, RestartRule, Rlimit, Role,
-    Streams, TerminationMessage, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostKind, HostNamespace,
+    ImageGroups, Lifetime, Log, Mount, MountOption, PodAddress, Probes, ReadyWhen, Resources,
+    Restart, RestartRule, Rlimit, Role, Streams, TerminationMessage, UserNamespace, Volume,
+    VolumeName,
 };
+use pod::named_volumes::NamedVolumeName;
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
 use systemd::ServiceManager;
@@ -34,6 +38,8 @@ pub struct PodSpec {
     pub hostname: Option<String>,
     /// What it is found by, beside its name.
     pub labels: BTreeMap<String, String>,
+    /// What others note of it.
+    pub annotations: BTreeMap<String, String>,
     /// Whether a pod of that name has to go for it.
     pub replace: bool,
     /// Its networks, and what names resolve to.
@@ -74,6 +80,16 @@ pub struct PodSpec {
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
     pub image_volumes: Vec<ImageVolume>,
+    /// Files that some of these volumes begin with.
+    pub files: Vec<VolumeFiles>,
+    /// What has to be at paths of the host.
+    pub host_paths: Vec<HostPath>,
+    /// Whether a directory is made where a part of a volume is to be mounted that is not there.
+    pub makes_sub_paths: bool,
+    /// The group whose the files of some volumes are to be.
+    pub volume_group: Option<VolumeGroup>,
+    /// Those volumes, as far as they outlive the pod.
+    pub grouped_volumes: Vec<NamedVolumeName>,
     /// Where the output of apps is kept that say nothing of it.
     pub log: Option<Log>,
     /// The service manager that starts it, which may be none; absent if it is prepared to be started later.
@@ -90,6 +106,7 @@ impl PodSpec {
             name: None,
             hostname: None,
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             replace: false,
             network,
             streams: Streams::Foreground,
@@ -110,6 +127,11 @@ impl PodSpec {
             own_namespaces: BTreeSet::new(),
             volumes: Vec::new(),
             image_volumes: Vec::new(),
+            files: Vec::new(),
+            host_paths: Vec::new(),
+            makes_sub_paths: false,
+            volume_group: None,
+            grouped_volumes: Vec::new(),
             log: None,
             manager: None,
             apps,
@@ -143,6 +165,56 @@ pub enum Systemd {
     Never,
 }
 
+/// Files that a volume of a pod begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFiles {
+    /// The volume, which is kept with the pod.
+    pub volume: VolumeName,
+    /// The files.
+    pub files: Vec<VolumeFile>,
+}
+
+/// A file that is written into a volume.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VolumeFile {
+    /// Where: names with slashes between, none of them `.` or `..`.
+    pub path: String,
+    /// What is in it: perhaps a secret, so nothing shows it.
+    pub bytes: Vec<u8>,
+    /// Permission bits.
+    pub mode: u32,
+    /// Whose it is, if not root's.
+    pub gid: Option<u32>,
+}
+
+impl fmt::Debug for VolumeFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut file = f.debug_struct("VolumeFile");
+        file.field("path", &self.path).field("mode", &self.mode);
+        file.field("gid", &self.gid).finish_non_exhaustive()
+    }
+}
+
+/// What has to be at a path of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPath {
+    /// The path.
+    pub path: PathBuf,
+    /// What.
+    pub kind: HostKind,
+    /// Whether it is made if nothing is there: a directory (0755), or an empty file (0644).
+    pub make: bool,
+}
+
+/// The group whose the files of volumes are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeGroup {
+    /// The group.
+    pub gid: u32,
+    /// Whether nothing is done where the volume's root directory is that group's already.
+    pub unless_root_has_it: bool,
+}
+
 /// An image whose files a pod has as a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageVolume {
@@ -150,6 +222,8 @@ pub struct ImageVolume {
     pub name: VolumeName,
     /// Reference, digest in the store, or source of the image.
     pub image: String,
+    /// When it is fetched, if not as the pod's images are.
+    pub pull: Option<Pull>,
 }
 
 /// An image whose files are mounted in an app.
@@ -180,12 +254,20 @@ pub struct AppSpec {
     pub inherited: Vec<Variable>,
     /// Variables, over those of the image; the last of a name counts.
     pub env: Vec<Variable>,
+    /// When its image is fetched, if not as the pod's images are.
+    pub pull: Option<Pull>,
+    /// Whether it must not be root: its user has to be another number than 0.
+    pub non_root: bool,
+    /// Texts in arguments and variables that addresses of the pod take the place of, once it has some.
+    pub addresses: BTreeMap<String, PodAddress>,
     /// `USER[:GROUP]`, each by name or number.
     pub user: Option<String>,
     /// Group by name or number.
     pub group: Option<String>,
     /// Groups beside it, by name or number.
     pub groups: Vec<String>,
+    /// What becomes of the user's groups in the image, if not the usual.
+    pub image_groups: Option<ImageGroups>,
     /// File mode creation mask.
     pub umask: Option<u32>,
     /// Names of variables of the image that it does not get.

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::wait::WaitListener;
+use crate::login_text::Login;
 
 /// The variables that count. Those of proxies count in lower case too.
 const VARIABLES: [&str; 7] = [
@@ -39,6 +40,8 @@ pub struct Environment {
     has_user: bool,
     /// Who is told of what has to be waited for.
     waits: WaitListener,
+    /// Logins of one command's own, the one that counts most first.
+    logins: Vec<Login>,
 }
 
 impl Environment {
@@ -52,6 +55,7 @@ impl Environment {
             variables: set.filter(|(_, value)| !value.is_empty()).collect(),
             has_user: true,
             waits: WaitListener::default(),
+            logins: Vec::new(),
         }
     }
 
@@ -60,6 +64,17 @@ impl Environment {
     pub fn telling_waits(mut self, listener: WaitListener) -> Self {
         self.waits = listener;
         self
+    }
+
+    /// The same, with logins that count more than all others.
+    #[must_use]
+    pub fn with_logins(mut self, logins: Vec<Login>) -> Self {
+        self.logins = logins;
+        self
+    }
+
+    pub(super) fn logins(&self) -> &[Login] {
+        &self.logins
     }
 
     pub(super) fn waits(&self) -> &WaitListener {

@@ -1,5 +1,8 @@
 //! The process that an app is: the OCI runtime specification's `process`, less what guards it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::path::AppPath;
@@ -40,6 +43,43 @@ pub struct Execution {
     /// How soon the kernel kills it when memory is short: -1000 (never) to 1000.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub oom_score_adj: Option<i16>,
+    /// Texts in arguments and environment that addresses of the pod take the place of, once it has some.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub addresses: BTreeMap<String, PodAddress>,
+}
+
+/// Which addresses of a pod are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PodAddress {
+    /// The first.
+    First,
+    /// All, with commas between.
+    All,
+}
+
+impl Execution {
+    /// The same in a pod that has these addresses.
+    #[must_use]
+    pub fn with_addresses(&self, pod: &[IpAddr]) -> Self {
+        let all: Vec<String> = pod.iter().map(ToString::to_string).collect();
+        let replaced = |text: &String| {
+            let mut text = text.clone();
+            for (mark, which) in self.addresses.iter().filter(|(mark, _)| !mark.is_empty()) {
+                let addresses = match which {
+                    PodAddress::First => all.first().cloned().unwrap_or_default(),
+                    PodAddress::All => all.join(","),
+                };
+                text = text.replace(mark, &addresses);
+            }
+            text
+        };
+        Self {
+            args: self.args.iter().map(replaced).collect(),
+            env: self.env.iter().map(replaced).collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// A user, as the image knows it.
@@ -58,9 +98,22 @@ pub struct User {
     /// The same, by names of the image's `/etc/group`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub additional_groups: Vec<String>,
+    /// What becomes of the user's groups in the image's `/etc/group`; they are added if absent, unless `group` is given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub image_groups: Option<ImageGroups>,
     /// File mode creation mask; 022 if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub umask: Option<u32>,
+}
+
+/// What becomes of the groups that an image's `/etc/group` gives a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageGroups {
+    /// The user has them.
+    Added,
+    /// The user doesn't have them.
+    LeftOut,
 }
 
 /// A terminal's size in characters.

@@ -45,7 +45,9 @@ pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
 pub use self::credential::{CredentialName, InvalidCredentialName};
 pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
-pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
+pub use self::execution::{
+    ConsoleSize, DEFAULT_PATH, Execution, ImageGroups, PodAddress, Rlimit, RlimitKind, User,
+};
 pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
@@ -77,7 +79,7 @@ pub use self::security::{PodLabels, Seccomp, Security};
 pub use self::termination::{TerminationMessage, TerminationMessagePolicy};
 pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
 pub use self::virtual_machine::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
-pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};
+pub use self::volumes::{HostKind, Medium, Volume, VolumeName, VolumeSource};
 pub use crate::layout::{MANIFEST_FILE, app_dir, empty_volume_dir};
 
 #[cfg(test)]

@@ -139,12 +139,15 @@ impl Execution {
             (self.console_size.is_some(), Feature::Tty),
             (self.stdin_once, Feature::StdinOnce),
             (
-                !self.user.additional_gids.is_empty() || !self.user.additional_groups.is_empty(),
+                !self.user.additional_gids.is_empty()
+                    || !self.user.additional_groups.is_empty()
+                    || self.user.image_groups.is_some(),
                 Feature::AdditionalGroups,
             ),
             (self.user.umask.is_some(), Feature::Umask),
             (!self.rlimits.is_empty(), Feature::Rlimits),
             (self.oom_score_adj.is_some(), Feature::OomScoreAdj),
+            (!self.addresses.is_empty(), Feature::PodAddresses),
         ])
     }
 }

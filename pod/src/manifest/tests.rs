@@ -294,6 +294,10 @@ const BY_FEATURE: &[(&str, Feature)] = &[
         "/apps/0/execution/user/additional-groups",
         Feature::AdditionalGroups,
     ),
+    (
+        "/apps/0/execution/user/image-groups",
+        Feature::AdditionalGroups,
+    ),
     ("/apps/0/execution/user/umask", Feature::Umask),
     ("/apps/0/execution/terminal", Feature::Tty),
     ("/apps/0/execution/console-size", Feature::Tty),
@@ -316,6 +320,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/security/apparmor-profile", Feature::Apparmor),
     ("/apps/0/security/selinux-label", Feature::Selinux),
     ("/apps/0/security/mount-label", Feature::Selinux),
+    ("/apps/0/execution/addresses", Feature::PodAddresses),
     ("/apps/0/mounts", Feature::Mounts),
     ("/apps/0/devices", Feature::Devices),
     ("/apps/0/device-rules", Feature::Devices),

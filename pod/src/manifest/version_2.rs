@@ -1,7 +1,7 @@
 //! The manifest of version 2, as releases up to 0.1 wrote it: for pods that were prepared or running when fairing was
 //! upgraded. These types never change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use cni_glue::bandwidth::Bandwidth;
@@ -218,6 +218,7 @@ impl App2 {
             stdin_once: false,
             rlimits: Vec::new(),
             oom_score_adj: None,
+            addresses: BTreeMap::new(),
         };
         Ok(App {
             name: self.name,

@@ -41,8 +41,11 @@ pub enum VolumeSource {
         /// Whether apps see nothing of what is mounted below it, unless a mount says so.
         #[serde(skip_serializing_if = "is_default", default)]
         non_recursive: bool,
+        /// What is to be there; anything if absent.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        kind: Option<HostKind>,
     },
-    /// A directory that is empty when the pod starts, and goes with it.
+    /// A directory that goes with the pod, and is empty when it starts, or has files that were made for it.
     Empty {
         /// Where it is kept.
         #[serde(skip_serializing_if = "is_default", default)]
@@ -67,6 +70,35 @@ pub enum VolumeSource {
         /// Which, and what was verified of it.
         image: Box<ImageRecord>,
     },
+}
+
+/// What is at a path of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+impl HostKind {
+    /// What it is, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Directory => "a directory",
+            Self::File => "a regular file",
+            Self::Socket => "a socket",
+            Self::CharDevice => "a character device",
+            Self::BlockDevice => "a block device",
+        }
+    }
 }
 
 /// Where an empty directory is kept.

@@ -46,6 +46,37 @@ pub(crate) struct LifetimeArguments {
     timeout: Option<Duration>,
 }
 
+/// When a pod counts as ready, for commands that have no more to say of its end.
+#[derive(Debug, Args)]
+pub(crate) struct ReadyWhenFlag {
+    /// When a pod counts as ready, for whoever waits for its start
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_short_help = true
+    )]
+    ready_when: ReadyWhen,
+}
+
+impl ReadyWhenFlag {
+    /// When.
+    pub(crate) fn ready_when(&self) -> pod::manifest::ReadyWhen {
+        self.ready_when.into()
+    }
+}
+
+impl From<ReadyWhen> for pod::manifest::ReadyWhen {
+    fn from(when: ReadyWhen) -> Self {
+        match when {
+            ReadyWhen::Started => Self::Started,
+            ReadyWhen::Healthy => Self::Healthy,
+            ReadyWhen::Notified => Self::Notified,
+        }
+    }
+}
+
 /// When a pod counts as ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum ReadyWhen {
@@ -91,11 +122,7 @@ impl LifetimeArguments {
             Lifetime::UntilStopped => AppFailure::Continue,
         };
         spec.on_app_failure = self.on_app_failure.unwrap_or(unless_asked).into();
-        spec.ready_when = match self.ready_when {
-            ReadyWhen::Started => pod::manifest::ReadyWhen::Started,
-            ReadyWhen::Healthy => pod::manifest::ReadyWhen::Healthy,
-            ReadyWhen::Notified => pod::manifest::ReadyWhen::Notified,
-        };
+        spec.ready_when = self.ready_when.into();
         spec.active_deadline_seconds = self.timeout.and_then(whole_seconds);
     }
 }

@@ -81,20 +81,35 @@ fn added_host(text: &str) -> Result<HostsEntry, String> {
     entry.parse().map_err(|_| malformed())
 }
 
-/// The address that this host has on its way out: pods reach it there. Nothing is sent.
-fn own_address() -> Result<IpAddr, String> {
+/// The addresses that this host has on its ways out. Nothing is sent.
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
     // Addresses for documentation: whatever way leads there leads out.
     let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
-    let found = ways.iter().find_map(|(from, to)| {
+    let found = ways.iter().filter_map(|(from, to)| {
         let socket = UdpSocket::bind(from).ok()?;
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())
     });
+    found.collect()
+}
+
+/// The networks that pods join of which nothing is said: none, if the usual one.
+pub(crate) fn usual_networks() -> Vec<String> {
+    let variable = std::env::var(NET_VARIABLE).unwrap_or_default();
+    (!variable.is_empty())
+        .then_some(variable)
+        .into_iter()
+        .collect()
+}
+
+/// The address that pods reach this host at.
+fn own_address() -> Result<IpAddr, String> {
+    let found = own_addresses().into_iter().next();
     found.ok_or_else(|| "this host has no way out, and so no address for host-gateway".to_owned())
 }
 
 /// Refuses what other tools call networks and is not there, by name.
-fn check_network(text: &str) -> Result<(), Failure> {
+pub(crate) fn check_network(text: &str) -> Result<(), Failure> {
     let reason = match text.split([':', ',']).next().unwrap_or_default() {
         "container" | "ns" => "joining another pod's network is not there yet",
         "private" | "pasta" | "slirp4netns" => {

@@ -12,7 +12,7 @@ use crate::wording::failure::Failure;
 const VARIABLE: &str = "FAIRING_USERNS";
 
 /// Flags of a pod's user namespace.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct UserArguments {
     /// The pod's users: auto (IDs that no other pod has), host (the host's), or which IDs are which
     ///

@@ -71,6 +71,7 @@ pub(super) fn of(error: &Error) -> u8 {
             AppError::SameName(_)
             | AppError::Duplicate(_)
             | AppError::FlagAsProgram { .. }
+            | AppError::MayBeRoot { .. }
             | AppError::Limits { .. },
         )
         | Error::Isolator(IsolatorError::NoName(_) | IsolatorError::OwnProcesses(_)) => USAGE,

@@ -4,7 +4,7 @@
 //! a name that is not found is an error and never falls back to a default.
 
 use pod::exit::FailureKind;
-use pod::manifest::User;
+use pod::manifest::{ImageGroups, User};
 
 use crate::failure::StartFailure;
 
@@ -78,6 +78,18 @@ impl Accounts {
         })
     }
 
+    /// The groups that have this user among their members.
+    fn groups_of(&self, user: Option<&str>) -> Vec<u32> {
+        let Some(user) = user else {
+            return Vec::new();
+        };
+        let groups = self.groups().filter(|group| {
+            let mut members = group.members.split(',');
+            members.any(|member| member.trim() == user)
+        });
+        groups.map(|group| group.gid).collect()
+    }
+
     /// Resolves a user and a group as the OCI image specification has them: each a name or a number,
     /// either may be empty.
     ///
@@ -117,10 +129,9 @@ impl Accounts {
         if group.is_empty()
             && let Some(entry) = &entry
         {
-            for candidate in self.groups() {
-                let member = candidate.members.split(',').any(|m| m.trim() == entry.name);
-                if member && !groups.contains(&candidate.gid) && groups.len() < GROUPS_MAX {
-                    groups.push(candidate.gid);
+            for gid in self.groups_of(Some(entry.name)) {
+                if !groups.contains(&gid) && groups.len() < GROUPS_MAX {
+                    groups.push(gid);
                 }
             }
         }
@@ -147,11 +158,21 @@ impl Accounts {
         mut identity: Identity,
         user: &User,
     ) -> Result<Identity, StartFailure> {
+        let own = self.users().find(|entry| entry.uid == identity.uid);
+        let of_image: Vec<u32> = match user.image_groups {
+            Some(ImageGroups::Added) => self.groups_of(own.map(|entry| entry.name)),
+            Some(ImageGroups::LeftOut) => {
+                identity.groups.truncate(1);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
         let mut add = |gid: u32| {
             if !identity.groups.contains(&gid) && identity.groups.len() < GROUPS_MAX {
                 identity.groups.push(gid);
             }
         };
+        of_image.into_iter().for_each(&mut add);
         for name in &user.additional_groups {
             let group = self.groups().find(|group| group.name == name);
             let gid = group.map(|group| group.gid).or_else(|| parse_id(name));
@@ -208,6 +229,24 @@ mod tests {
             (4242, 0, "/")
         );
         assert_eq!(a.resolve("nohome", "").unwrap().home, "/");
+    }
+
+    #[test]
+    fn groups_of_the_image_are_added_or_left_out_as_asked() {
+        let a = accounts();
+        let groups = |group: &str, image_groups| {
+            let identity = a.resolve("www-data", group).unwrap();
+            let user = User {
+                image_groups,
+                additional_gids: vec![9],
+                ..User::default()
+            };
+            a.add_groups(identity, &user).unwrap().groups
+        };
+        assert_eq!(groups("", None), [33, 4, 26, 9]);
+        assert_eq!(groups("7", None), [7, 9]);
+        assert_eq!(groups("7", Some(ImageGroups::Added)), [7, 4, 26, 9]);
+        assert_eq!(groups("", Some(ImageGroups::LeftOut)), [33, 9]);
     }
 
     #[test]

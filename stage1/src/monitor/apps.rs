@@ -6,7 +6,7 @@ use pod::control::bounds::APPS_MAX;
 use pod::control::{EventKind, LastEnd, StartApp};
 use pod::exit::{AppStatus, FailureKind};
 use pod::manifest::{App, PodManifest, Streams as Destination};
-use pod::{AppName, PodName, app_dir, record};
+use pod::{AppName, PodName, app_dir, network, record};
 use supervisor::{AppPlan, Event};
 
 use super::event_loop::Monitor;
@@ -170,7 +170,12 @@ impl Monitor {
         AppStatus::reserve(&self.pod_dir, name)?;
         app_dir::mark_started(&self.pod_dir, name)?;
         let streams = self.streams.for_app(app, joining, &mut *self.init)?;
-        let spec = app_spec(app, security, streams, names);
+        let mut spec = app_spec(app, security, streams, names);
+        if !app.execution.addresses.is_empty() {
+            let status = network::load(&self.pod_dir)?.unwrap_or_default();
+            let addresses: Vec<_> = status.addresses().collect();
+            spec.execution = app.execution.with_addresses(&addresses);
+        }
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
         let is_supervised = self.supervision.is_some();
         if let Some(record) = self.record(name) {

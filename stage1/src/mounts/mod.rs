@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::manifest::{
-    ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume, VolumeName,
-    VolumeSource, empty_volume_dir,
+    HostKind, ImageRecord, Medium, Mount, MountOption, MountSource, PodManifest, Volume,
+    VolumeName, VolumeSource, empty_volume_dir,
 };
 use pod::named_volumes::{NamedVolumeName, Ownership, data_of, volumes_dir};
 use pod::selinux::Context;
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
 use self::attributes::{Attributes, Propagation};
@@ -215,7 +215,20 @@ impl Volumes {
             in_pod(self.ids.as_deref(), *ownership).map_err(failed(&what))?;
         }
         let made = match &volume.source {
-            VolumeSource::Host { path, .. } => of_path(path, sub_path, &attributes),
+            VolumeSource::Host { path, kind, .. } => {
+                let source = open_source(path);
+                let checked = source.map(|source| (is_of_kind(&source, *kind), source));
+                match checked {
+                    Ok((Ok(false), _)) => {
+                        let words = kind.map_or("", HostKind::words);
+                        return Err(StartFailure::other(format!(
+                            "cannot {what}: it is not {words}"
+                        )));
+                    }
+                    Ok((Ok(true), source)) => of_open(source, sub_path, &attributes),
+                    Ok((Err(errno), _)) | Err(errno) => Err(errno),
+                }
+            }
             VolumeSource::Empty {
                 medium: Medium::Disk,
                 ..
@@ -397,8 +410,26 @@ fn is_in_memory(volume: &Volume) -> bool {
 
 /// A copy of what is mounted at a path of the host, or of a path within that.
 fn of_path(path: &Path, sub_path: Option<&str>, attributes: &Attributes) -> Result<OwnedFd, Errno> {
-    let source = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    of_open(source, sub_path, attributes)
+    of_open(open_source(path)?, sub_path, attributes)
+}
+
+fn open_source(path: &Path) -> Result<OwnedFd, Errno> {
+    openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Whether what was opened is what it is to be.
+fn is_of_kind(source: &OwnedFd, kind: Option<HostKind>) -> Result<bool, Errno> {
+    let Some(kind) = kind else {
+        return Ok(true);
+    };
+    let expected = match kind {
+        HostKind::Directory => FileType::Directory,
+        HostKind::File => FileType::RegularFile,
+        HostKind::Socket => FileType::Socket,
+        HostKind::CharDevice => FileType::CharacterDevice,
+        HostKind::BlockDevice => FileType::BlockDevice,
+    };
+    Ok(FileType::from_raw_mode(fstat(source)?.st_mode) == expected)
 }
 
 /// A copy of what is mounted where something was opened, or of a path within that.

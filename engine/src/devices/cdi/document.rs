@@ -3,7 +3,6 @@
 use serde::Deserialize;
 
 use super::name::{is_device, is_kind};
-use super::yaml;
 
 /// Devices of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -93,7 +92,7 @@ pub enum Form {
 pub fn parse(text: &str, form: Form) -> Result<Document, String> {
     let document: Result<Document, _> = match form {
         Form::Json => serde_json::from_str(text),
-        Form::Yaml => serde_json::from_value(yaml::parse(text)?),
+        Form::Yaml => serde_json::from_value(only_document(text)?),
     };
     let document = document.map_err(|error| error.to_string())?;
     if !is_known(&document.cdi_version) {
@@ -111,6 +110,16 @@ pub fn parse(text: &str, form: Form) -> Result<Document, String> {
         }
     }
     Ok(document)
+}
+
+/// The one document of a text of YAML.
+fn only_document(text: &str) -> Result<serde_json::Value, String> {
+    let documents = yaml::documents(text).map_err(|error| error.to_string())?;
+    match documents.as_slice() {
+        [] => Err("it is empty".to_owned()),
+        [document] => Ok(document.to_json()),
+        [_, second, ..] => Err(format!("line {}: there is another document", second.line)),
+    }
 }
 
 /// Versions from 0.3.0 on; those of 1 add to it.
@@ -160,6 +169,13 @@ mod tests {
             ),
         ] {
             let error = parse(text, Form::Json).unwrap_err();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        for (text, reason) in [
+            ("", "it is empty"),
+            ("a: 1\n---\nb: 2", "line 3: there is another"),
+        ] {
+            let error = parse(text, Form::Yaml).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }
         let good = r#"{"cdiVersion":"0.6.0","kind":"a/b","devices":[

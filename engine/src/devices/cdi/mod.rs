@@ -6,7 +6,6 @@ mod apply;
 mod document;
 mod name;
 mod registry;
-mod yaml;
 
 pub(super) use self::apply::apply;
 pub use self::document::{Document, Form, parse};

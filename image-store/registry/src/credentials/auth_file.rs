@@ -53,6 +53,11 @@ impl AuthFile {
         }
     }
 
+    /// One that no file has; `path` is for messages.
+    pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, RegistryError> {
+        parse(path, text)
+    }
+
     /// The entry with the longest path that covers `place`.
     pub(super) fn best(&self, place: &Location) -> Option<Credentials> {
         self.auths

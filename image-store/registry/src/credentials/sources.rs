@@ -1,6 +1,6 @@
 //! Where credentials are looked for, and in which order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use image_name::Location;
 
@@ -9,10 +9,13 @@ use super::known::Known;
 use super::native;
 use crate::environment::Environment;
 use crate::error::RegistryError;
+use crate::login_text::Login;
 
 /// The places of one lookup.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
+    /// Logins of one command's own.
+    pub(crate) logins: Vec<Login>,
     /// fairing's own directory.
     pub(crate) folder: Option<PathBuf>,
     /// Files of other tools, the one that counts most first.
@@ -25,6 +28,7 @@ impl Sources {
     /// fairing's own directory, and the files that the environment names.
     pub(crate) fn usual(folder: Option<PathBuf>, environment: &Environment) -> Self {
         Self {
+            logins: environment.logins().to_vec(),
             folder,
             files: environment.auth_files(),
             helpers: None,
@@ -39,6 +43,15 @@ impl Sources {
     /// A file that is there but can't be read or understood, or a helper that fails.
     pub(crate) fn find(&self, place: &Location) -> Result<Option<Known>, RegistryError> {
         let helpers = self.helpers.as_deref();
+        for login in &self.logins {
+            let file = AuthFile::parse(Path::new(login.from()), login.text())?;
+            if let Some(credentials) = file.best(place) {
+                return Ok(Some(Known {
+                    credentials,
+                    from: login.from().to_owned(),
+                }));
+            }
+        }
         if let Some(folder) = &self.folder
             && let Some(found) = native::find(folder, place, helpers)?
         {

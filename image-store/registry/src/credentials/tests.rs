@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::error::RegistryError;
+use crate::login_text::Login;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image_name::Location;
@@ -14,6 +15,7 @@ fn lookup(json: &str, repository: &str) -> Result<Option<Credentials>, RegistryE
     let path = dir.path().join("auth.json");
     fs::write(&path, json).unwrap();
     let sources = Sources {
+        logins: Vec::new(),
         files: vec![dir.path().join("missing"), path],
         ..Sources::default()
     };
@@ -236,6 +238,7 @@ fn log_ins_are_kept_and_forgotten_in_both_formats() {
     let folder = dir.path().join("etc/auth.d");
     let file = dir.path().join("containers/auth.json");
     let sources = |own: bool| Sources {
+        logins: Vec::new(),
         folder: own.then(|| folder.clone()),
         files: vec![file.clone()],
         helpers: None,
@@ -275,4 +278,25 @@ fn log_ins_are_kept_and_forgotten_in_both_formats() {
     assert!(AuthFile::erase(&file, None).unwrap());
     assert!(!AuthFile::erase(&file, None).unwrap());
     assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_login_that_is_given_counts_more_than_those_of_files_and_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_file = r#"{"auths":{"q.io":{"auth":"YTpi"},"r.io":{"auth":"YTpi"}}}"#;
+    let given = r#"{"auths":{"q.io":{"username":"u","password":"hidden"}}}"#;
+    let login = |text: &str| Login::new("imagePullSecrets".to_owned(), text.into());
+    let sources = |text: &str| Sources {
+        logins: vec![login(text)],
+        folder: None,
+        files: vec![secret(dir.path(), "auth.json", of_file)],
+        helpers: None,
+    };
+    let find = |name| sources(given).find(&place(name)).unwrap().unwrap();
+    assert!(find("q.io/x").credentials == Credentials::basic("u", "hidden"));
+    assert_eq!(find("q.io/x").from, "imagePullSecrets");
+    assert!(find("r.io/x").credentials == basic("a:b").unwrap());
+    let message = failure(sources("no JSON").find(&place("q.io/x")));
+    assert!(message.contains("imagePullSecrets"), "{message}");
+    assert!(!format!("{:?}", login(given)).contains("hidden"));
 }

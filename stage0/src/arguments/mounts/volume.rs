@@ -109,6 +109,7 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
         (Some("host"), Some(path)) => VolumeSource::Host {
             path: host_path(path)?,
             non_recursive: recursive == Some(false),
+            kind: None,
         },
         (Some("host"), None) => return Err("a volume of the host needs source=PATH".to_owned()),
         (Some("empty" | "tmpfs"), Some(_)) => {
@@ -131,7 +132,11 @@ fn definition(name: &str, rest: &str) -> Result<VolumeWord, String> {
         (Some("named"), None) => return Err("a named volume needs source=NAME".to_owned()),
         (Some("image"), Some(image)) if !image.is_empty() => {
             let image = image.to_owned();
-            return Ok(VolumeWord::Image(ImageVolume { name, image }));
+            return Ok(VolumeWord::Image(ImageVolume {
+                name,
+                image,
+                pull: None,
+            }));
         }
         (Some("image"), _) => return Err("a volume of an image needs source=IMAGE".to_owned()),
         (Some(kind), _) => {
@@ -188,6 +193,7 @@ mod tests {
         let of_srv = |non_recursive| VolumeSource::Host {
             path: "/srv".into(),
             non_recursive,
+            kind: None,
         };
         assert_eq!(host.source, of_srv(false));
         for (word, non_recursive) in [("true", false), ("false", true)] {
@@ -218,6 +224,7 @@ mod tests {
         let wanted = ImageVolume {
             name: "i".parse().unwrap(),
             image: "a.io/b:1".to_owned(),
+            pull: None,
         };
         assert_eq!(image, VolumeWord::Image(wanted));
     }

@@ -69,6 +69,37 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-play",
+        &[
+            (
+                "Run the pod of a file in the foreground:",
+                &["fairing play web.yaml"],
+            ),
+            (
+                "Start all pods of a file in the place of those of the same names:",
+                &["fairing play --detach --replace web.yaml"],
+            ),
+            (
+                "See what a file would start:",
+                &["fairing play --dry-run web.yaml"],
+            ),
+        ],
+    ),
+    (
+        "fairing-down",
+        &[(
+            "End the pods of a file, and remove the volumes of their claims:",
+            &["fairing down --force web.yaml"],
+        )],
+    ),
+    (
+        "fairing-generate-kube",
+        &[(
+            "Write a pod as YAML:",
+            &["fairing generate kube web >web.yaml"],
+        )],
+    ),
+    (
         "fairing-prepare",
         &[(
             "Prepare a pod now, and start it later:",

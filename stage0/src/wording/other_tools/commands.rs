@@ -55,10 +55,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "what there is tells: `fairing inspect NAME` exits with 0 or another code",
     ),
     ("farm", "images are built elsewhere"),
-    (
-        "generate",
-        "a file in /etc/fairing/pods.d becomes a unit: `fairing units check` tells of it",
-    ),
     ("healthcheck", HEALTH),
     (
         "import",
@@ -72,7 +68,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "install",
         "there is nothing to install: images run by `fairing run IMAGE`",
     ),
-    ("kube", "there is nothing for Kubernetes yet"),
     (
         "ls",
         "`fairing list` shows pods, `fairing image list` images, `fairing network list` networks",
@@ -95,7 +90,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "mounting files of an app is not there yet; `fairing export POD FILE` gets them, `fairing image extract IMAGE DIR` those of an image",
     ),
     ("node", "there is no cluster of hosts"),
-    ("play", "there is nothing for Kubernetes yet"),
     (
         "plugin",
         "there are no plugins but those of networks: `fairing network list`",

@@ -1,0 +1,9 @@
+//! From a pod's manifest to YAML that makes the same pod again.
+
+mod app;
+mod emit;
+mod pod;
+mod probes;
+mod volumes;
+
+pub use self::pod::{Generated, generate};
