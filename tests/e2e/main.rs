@@ -141,6 +141,7 @@ mod store_scale;
 mod stuck_output;
 mod supervision;
 mod systemd_app;
+mod systemd_machine;
 mod terminal;
 mod traced_starts;
 mod trust;
