@@ -86,7 +86,7 @@ fn run(machine: &mut ServiceMachine, script: &str, check: &str, failed: &mut Vec
     eprintln!("{check}: {:.1} s", output.elapsed.as_secs_f64());
     if output.code != Some(0) {
         let journal =
-            machine.run("journalctl --boot --no-pager | grep -v ' kernel: ' | tail -n 60");
+            machine.run("journalctl --boot --no-pager | grep -v ' kernel: ' | tail -n 25");
         let (said, journal) = (output.stdout, journal.stdout);
         failed.push(format!(
             "--- check {check} failed\n{said}\n--- journal\n{journal}"

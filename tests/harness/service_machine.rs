@@ -20,7 +20,7 @@ use crate::running::Running;
 const SHOWN: &str = "qemu-system-x86_64";
 /// How long a machine may take to boot, and a script to run. Machines are emulated, beside other
 /// tests.
-const LIMIT: Duration = Duration::from_secs(150);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// The first program: mounts the disks and goes over to systemd.
 const FIRST: &str = "#!/bin/busybox sh

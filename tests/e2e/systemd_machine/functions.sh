@@ -39,7 +39,7 @@ processes_of() {
 
 # Mounts of pods are not seen from outside, cgroups of ended ones are gone.
 nothing_is_left() {
-    [ -z "$(fairing list --quiet 2> /dev/null)" ]
+    [ -z "$(fairing ps --quiet)" ]
     [ -z "$(ls /run/fairing/pods 2> /dev/null)" ]
     [ -z "$(find /sys/fs/cgroup -name 'fairing-*' -print -quit)" ]
     if grep -E ' /(var/lib|run)/fairing' /proc/self/mountinfo; then return 1; fi

@@ -28,7 +28,7 @@ check_mounts_of_pods_are_not_seen_outside() {
     mkdir -p /srv/volume/sub /srv/other
     for flags in '' --userns=host --read-only '--userns=host --ipc=host' \
         '--volume /srv/volume:/v --volume /srv/other:/v/sub' \
-        "--mount type=image,source=$app,destination=/i --tmpfs /i/tmp" \
+        "--mount type=image,source=$app,destination=/i --tmpfs /i/www" \
         '--tmpfs /t --volume named:/t/x' '--stage1=fly --net=host --userns=host'; do
         # While it runs, and then.
         fairing run --detach --name seen $flags "$app" --exec /bin/sleep -- 1000
@@ -74,13 +74,10 @@ check_units_that_clear_after_a_kill() {
     init=$(number killed init-pid)
     kill -KILL "$(number killed monitor-pid)"
     await sh -c "! kill -0 $init"
-    systemctl start fairing-gc.service
-    [ -z "$(ls /run/fairing/pods)" ]
-    [ -z "$(ls /run/fairing/cni/ports)" ]
-    [ -z "$(find /sys/fs/cgroup -name 'fairing-*' -print -quit)" ]
     date --set='+25 hours'
     systemctl start fairing-gc.service
     nothing_is_left
+    [ -z "$(find /run/fairing/cni/ports /var/lib/fairing/pods/run -mindepth 1)" ]
 }
 
 check_upgrade_while_a_pod_runs() {
@@ -129,6 +126,10 @@ check_reinstallation() {
     dpkg --purge fairing
 }
 
+no_loop_devices() {
+    [ -z "$(losetup --list --noheadings)" ]
+}
+
 # As an immutable system has it: nothing of the package is there.
 check_system_extension() {
     find /usr /etc | sort > /tmp/files
@@ -150,5 +151,5 @@ check_system_extension() {
     if command -v fairing; then return 1; fi
     find /usr /etc | sort | diff /tmp/files -
     if grep -E 'fairing|sysext' /proc/self/mountinfo; then return 1; fi
-    [ -z "$(losetup --list --noheadings)" ]
+    await no_loop_devices
 }

@@ -29,9 +29,9 @@ killed() {
     systemctl reset-failed web
 }
 
-# The unit's only pod.
+# The unit's only pod that runs.
 pod() {
-    fairing list --quiet
+    fairing ps --quiet
 }
 
 check_killed_app() {
@@ -49,12 +49,14 @@ check_killed_monitor() {
 
 check_killed_by_systemd() {
     killed systemctl kill --signal=KILL web
-    equal "$(fairing list --quiet | wc -l)" 1
+    equal "$(fairing ps --quiet | wc -l)" 1
 }
 
 check_stop_and_start() {
     systemctl stop web
     if answers 2> /dev/null; then return 1; fi
+    # What those left that were killed.
+    fairing gc --grace-period=0s
     nothing_is_left
     systemctl start web
     await answers
@@ -106,12 +108,12 @@ check_up_after_a_reboot() {
     await answers
     # It was stopped in order.
     contains "$(journalctl -b -1 -u web -o cat --no-pager)" 'Stopped web.service'
-    equal "$(fairing list --quiet | wc -l)" 1
+    equal "$(fairing ps --quiet | wc -l)" 1
 }
 
 check_up_after_a_loss_of_power() {
     await answers
-    equal "$(fairing list --quiet | wc -l)" 1
+    equal "$(fairing ps --quiet | wc -l)" 1
     fairing gc --grace-period=0s
     equal "$(ls /var/lib/fairing/pods/run | wc -l)" 1
 }
