@@ -61,6 +61,7 @@ mod scripted_registry;
 mod service_machine;
 pub mod store_contents;
 mod sys;
+mod systemd;
 mod terminal;
 mod token_server;
 
@@ -92,5 +93,6 @@ pub use running::Running;
 pub use rustix::process::Signal;
 pub use scripted_registry::{Answer, ScriptedRegistry};
 pub use service_machine::ServiceMachine;
+pub use systemd::Systemd;
 pub use terminal::Terminal;
 pub use token_server::TokenServer;

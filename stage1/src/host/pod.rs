@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::control::{AppStats, Usage};
-use pod::manifest::{App, Limit, Mount, PodManifest, Resources};
+use pod::manifest::{
+    App, Limit, Mount, MountOption, MountSource, PodManifest, Resources, TerminationMessage,
+};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
@@ -17,6 +19,20 @@ use crate::failure::{StartFailure, in_units};
 use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{Storage, mount_points, tree_of};
 use crate::pod_ids::PodIds;
+
+/// The file for an app's last words, in the app.
+fn of_last_words(app: &App, message: &TerminationMessage) -> Mount {
+    Mount {
+        destination: message.path.clone(),
+        source: MountSource::Host {
+            path: app_dir::termination_message(Path::new("."), &app.name),
+        },
+        options: vec![MountOption::Nodev, MountOption::Noexec, MountOption::Nosuid],
+        uid_mappings: Vec::new(),
+        gid_mappings: Vec::new(),
+        relabel: None,
+    }
+}
 
 /// A pod on the host. Its directory is the working directory.
 #[derive(Debug)]
@@ -197,9 +213,13 @@ impl HostPod {
         app: &App,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         let mounts = app.mounts.iter();
-        mounts
-            .map(|mount| self.mount(manifest, app, mount))
-            .collect()
+        let mounts = mounts.map(|mount| self.mount(manifest, app, mount));
+        let mut made = mounts.collect::<Result<Vec<_>, _>>()?;
+        if let Some(message) = &app.termination_message {
+            // The last one, so that nothing hides it.
+            made.push(self.mount(manifest, app, &of_last_words(app, message))?);
+        }
+        Ok(made)
     }
 
     /// One of these.

@@ -36,6 +36,9 @@ use pod::manifest::{HostNamespace, Lifetime};
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::probes::fuzzing as probe_fuzzing;
+
 use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;

@@ -12,6 +12,7 @@ use supervisor::{AppPlan, Event};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::joining::Joining;
+use super::last_words;
 use super::records::{self, AppRecord};
 use super::rlimits;
 use super::start::{app_spec, security};
@@ -167,6 +168,7 @@ impl Monitor {
             Some(supervision) => supervision.sockets_of(name)?,
             None => Default::default(),
         };
+        last_words::make_room(&self.pod_dir, app)?;
         let handed_over = isolator.hand_over(&self.manifest, app, sockets)?;
         AppStatus::reserve(&self.pod_dir, name)?;
         app_dir::mark_started(&self.pod_dir, name)?;
@@ -183,10 +185,12 @@ impl Monitor {
             record.starting = true;
             record.stored = false;
             record.next_start = None;
-            let last = record
-                .end
-                .map(|(finished, outcome)| LastEnd { finished, outcome });
-            record.last_end = last.or(record.last_end);
+            let last = record.end.map(|(finished, outcome)| LastEnd {
+                finished,
+                outcome,
+                message: record.message.take(),
+            });
+            record.last_end = last.or(record.last_end.take());
         }
         self.attach_waiting(name);
         Ok(())
