@@ -140,13 +140,12 @@ fn make(script: &str, folder: &Path, environment: &[(&str, &str)]) {
     assert!(output.status.success(), "{script} failed\n{errors}");
 }
 
-/// A unit of docs/services.md: the first one with this path as its first line. The package has its programs in `/usr`.
-fn documented(path: &str) -> String {
+/// A unit of docs/services.md: the first one with this path as its first line.
+fn documented(path: &str) -> &'static str {
     let page = include_str!("../../docs/services.md");
     let unit = page.split("```ini\n").skip(1).find_map(|block| {
         let text = block.split("```").next()?;
         text.starts_with(&format!("# {path}\n")).then_some(text)
     });
     unit.expect("the page has that unit")
-        .replace("/usr/local/bin/", "/usr/bin/")
 }

@@ -6,14 +6,12 @@ check_preparation() {
     fairing image import oci:/media/test/images --name "$app"
     cp /media/test/units/web.service /etc/systemd/system/
     systemd-analyze verify --man=no web.service
-    mkdir -p /etc/systemd/system/web.service.d
-    printf '[Service]\nRestart=on-failure\n' > /etc/systemd/system/web.service.d/restart.conf
     systemctl daemon-reload
 }
 
 check_start() {
     systemctl enable --now web.service
-    await answers
+    answers
     contains "$(journalctl -u web --no-pager)" 'Started web.service'
     # Its processes are the unit's, and so are its limits.
     for pid in $(processes_of web); do
@@ -52,8 +50,18 @@ check_killed_by_systemd() {
     equal "$(fairing ps --quiet | wc -l)" 1
 }
 
+inactive() {
+    [ "$(systemctl is-active "$1")" = inactive ]
+}
+
 check_stop_and_start() {
+    # A signal to all of its processes is a way to stop it, too.
+    systemctl kill web
+    await inactive web
+    systemctl start web
+    answers
     systemctl stop web
+    inactive web
     if answers 2> /dev/null; then return 1; fi
     # What those left that were killed.
     fairing gc --grace-period=0s
