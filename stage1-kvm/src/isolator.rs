@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
+use pod::machine_users::MachineUsers;
 use pod::manifest::{App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
 use pod::{AppName, PodUuid};
@@ -35,7 +36,11 @@ const FEATURES: &[Feature] = &[
     Feature::Attach,
     Feature::Bandwidth,
     Feature::Capabilities,
+    Feature::Deadline,
     Feature::Exec,
+    Feature::GrpcProbes,
+    Feature::Hooks,
+    Feature::HttpsProbes,
     Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
@@ -49,14 +54,18 @@ const FEATURES: &[Feature] = &[
     Feature::PidNamespace,
     Feature::PodResources,
     Feature::Privileged,
+    Feature::Probes,
     Feature::ProcOptions,
+    Feature::Readiness,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Restart,
     Feature::Rlimits,
     Feature::Seccomp,
     Feature::ShmSize,
+    Feature::StartOrder,
     Feature::Stats,
     Feature::Sysctl,
     Feature::Systemd,
@@ -79,6 +88,7 @@ pub(crate) struct Kvm {
     vmm: Box<dyn Vmm>,
     cgroups: Option<PodCgroups>,
     size: Size,
+    user: Option<(MachineUsers, u32)>,
     output: Option<Output>,
     disks: Disks,
     interfaces: Interfaces,
@@ -94,6 +104,7 @@ impl Kvm {
             vmm: Box::new(Qemu),
             cgroups: None,
             size: Size::default(),
+            user: None,
             output: None,
             disks: Disks::default(),
             interfaces: Interfaces::default(),
@@ -118,7 +129,7 @@ impl Kvm {
         }
         let said = self.output.as_ref().and_then(Output::reason);
         StartFailure::other(match said {
-            Some(said) => format!("the virtual machine ended: {said}"),
+            Some(said) => format!("the virtual machine ended{said}"),
             None => "the virtual machine ended without saying why".to_owned(),
         })
     }
@@ -129,6 +140,11 @@ impl Isolator for Kvm {
         let measurement = Measurement::begin(Path::new(&variable(ENV_RUN)?));
         let asked = manifest.virtual_machine.clone().unwrap_or_default();
         let program = machine::program(&*self.vmm)?;
+        self.size = size(&asked, manifest)?;
+        limits::expect_pod_within(&manifest.resources, self.size)?;
+        for app in &manifest.apps {
+            self.can_limit(&app.name, &app.resources)?;
+        }
         self.files.find_program(manifest)?;
         let own =
             std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
@@ -143,7 +159,6 @@ impl Isolator for Kvm {
         // It is removed by who cleans up, whatever fails from here on.
         let cgroups = self.cgroups.insert(cgroups);
         cgroups.make(&self.run_dir)?;
-        self.size = size(&asked, manifest);
         cgroups.limit_pod(&limits::of_host(&manifest.resources, self.size))?;
         let interfaces = self
             .interfaces
@@ -168,11 +183,15 @@ impl Isolator for Kvm {
         record
             .of_machine(self.size, asked.accelerator, parts.checks_disks)
             .store(Path::new("."))?;
+        let users = MachineUsers::new(&data);
+        let user = users.claim(self.uuid)?;
+        self.user = Some((users, user));
         let starter = Starter {
             vmm: &*self.vmm,
             program: &program,
             manifest,
             cgroups,
+            user,
         };
         let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
             Some(copy) => copy,
@@ -217,8 +236,17 @@ impl Isolator for Kvm {
         })))
     }
 
+    fn init_process(&self) -> &'static str {
+        "the pod's virtual machine"
+    }
+
     fn companions(&self) -> Vec<OwnedFd> {
         self.files.processes()
+    }
+
+    /// What its apps have written elsewhere goes with it.
+    fn is_done_when_all_is_said(&self) -> bool {
+        !self.files.are_shared()
     }
 
     fn features(&self) -> &'static [Feature] {
@@ -228,11 +256,20 @@ impl Isolator for Kvm {
     fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
         let has_disk = self.disks.device_of(app).is_some();
         self.files.can_have(manifest, app, has_disk)?;
+        self.can_limit(&app.name, &app.resources)?;
         self.files.make_app(manifest, app)
     }
 
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
         self.files.take_back(app)
+    }
+
+    fn remove_app(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        self.files.remove_app(app)
+    }
+
+    fn can_limit(&self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
+        limits::expect_within(app, resources, self.size)
     }
 
     fn asks_pod_init(&self) -> bool {
@@ -294,7 +331,11 @@ impl Isolator for Kvm {
         let cgroups = self.cgroups.take();
         let cgroups = cgroups.map_or(Ok(()), |cgroups| Ok(cgroups.remove()?));
         let networks = self.interfaces.leave();
-        cgroups.and(networks)
+        let user = match self.user.take() {
+            Some((users, id)) => users.release(self.uuid, id),
+            None => Ok(()),
+        };
+        cgroups.and(networks).and(Ok(user?))
     }
 }
 

@@ -5,8 +5,11 @@ use std::time::Duration;
 use harness::{Authority, CertificateUse, Host, ImageBuilder, debian_image, wait_until};
 use serde_json::{Value, json};
 
+use crate::either_isolator::{self, ISOLATORS};
 use crate::stocked::{IDLE, IMAGE, busybox, host_with, status};
 
+/// What a server in a machine may take that is translated.
+const TRANSLATED: Duration = Duration::from_secs(180);
 const SOON: Duration = Duration::from_secs(60);
 const SERVER: &str = "debian.example.com/server:1";
 
@@ -21,7 +24,7 @@ fn await_app(host: &Host, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
 }
 
 fn stop(host: &Host) {
-    host.fairing(["stop", "-t", "1", "web"]).run();
+    host.fairing(["stop", "-t", "1", "web"]).limit(SOON).run();
     host.fairing(["rm", "web"]).run().ok();
 }
 
@@ -44,16 +47,16 @@ fn complaint(app: &Value) -> &str {
 #[test]
 fn a_server_of_grpc_is_asked_by_its_health_service() {
     let host = host_of("etcd");
-    let run = |check: &str| {
-        host.fairing(["run", "--detach", "--name=web", "--net=none"])
-            .args(["--ready-when=healthy", SERVER, "--health-interval=1s"])
-            .arg(check)
-            .limit(SOON)
+    for isolator in ISOLATORS {
+        either_isolator::run(&host, isolator)
+            .args(["--detach", "--name=web", "--ready-when=healthy", SERVER])
+            .args(["--health-interval=1s", "--health-grpc=2379"])
+            .limit(TRANSLATED)
             .run()
-    };
-    run("--health-grpc=2379").ok();
-    assert_eq!(first_app(&host)["ready"], true);
-    stop(&host);
+            .ok();
+        assert_eq!(first_app(&host)["ready"], true);
+        stop(&host);
+    }
     // Its other port speaks HTTP alone.
     host.fairing(["run", "--detach", "--name=web", "--net=none", SERVER])
         .args(["--health-interval=1s", "--health-grpc=2379/no.such.Service"])
@@ -79,29 +82,22 @@ fn a_server_over_tls_is_asked_whoever_has_signed_its_certificate() {
         ssl_certificate /tls/server.crt; ssl_certificate_key /tls/server.key; \
         location = /old { return 302 /missing; } } }\n";
     std::fs::write(dir.join("nginx.conf"), settings).unwrap();
-    let run = |flags: &[&str]| {
-        host.fairing([
-            "run",
-            "--detach",
-            "--name=web",
-            "--net=none",
-            "--userns=host",
-        ])
-        .args(flags)
-        .arg(SERVER)
-        .args(["--health-interval=1s", "--volume"])
-        .arg(format!("{}:/tls:ro", dir.display()))
-    };
+    let volume = format!("--volume={}:/tls:ro", dir.display());
     let serve = ["--", "nginx", "-g", "daemon off;", "-c", "/tls/nginx.conf"];
-    run(&["--ready-when=healthy"])
-        .arg("--health-https=:8443/")
-        .args(serve)
-        .limit(SOON)
-        .run()
-        .ok();
-    assert_eq!(first_app(&host)["ready"], true);
-    stop(&host);
-    run(&[])
+    for isolator in ISOLATORS {
+        either_isolator::run(&host, isolator)
+            .args(["--detach", "--name=web", "--ready-when=healthy", SERVER])
+            .args(["--health-interval=1s", "--health-https=:8443/"])
+            .arg(&volume)
+            .args(serve)
+            .limit(TRANSLATED)
+            .run()
+            .ok();
+        assert_eq!(first_app(&host)["ready"], true);
+        stop(&host);
+    }
+    host.fairing(["run", "--detach", "--name=web", "--net=none"])
+        .args(["--userns=host", SERVER, "--health-interval=1s", &volume])
         .arg("--health-https=:8443/old")
         .args(serve)
         .run()

@@ -147,7 +147,7 @@ fn a_hook_after_the_start_that_hangs_keeps_nobody_from_stopping_the_pod() {
     });
     // In the background nobody would hear of it: it is not ready before its hook is over.
     let pod = pod.spawn();
-    wait_log(&host, "web", "up");
+    pod.wait_stdout("up");
     // The next app waits for it.
     assert_eq!(status(&host, "web")["apps"][1]["state"], "created");
     host.fairing(["stop", "web"]).run().ok();

@@ -107,6 +107,11 @@ impl Config {
         self.cdi.directories()
     }
 
+    /// Whether pods that a service manager looks after are registered with systemd-machined, if that is installed.
+    pub fn machined(&self) -> bool {
+        self.services.machined()
+    }
+
     /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
     pub fn usual_users(&self) -> Option<UsualUsers> {
         self.user_namespaces.default()

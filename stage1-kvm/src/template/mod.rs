@@ -54,7 +54,9 @@ impl Beginning {
             }
             Err(failure) => {
                 // It is not said again of the machine that boots.
-                let said = output.reason().map(|said| format!(": {said}"));
+                let said = output
+                    .reason()
+                    .map(|said| format!("; the machine ended{said}"));
                 let reason = failure.message + &said.unwrap_or_default();
                 self.warning = Some(format!(
                     "the pod's virtual machine boots, and is no copy of a template: {reason}"
@@ -92,14 +94,17 @@ fn start(
         Some(kept) => kept,
         None => maker::make(starter, parts, &templates, &key)?,
     };
-    let memory = match kept.memory {
-        Some(made) => made,
-        None => match holders::memory_of(run_dir, &key) {
-            Some(shared) => shared,
-            None => templates.load_memory(&key)?,
-        },
+    let at_hand = kept.memory.or_else(|| holders::memory_of(run_dir, &key));
+    let (memory, loading) = match at_hand {
+        Some(memory) => (memory, None),
+        None => {
+            let (memory, loading) = templates.begin_loading(&key)?;
+            (memory, Some(loading))
+        }
     };
-    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|failure| {
+    let fill = || loading.map_or(Ok(()), |loading| templates.load(&key, loading));
+    let copied = copy::start(starter, parts, &memory, kept.state, fill);
+    let copied = copied.inspect_err(|failure| {
         // It may be the template that is wrong, unless nobody waited for the copy: the next start makes another one.
         if !matches!(failure.kind, FailureKind::Interrupted { .. }) {
             templates.remove(&key);

@@ -1,5 +1,6 @@
 //! What the monitor makes of a pod outside of it: cgroups, root filesystems, volumes.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use pod::manifest::{
 };
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
+use rustix::fs::{Gid, Uid};
 
 use super::init_process::{self, InitProcess};
 use super::network_namespace::NetworkNamespace;
 use crate::cgroup::PodCgroups;
 use crate::environment::variable;
 use crate::failure::{StartFailure, in_units};
-use crate::mounts::{VolumePlaces, Volumes};
+use crate::monitor::app_notify;
+use crate::mounts::{VolumePlaces, Volumes, credentials};
 use crate::overlay::{Storage, mount_points, tree_of};
 use crate::pod_ids::PodIds;
 
@@ -43,6 +46,8 @@ pub struct HostPod {
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
     storage: Option<Storage>,
+    /// Apps whose root filesystems have been mounted.
+    mounted: BTreeSet<AppName>,
     volumes: Option<Volumes>,
     /// Most memory of all of it together.
     memory: Option<u64>,
@@ -57,6 +62,7 @@ impl HostPod {
             cgroups: None,
             ids: None,
             storage: None,
+            mounted: BTreeSet::new(),
             volumes: None,
             memory: None,
         }
@@ -167,11 +173,14 @@ impl HostPod {
         Ok(())
     }
 
-    /// The root filesystem of an app, attached to nothing.
+    /// The root filesystem of an app, attached to nothing. An earlier one of it must be gone.
     ///
     /// # Errors
     /// If it can't be mounted.
     pub fn root_of(&mut self, manifest: &PodManifest, app: &App) -> Result<OwnedFd, StartFailure> {
+        if !self.mounted.insert(app.name.clone()) {
+            app_dir::renew_work(Path::new("."), &app.name)?;
+        }
         let label = app.security.mount_label.as_ref();
         self.storage(manifest)?
             .overlay(&app.name, &app.image.layers, label)
@@ -232,12 +241,22 @@ impl HostPod {
         app: &App,
         mount: &Mount,
     ) -> Result<OwnedFd, StartFailure> {
+        let root = self.ids().map_or((Uid::ROOT, Gid::ROOT), PodIds::root);
+        let label = app.security.mount_label.as_ref();
+        match &mount.source {
+            MountSource::Notify => return app_notify::socket_of(&self.run_dir, &app.name),
+            MountSource::Credentials { directory, names } => {
+                let made = credentials::detached(directory.as_deref(), names, root, label);
+                return made.map_err(|failure| failure.of_app(&app.name));
+            }
+            _ => {}
+        }
         let volumes = match self.volumes.take() {
             Some(volumes) => volumes,
             None => self.open_volumes(manifest)?,
         };
         let volumes = self.volumes.insert(volumes);
-        volumes.mount(mount, app.security.mount_label.as_ref())
+        volumes.mount(mount, label)
     }
 
     /// Makes the directory of an app that joins the running pod.

@@ -161,9 +161,6 @@ impl Monitor {
         let ran_before = record.started.is_some() || record.end.is_some();
         // One of its own for each run, so that what was counted of an earlier one counts no more.
         isolator.take_back(name)?;
-        if ran_before {
-            app_dir::renew_work(&self.pod_dir, name)?;
-        }
         let (names, sockets) = match &self.supervision {
             Some(supervision) => supervision.sockets_of(name)?,
             None => Default::default(),
@@ -232,7 +229,7 @@ impl Monitor {
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
         self.emit(Some(app.clone()), EventKind::Removed);
         self.supervise(Event::Removed(app.clone()), isolator)?;
-        isolator.take_back(app)?;
+        isolator.remove_app(app)?;
         Ok(app_dir::remove(&self.pod_dir, app)?)
     }
 

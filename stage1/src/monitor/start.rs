@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, AppFailure, Capability, Lifetime, Network, PodManifest, Seccomp};
+use pod::manifest::{
+    App, AppFailure, Capability, Lifetime, MountSource, Network, PodManifest, Seccomp,
+};
 
 use super::descriptors;
 use super::in_machine::of_apps_together;
@@ -45,6 +47,11 @@ pub(super) fn app_spec(
             .map(|mount| mount.destination.clone())
             .chain(app.termination_message.as_ref().map(|one| one.path.clone()))
             .collect(),
+        credentials: app
+            .mounts
+            .iter()
+            .find(|mount| matches!(mount.source, MountSource::Credentials { .. }))
+            .map(|mount| mount.destination.clone()),
         sockets,
     }
 }

@@ -7,6 +7,9 @@
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
+//! `probe notify LINE…` says something of itself, `probe barrier` waits until that was heard, `probe flood SECONDS` says too much;
+//! `probe answer PORT` answers datagrams;
+//! in the place of QEMU it plays what a machine may that means ill;
 //! as `/init` of a machine it plays what a pod init may that means ill;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
@@ -16,9 +19,11 @@ mod filesystem;
 mod greed;
 mod hold;
 mod hostile_init;
+mod hostile_machine;
 mod hunt;
 mod identity;
 mod keys;
+mod notify;
 mod play;
 mod project;
 mod recent;
@@ -133,6 +138,18 @@ const ON_REQUEST: &[Section] = &[
     },
 ];
 
+/// What an app says of itself, if that is what is asked for.
+fn notified(command: &str, rest: &[String]) -> Option<std::io::Result<()>> {
+    match (command, rest) {
+        ("notify", lines) => Some(notify::say(lines)),
+        ("barrier", []) => Some(notify::barrier()),
+        ("flood", [seconds]) => Some(notify::flood(seconds.parse().ok()?).map(|said| {
+            let _ = writeln!(std::io::stdout(), "{said}");
+        })),
+        _ => None,
+    }
+}
+
 fn main() -> ExitCode {
     if std::process::id() == 1 && std::env::args().next().is_some_and(|name| name == "/init") {
         let played = hostile_init::play();
@@ -140,6 +157,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|word| word == "-nodefaults") {
+        let _ = writeln!(std::io::stderr(), "{}", hostile_machine::play(&wanted));
+        return ExitCode::FAILURE;
+    }
     if let [command, who, count] = wanted.as_slice()
         && command == "serve"
     {
@@ -164,6 +185,17 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{outcome}");
         return ExitCode::SUCCESS;
+    }
+    if let [command, rest @ ..] = wanted.as_slice()
+        && let Some(done) = notified(command, rest)
+    {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "probe: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if let [command, pid] = wanted.as_slice()
         && command == "stop-children"
@@ -192,6 +224,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
+    }
+    if let [command, port] = wanted.as_slice()
+        && command == "answer"
+        && let Ok(port) = port.parse()
+    {
+        let ended = talk::answer(port);
+        let _ = writeln!(std::io::stderr(), "probe: {ended:?}");
+        return ExitCode::FAILURE;
     }
     if let [command, count] = wanted.as_slice()
         && command == "orphans"

@@ -99,6 +99,12 @@ pub(crate) fn memory_file(number: u32) -> Result<std::fs::File, Error> {
     Ok(unsafe { std::fs::File::from_raw_fd(file) })
 }
 
+/// A descriptor that this process was given.
+pub(crate) fn own(number: i32) -> OwnedFd {
+    // SAFETY: whoever has started this process has left it there for it, and it is asked for once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
 /// Sends as many descriptors of this file at once as the kernel passes, in a message of one byte.
 pub(crate) fn send_descriptors(socket: i32, file: i32) -> Result<usize, Error> {
     const COUNT: usize = 253;
@@ -382,4 +388,40 @@ pub(crate) fn number_name(number: i32) -> String {
         _ => return format!("error {number}"),
     };
     name.to_owned()
+}
+
+/// Sends a datagram with a descriptor.
+pub(crate) fn send_descriptor(
+    socket: std::os::fd::RawFd,
+    text: &[u8],
+    descriptor: std::os::fd::RawFd,
+) -> std::io::Result<()> {
+    let mut control = [0_u64; 4];
+    let mut part = libc::iovec {
+        iov_base: text.as_ptr().cast_mut().cast(),
+        iov_len: text.len(),
+    };
+    // SAFETY: an all-zero header is a valid one.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    // SAFETY: computes a number, and the room of 32 bytes is enough for one descriptor. Everything that the header points
+    // to lives for the call, which changes none of it.
+    let sent = unsafe {
+        let size = u32::try_from(size_of::<libc::c_int>()).unwrap_or_default();
+        message.msg_controllen = libc::CMSG_SPACE(size) as usize;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size) as usize;
+        libc::CMSG_DATA(header)
+            .cast::<libc::c_int>()
+            .write_unaligned(descriptor);
+        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL)
+    };
+    match sent {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
