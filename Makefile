@@ -45,7 +45,7 @@ build: ## build the programs into target/dist
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue -p fairing-quadlet
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
 	install -d target/tests
 	for isolator in $(ISOLATORS); do \
@@ -55,6 +55,7 @@ build: ## build the programs into target/dist
 		install -m 644 stage1-$$isolator/stage1.json $$to/stage1.json || exit 1; \
 	done
 	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
+	install -D -m 755 $(STATIC)/fairing-generator $(DIST)/lib/systemd/system-generators/fairing-generator
 	install -m 755 $(STATIC)/probe target/tests/probe
 
 .PHONY: install

@@ -169,6 +169,8 @@ mod trust_monotonic;
 mod trust_rules;
 mod trust_signatures;
 mod trust_skopeo;
+mod units;
+mod units_systemd;
 mod unpacked_trees;
 mod upgrade;
 mod user_namespaces;

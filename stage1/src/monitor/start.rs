@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
@@ -13,6 +14,7 @@ use super::descriptors;
 use super::in_machine::of_apps_together;
 use super::isolator::Isolator;
 use super::joining::Joining;
+use super::last_words;
 use super::names;
 use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
@@ -186,6 +188,8 @@ fn send_apps(
             .map(|socket| (socket.name, socket.fd))
             .unzip();
         let security = security(app)?;
+        // The pod's directory is the working directory.
+        last_words::make_room(Path::new("."), app)?;
         let handed_over = isolator.hand_over(manifest, app, sockets)?;
         let streams = streams.for_app(app, Joining::AtStart, link)?;
         let spec = app_spec(app, security, streams, names);
