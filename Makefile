@@ -58,34 +58,21 @@ build: ## build the programs into target/dist
 	install -D -m 755 $(STATIC)/fairing-generator $(DIST)/lib/systemd/system-generators/fairing-generator
 	install -m 755 $(STATIC)/probe target/tests/probe
 
-# Settings of the vendor go to lib/fairing, where an administrator's files in /etc mask them.
 .PHONY: install
 install: build ## install below DESTDIR and PREFIX
-	install -d "$(DESTDIR)$(PREFIX)/bin"
-	install -m 755 $(DIST)/bin/fairing "$(DESTDIR)$(PREFIX)/bin/fairing"
-	for isolator in $(ISOLATORS); do \
-		from=$(DIST)/lib/fairing/stage1/$$isolator && \
-		to="$(DESTDIR)$(PREFIX)/lib/fairing/stage1/$$isolator" && install -d "$$to" && \
-		install -m 711 $$from/pod-init "$$to/" && \
-		install -m 755 $$from/stage1-$$isolator "$$to/" && \
-		install -m 644 $$from/stage1.json "$$to/" || exit 1; \
-	done
-	install -D -m 755 $(DIST)/lib/fairing/cni/fairing-cni "$(DESTDIR)$(PREFIX)/lib/fairing/cni/fairing-cni"
-	install -D -m 755 $(DIST)/lib/systemd/system-generators/fairing-generator \
-		"$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/fairing-generator"
-	if [ -d dist/default ]; then \
-		(cd dist/default && find . -type f -exec \
-			install -D -m 644 {} "$(DESTDIR)$(PREFIX)/lib/fairing/{}" \;); \
-	fi
-	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
-		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
-		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
-	$(DIST)/bin/fairing completion bash \
-		> "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/fairing"
-	$(DIST)/bin/fairing completion zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_fairing"
-	$(DIST)/bin/fairing completion fish \
-		> "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/fairing.fish"
-	$(DIST)/bin/fairing man "$(DESTDIR)$(PREFIX)/share/man/man1"
+	@dist/stage "$(DESTDIR)" "$(PREFIX)"
+
+.PHONY: uninstall
+uninstall: ## remove what install has installed below DESTDIR and PREFIX
+	@dist/unstage "$(DESTDIR)" "$(PREFIX)"
+
+.PHONY: deb
+deb: build ## a Debian package in target/packages
+	@dist/debian/build
+
+.PHONY: sysext
+sysext: build ## a system extension image in target/packages
+	@dist/sysext/build
 
 # Advisories are not asked for: their database is fetched from the network, which a check must
 # not need. The one crate that may link an asynchronous runtime need not be there.
@@ -101,6 +88,7 @@ check: machine ## formatting, lints, imports, documentation, fuzz corpora, licen
 .PHONY: test
 test: machine build ## every test, the end-to-end ones too (as root)
 	@tests/images/debian-images > /dev/null
+	@tests/images/debian-machine > /dev/null
 	$(CARGO) nextest run --locked --workspace
 
 .PHONY: soak

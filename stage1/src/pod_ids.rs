@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
 use crate::failure::StartFailure;
-use crate::sys;
+use crate::sys::{self, MountChange};
 
 /// The pod's user namespace.
 #[derive(Debug)]
@@ -74,12 +74,15 @@ impl PodIds {
     }
 
     /// As [`Self::mapped`], with the system's answer: EINVAL if the filesystem can't be mapped.
+    ///
+    /// What is mounted there is not seen where the directory is, as it would be if that is on a shared mount.
     pub(crate) fn copy(&self, directory: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE
             | OpenTreeFlags::OPEN_TREE_CLOEXEC
             | OpenTreeFlags::AT_EMPTY_PATH;
         let copy = open_tree(directory, c"", flags)?;
         self.map(copy.as_fd(), false)?;
+        sys::change_mount(copy.as_fd(), &MountChange::PRIVATE, false)?;
         Ok(copy)
     }
 }

@@ -158,6 +158,7 @@ mod store_scale;
 mod stuck_output;
 mod supervision;
 mod systemd_app;
+mod systemd_machine;
 mod systemd_notify;
 mod systemd_service;
 mod terminal;

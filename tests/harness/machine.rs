@@ -214,7 +214,8 @@ cp -a /root-image/. /new/
 exec switch_root /new /bin/busybox sh /sbin/start
 ";
 
-/// The init: the shell waits for the script, and for each process whose parent has died.
+/// The init: the shell waits for the script, and for each process whose parent has died. Mounts are shared, as systemd
+/// makes them.
 const START: &str = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 /bin/busybox --install -s /bin
 chmod 1777 /tmp
@@ -224,6 +225,7 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts -o ptmxmode=0666 devpts /dev/pts
 mount -t tmpfs tmpfs /run
+mount --make-rshared /
 ifconfig lo up
 sh /script < /dev/null > /dev/console 2>&1 &
 wait $!

@@ -26,7 +26,7 @@ use crate::app::detached::{CONTEXT, mount_detached};
 use crate::failure::StartFailure;
 use crate::init::hosts_file::HostsFile;
 use crate::protocol::{Names, Setup};
-use crate::sys;
+use crate::sys::{self, MountChange};
 
 const FOLDERS: [&str; 4] = ["rootfs", "shm", "empty", "etc"];
 /// Where the root is attached until it is entered: any directory that is sure to exist.
@@ -144,8 +144,11 @@ fn guarded() -> MountAttrFlags {
 fn shm_of_host() -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let shm = open_tree(CWD, "/dev/shm", flags)?;
-    let attributes = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
-    sys::mount_setattr(shm.as_fd(), attributes, false)?;
+    let change = MountChange {
+        set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC,
+        ..MountChange::PRIVATE
+    };
+    sys::change_mount(shm.as_fd(), &change, false)?;
     Ok(shm)
 }
 
