@@ -1,0 +1,127 @@
+//! The machine's service manager, which starts services again.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::unit::UnitName;
+use super::watch::UnitState;
+use crate::error::{Error, UpdateError};
+use crate::pods::connection::wait_readable;
+
+/// What is kept of what systemctl(1) says.
+const SAID: u64 = 4096;
+/// How long the service manager may take to say how a service is.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Starts services again.
+pub trait ServiceManager {
+    /// Starts a service again, and waits until the service manager says that this is done.
+    ///
+    /// # Errors
+    /// If it could not be, or is not within `limit`.
+    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error>;
+
+    /// How a service is.
+    ///
+    /// # Errors
+    /// If the service manager can't be asked.
+    fn state(&self, unit: &UnitName) -> Result<UnitState, Error>;
+}
+
+/// systemd, by systemctl(1): that waits for jobs, and finds the manager wherever it listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Systemctl;
+
+impl ServiceManager for Systemctl {
+    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
+        let mut command = Command::new("systemctl");
+        command.args(["--quiet", "--no-ask-password", "restart", "--"]);
+        command.arg(unit.as_str()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let Some((is_success, said)) = finish(command, limit)? else {
+            return Err(UpdateError::Slow {
+                unit: unit.to_string(),
+                limit,
+            }
+            .into());
+        };
+        match is_success {
+            true => Ok(()),
+            false => Err(UpdateError::Restart {
+                unit: unit.to_string(),
+                said,
+            }
+            .into()),
+        }
+    }
+
+    fn state(&self, unit: &UnitName) -> Result<UnitState, Error> {
+        let mut command = Command::new("systemctl");
+        command.args(["--no-ask-password", "show", "--property=ActiveState", "--value", "--"]);
+        command.arg(unit.as_str()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Ok(match finish(command, ANSWER)? {
+            Some((true, state)) if matches!(&*state, "failed" | "inactive") => UnitState::Down,
+            _ => UnitState::Alive,
+        })
+    }
+}
+
+/// Runs a command to its end; whether it succeeded, and the beginning of what it said, in one line. `None` if it was not
+/// done within `limit`, and killed.
+fn finish(mut command: Command, limit: Duration) -> Result<Option<(bool, String)>, Error> {
+    let failed = |error| Error::from(UpdateError::Systemctl(error));
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
+    let is_done = match pidfd(&child) {
+        Ok(process) => wait_readable(&process, Some(limit)),
+        Err(errno) => Err(failed(errno.into())),
+    };
+    if !matches!(is_done, Ok(true)) {
+        // One that has ended meanwhile need not be killed; what the service manager does goes on.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(failed)?;
+    if !is_done? {
+        return Ok(None);
+    }
+    let mut said = Vec::new();
+    let outputs = (child.stdout.take(), child.stderr.take());
+    let read = match outputs {
+        (Some(output), _) => output.take(SAID).read_to_end(&mut said),
+        (None, Some(output)) => output.take(SAID).read_to_end(&mut said),
+        (None, None) => Ok(0),
+    };
+    read.map_err(failed)?;
+    let text = String::from_utf8_lossy(&said);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Ok(Some((status.success(), words.join(" "))))
+}
+
+fn pidfd(child: &Child) -> rustix::io::Result<std::os::fd::OwnedFd> {
+    let number = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    pidfd_open(number.ok_or(rustix::io::Errno::SRCH)?, PidfdFlags::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        command
+    }
+
+    #[test]
+    fn a_command_ends_or_is_ended() {
+        let long = Duration::from_secs(60);
+        let done = finish(sh("echo one; echo ' two'"), long).unwrap();
+        assert_eq!(done, Some((true, "one two".to_owned())));
+        assert_eq!(finish(sh("exit 3"), long).unwrap(), Some((false, String::new())));
+        let none = finish(sh("exec sleep 1000"), Duration::from_millis(10)).unwrap();
+        assert_eq!(none, None);
+        let unknown = finish(Command::new("/no/such/program"), long).unwrap_err();
+        assert!(unknown.to_string().contains("cannot run systemctl"), "{unknown}");
+    }
+}
