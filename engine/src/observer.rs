@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use image_name::{Digest, Reference};
 use image_store::{FetchEvent, ImageSource, Interrupt, StoreError};
-use pod::AppName;
+use pod::{AppName, PodName, PodUuid};
 use trust::{Integrity, Verification};
 
 use crate::error::{CallerError, Error};
@@ -112,6 +112,13 @@ pub enum Warning {
     },
     /// Name servers that no program asks, since there are too many.
     UnaskedNameServers(Vec<IpAddr>),
+    /// A pod that was killed has lost its name to one that starts.
+    NameOfKilled {
+        /// The name.
+        name: PodName,
+        /// The pod that had it.
+        holder: PodUuid,
+    },
     /// An app's output is to be entered in a journal that is not there yet.
     NoJournal(&'static str),
     /// A chain of another program's lets nothing of the pods pass.
@@ -212,6 +219,10 @@ impl fmt::Display for Warning {
             Self::AgeNotRemembered { reference, error } => {
                 write!(f, "when {reference} was signed can't be recorded: {error}")
             }
+            Self::NameOfKilled { name, holder } => write!(
+                f,
+                "the name {name} was that of pod {holder}, which was killed; that has no name any more"
+            ),
             Self::NoJournal(socket) => write!(
                 f,
                 "there is no journal yet: {socket} is missing, and what apps write until it is there is lost"

@@ -41,6 +41,11 @@ pub const ENV_HINT: &str = "FAIRING_HINT";
 /// Environment variable: set if an earlier call prepared the pod, which is prepared again if it can't be started.
 pub const ENV_PREPARED: &str = "FAIRING_PREPARED";
 
+/// Environment variable: set if a service manager looks at the isolator's end. Where that has a variable `NOTIFY_SOCKET`, it
+/// is to be told that the pod is up (sd_notify(3)); where there is a descriptor for the [`Readiness`] document as well, by
+/// whoever reads that.
+pub const ENV_SERVICE: &str = "FAIRING_SERVICE";
+
 /// Environment variable: the directory of images and pods.
 pub const ENV_DIR: &str = "FAIRING_DIR";
 /// Environment variable: the directory of what lives until the next boot.

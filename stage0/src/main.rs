@@ -29,6 +29,7 @@ fn run(closed: ClosedStreams) -> u8 {
     }
     command::dispatch(std::env::args_os().collect()).unwrap_or_else(|failure| {
         console::report::print(&failure);
+        start::service::failed(&failure.line(), failure.exit_code());
         failure.exit_code()
     })
 }

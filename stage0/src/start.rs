@@ -3,4 +3,5 @@
 pub(crate) mod handover;
 pub(crate) mod new_pod;
 pub(crate) mod readiness;
+pub(crate) mod service;
 pub(crate) mod uuid_file;

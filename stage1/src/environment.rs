@@ -4,14 +4,16 @@ use std::env;
 use std::path::PathBuf;
 
 use crate::failure::StartFailure;
-use crate::monitor::Place;
+use crate::monitor::{Caller, Place};
 use pod::activation::ActivationSockets;
 use pod::lock::PodLock;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::SeqPacket;
 use pod::stage1::{
-    ENV_CLIENT_FD, ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, inherited_fd,
+    ENV_CLIENT_FD, ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, ENV_SERVICE,
+    inherited_fd,
 };
+use systemd::ServiceManager;
 
 /// A variable of the stage1 contract.
 ///
@@ -39,6 +41,10 @@ pub fn adopt() -> Result<(LockedPod, Place), StartFailure> {
 pub fn place() -> Result<Place, StartFailure> {
     let sockets = ActivationSockets::from_environment()
         .map_err(|error| StartFailure::other(error.to_string()))?;
+    let manager = ServiceManager {
+        is_main: env::var_os(ENV_SERVICE).is_some(),
+        ..ServiceManager::take()
+    };
     let ready = env::var(ENV_READY_FD)
         .ok()
         .map(|text| inherited_fd(&text))
@@ -49,7 +55,7 @@ pub fn place() -> Result<Place, StartFailure> {
         .transpose()?;
     Ok(Place {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
-        ready,
+        caller: Caller::new(ready, &manager),
         client: client.map(SeqPacket::from_fd),
         hint: env::var(ENV_HINT).ok(),
         was_prepared: env::var_os(ENV_PREPARED).is_some(),

@@ -81,6 +81,7 @@ impl Running {
         assert_eq!(warnings.into_vec().len(), 1, "the image is unsigned");
         let (mut report, ready) = std::io::pipe().unwrap();
         let handover = Handover {
+            service: None,
             client: None,
             sockets: &sockets,
             ready: Some(ready.as_fd()),

@@ -182,6 +182,16 @@ impl FairingCommand {
         &self.shown
     }
 
+    /// Its words, and the variables of its environment.
+    pub(crate) fn parts(&self) -> (Vec<String>, Vec<(String, String)>) {
+        let text = |word: &OsStr| word.to_string_lossy().into_owned();
+        let program = std::iter::once(self.command.get_program());
+        let words = program.chain(self.command.get_args()).map(text).collect();
+        let variables = self.command.get_envs();
+        let set = variables.filter_map(|(name, value)| Some((text(name), text(value?))));
+        (words, set.collect())
+    }
+
     /// Runs the command to its end.
     ///
     /// # Panics

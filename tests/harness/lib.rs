@@ -60,6 +60,7 @@ mod running;
 mod scripted_registry;
 pub mod store_contents;
 mod sys;
+mod systemd;
 mod terminal;
 mod token_server;
 
@@ -90,5 +91,6 @@ pub use registry::{Registry, RegistryBuilder};
 pub use running::Running;
 pub use rustix::process::Signal;
 pub use scripted_registry::{Answer, ScriptedRegistry};
+pub use systemd::Systemd;
 pub use terminal::Terminal;
 pub use token_server::TokenServer;

@@ -1,6 +1,6 @@
 //! The entry points of an isolator: how they are called, and those that are called for pods that don't run.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,9 +10,11 @@ use pod::activation::VARIABLES;
 use pod::control::CopyRequest;
 use pod::stage1::{
     ENV_CLIENT_FD, ENV_DIR, ENV_HINT, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_PREPARED,
-    ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SYSTEM_CONFIG, Stage1,
+    ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SERVICE, ENV_SYSTEM_CONFIG, Stage1,
 };
 use pod::{LockedPod, PodEntry, PodError, PodUuid};
+
+use systemd::manager;
 
 use crate::config::directories::Directories;
 use crate::error::{Error, MonitorError};
@@ -54,7 +56,7 @@ pub(super) fn command<'fd>(
     pod: &Called<'fd>,
     directories: &Directories,
     descriptors: impl IntoIterator<Item = BorrowedFd<'fd>>,
-    variables: impl IntoIterator<Item = (&'static str, String)>,
+    variables: impl IntoIterator<Item = (&'static str, OsString)>,
     blocked: Option<SigSet>,
 ) -> InheritingCommand<'fd> {
     let mut command = Command::new(program);
@@ -71,8 +73,9 @@ pub(super) fn command<'fd>(
         .env_remove(ENV_READY_FD)
         .env_remove(ENV_CLIENT_FD)
         .env_remove(ENV_HINT)
-        .env_remove(ENV_PREPARED);
-    for variable in VARIABLES {
+        .env_remove(ENV_PREPARED)
+        .env_remove(ENV_SERVICE);
+    for variable in VARIABLES.iter().chain(&manager::VARIABLES) {
         command.env_remove(variable);
     }
     command.envs(variables);

@@ -17,6 +17,7 @@ mod folder;
 mod foreseen;
 mod images;
 mod in_memory;
+mod killed;
 mod known_app;
 pub mod limits;
 mod logging;

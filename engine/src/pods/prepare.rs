@@ -14,6 +14,7 @@ use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::killed::make_after;
 use super::logging;
 use super::machine;
 use super::mounts::{check_volumes, in_order};
@@ -241,7 +242,7 @@ pub fn prepare(
     };
     let pod = match spec.name.as_ref().filter(|_| spec.replace) {
         Some(name) => make_in_place(name, &mut plan, &images, engine, observer, make)?,
-        None => make(&mut plan)?,
+        None => make_after(&mut plan, engine, observer, make)?,
     };
     chosen.note_use(engine);
     Ok(Prepared {

@@ -1,12 +1,14 @@
 //! Starting a pod: all but the fork, if there is one, and the exec.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_CLIENT_FD, ENV_HINT, ENV_PREPARED, ENV_READY_FD, Stage1};
+use pod::stage1::{ENV_CLIENT_FD, ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_SERVICE, Stage1};
 use pod::{LockedPod, Phase};
+use systemd::ServiceManager;
 
 use super::entry_point::{self, Called};
 use super::folder::discard;
@@ -26,6 +28,8 @@ pub struct Handover<'a> {
     pub client: Option<BorrowedFd<'a>>,
     /// The signals that are blocked from the beginning.
     pub blocked: SigSet,
+    /// The service manager that looks after the isolator, if one does.
+    pub service: Option<&'a ServiceManager>,
     /// What to say if the pod fails at once as one whose program was called in a wrong way.
     pub hint: Option<&'a str>,
 }
@@ -83,12 +87,20 @@ impl<'a> Launch<'a> {
             ready,
             client,
             blocked,
+            service,
             hint,
         } = self.handover;
-        let hint = hint.map(|hint| (ENV_HINT, hint.to_owned()));
-        let prepared = (self.before == Phase::Prepared).then(|| (ENV_PREPARED, "1".to_owned()));
-        let numbered =
-            |name, fd: Option<BorrowedFd<'_>>| fd.map(|fd| (name, fd.as_raw_fd().to_string()));
+        let hint = hint.map(|hint| (ENV_HINT, hint.into()));
+        let prepared =
+            (self.before == Phase::Prepared).then(|| (ENV_PREPARED, OsString::from("1")));
+        let numbered = |name, fd: Option<BorrowedFd<'_>>| {
+            fd.map(|fd| (name, OsString::from(fd.as_raw_fd().to_string())))
+        };
+        let is_service = service.is_some_and(|service| service.is_main);
+        let is_service = is_service.then(|| (ENV_SERVICE, OsString::from("1")));
+        let of_service = service.into_iter().flat_map(ServiceManager::variables);
+        let of_service = of_service.chain(is_service);
+        let announcement = sockets.announcement().into_iter();
         let readiness = numbered(ENV_READY_FD, ready);
         entry_point::command(
             (&self.program, self.arguments),
@@ -104,7 +116,8 @@ impl<'a> Launch<'a> {
                 .chain(numbered(ENV_CLIENT_FD, client))
                 .chain(hint)
                 .chain(prepared)
-                .chain(sockets.announcement()),
+                .chain(of_service)
+                .chain(announcement.map(|(name, value)| (name, value.into()))),
             Some(blocked),
         )
     }

@@ -10,6 +10,7 @@ use image_store::{FetchEvent, ImageSource, Interrupt};
 use super::interrupt::Interruptible;
 use super::output;
 use super::progress::Progress;
+use crate::start::service::Fetching;
 use crate::wording::failure::one_line;
 use crate::wording::warning;
 
@@ -60,6 +61,8 @@ impl Observer for Console {
         Ok(Box::new(Fetch {
             signals: Interruptible::begin()?,
             progress: None,
+            manager: Fetching::begin(),
+            name: String::new(),
             quiet: self.quiet,
         }))
     }
@@ -69,6 +72,8 @@ impl Observer for Console {
 struct Fetch {
     signals: Interruptible,
     progress: Option<Progress>,
+    manager: Fetching,
+    name: String,
     quiet: bool,
 }
 
@@ -78,13 +83,19 @@ impl Transfer for Fetch {
     }
 
     fn begins(&mut self, reference: &Reference) {
-        self.progress = Some(Progress::fetching(reference.to_string(), self.quiet));
+        self.name = reference.to_string();
+        self.progress = Some(Progress::fetching(self.name.clone(), self.quiet));
+        self.manager.goes_on(&self.name, None);
         self.signals.staging();
     }
 
     fn event(&mut self, event: FetchEvent) {
+        let has_come = matches!(event, FetchEvent::Received { .. } | FetchEvent::Done { .. });
         if let Some(progress) = &mut self.progress {
             progress.event(event);
+            if has_come {
+                self.manager.goes_on(&self.name, Some(progress.amounts()));
+            }
         }
     }
 

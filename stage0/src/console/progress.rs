@@ -11,7 +11,7 @@ use image_name::Digest;
 use image_registry::Wait;
 use image_store::FetchEvent;
 
-use self::screen::{Layer, State, lines};
+use self::screen::{Layer, State, amounts, lines};
 use crate::console::output;
 use crate::console::table::size;
 use crate::sys;
@@ -123,6 +123,11 @@ impl Progress {
             _ => return,
         }
         self.draw(now);
+    }
+
+    /// How much of what has to come has come, in bytes.
+    pub(crate) fn amounts(&self) -> (u64, u64) {
+        amounts(&self.layers)
     }
 
     /// Changes the layers with this digest that are not done.

@@ -8,24 +8,28 @@ use engine::pods::removal::remove_left;
 use engine::pods::start::{Handover, Launch, give_up};
 use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use pod::LockedPod;
 use pod::activation::ActivationSockets;
 use pod::exit::FailureKind;
 use pod::seqpacket::SeqPacket;
 use pod::stage1::{Readiness, Stage1};
+use systemd::ServiceManager;
 
 use super::readiness::{HeldSignals, Outcome, await_readiness};
+use super::service;
 use crate::console::output;
 use crate::context::Context;
 use crate::sys;
 use crate::wording::failure::Failure;
 
-/// Takes over the sockets that this command was started with. To be called before anything is opened.
+/// Takes over what a service manager has started this command with: sockets for the apps, and what the command itself is
+/// told and has to tell. To be called before anything is opened.
 ///
 /// # Errors
 /// [`Failure::Usage`] if what is announced makes no sense: that is the doing of who started this command.
 pub(crate) fn take_sockets() -> Result<ActivationSockets, Failure> {
+    service::take();
     ActivationSockets::from_environment().map_err(|error| Failure::Usage(error.to_string()))
 }
 
@@ -43,7 +47,14 @@ pub(crate) fn hand_over(
 ) -> Result<u8, Failure> {
     if in_background {
         let uuid = pod.uuid().to_string();
-        detach(pod, stage1, context, sockets, None)?;
+        let by_manager = service::manager();
+        let handed = Handed {
+            sockets,
+            client: None,
+            service: by_manager,
+        };
+        let (_signals, monitor) = detach(pod, stage1, context, handed)?;
+        service::hand_over_to(monitor);
         // Otherwise nobody would know what to call it.
         output::line(&uuid).inspect_err(|_| output::warn(&format!("pod {uuid} runs")))?;
         return Ok(0);
@@ -53,6 +64,7 @@ pub(crate) fn hand_over(
         ready: None,
         client: None,
         blocked: SigSet::empty(),
+        service: service::manager(),
         hint: context.doubt.as_deref(),
     };
     let directories = &context.engine.directories;
@@ -70,8 +82,13 @@ pub(crate) fn in_background(
     context: &Context,
     client: Option<SeqPacket>,
 ) -> Result<HeldSignals, Failure> {
-    let sockets = ActivationSockets::default();
-    detach(pod, stage1, context, sockets, client)
+    let handed = Handed {
+        sockets: ActivationSockets::default(),
+        client,
+        service: None,
+    };
+    let (signals, _) = detach(pod, stage1, context, handed)?;
+    Ok(signals)
 }
 
 /// Moves the pod to phase `run` and becomes its monitor. Returns only if that fails; then nothing of the pod is
@@ -91,8 +108,15 @@ fn become_monitor(
     }
 }
 
+/// What a monitor in the background is handed.
+struct Handed {
+    sockets: ActivationSockets,
+    client: Option<SeqPacket>,
+    service: Option<&'static ServiceManager>,
+}
+
 /// Starts the pod in the background, in a session of its own, and waits until it is up. A signal until then gives the
-/// start up, and nothing of the pod is left.
+/// start up, and nothing of the pod is left. The result has the process that has become its monitor.
 ///
 /// # Errors
 /// Why it did not come up.
@@ -100,9 +124,8 @@ fn detach(
     pod: LockedPod,
     stage1: &Stage1,
     context: &Context,
-    sockets: ActivationSockets,
-    client: Option<SeqPacket>,
-) -> Result<HeldSignals, Failure> {
+    handed: Handed,
+) -> Result<(HeldSignals, Pid), Failure> {
     let Between {
         null,
         reader,
@@ -126,10 +149,11 @@ fn detach(
             let failure = match leave_session(&null) {
                 Ok(()) => {
                     let handover = Handover {
-                        sockets: &sockets,
+                        sockets: &handed.sockets,
                         ready: Some(writer.as_fd()),
-                        client: client.as_ref().map(AsFd::as_fd),
+                        client: handed.client.as_ref().map(AsFd::as_fd),
                         blocked: signals.held(),
+                        service: handed.service,
                         // Nobody would see it.
                         hint: None,
                     };
@@ -147,9 +171,9 @@ fn detach(
             drop(writer);
             let uuid = pod.uuid();
             // The child holds the lock and the sockets by descriptors of its own.
-            drop((pod, sockets, client));
+            drop((pod, handed));
             match await_readiness(child, reader, signals) {
-                Outcome::Up(signals) => Ok(signals),
+                Outcome::Up(signals) => Ok((signals, child)),
                 Outcome::Failed(failure) => Err(failure),
                 Outcome::GivenUp {
                     failure,
@@ -276,6 +300,7 @@ mod tests {
             ready: Some(ready.as_fd()),
             client: None,
             blocked: SigSet::empty(),
+            service: None,
             hint: None,
         };
         let launch = Launch::new(pod, &stage1, &directories, handover).unwrap();

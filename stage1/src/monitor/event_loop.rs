@@ -15,6 +15,7 @@ use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
+use super::caller::Caller;
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
@@ -24,7 +25,6 @@ use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
 use super::questions::Questions;
 use super::records::{AppRecord, PodEnd};
-use super::report::report_started;
 use super::signals;
 use super::streams::Streams;
 use super::supervision::Supervision;
@@ -76,6 +76,13 @@ pub(super) struct Monitor {
     pub(super) stop_requested: bool,
     /// The signal by which that was asked for.
     pub(super) stop_signal: Option<u32>,
+    /// Whether a service manager looks after this process.
+    pub(super) is_service: bool,
+    /// The last signal that ends programs and was passed on to the apps.
+    pub(super) passed_on: Option<i32>,
+    /// How often the apps were told to read their configuration again, and when last, in microseconds of
+    /// `CLOCK_MONOTONIC`.
+    pub(super) reloads: (u64, u64),
     pub(super) settling: Settling,
     pub(super) commands: u64,
     /// What pod init has been asked and has not answered.
@@ -132,6 +139,9 @@ impl Monitor {
             accept_at: None,
             stop_requested: false,
             stop_signal: None,
+            is_service: false,
+            passed_on: None,
+            reloads: (0, 0),
             settling: Settling::default(),
             commands: 0,
             questions: Questions::default(),
@@ -145,8 +155,9 @@ impl Monitor {
     pub(super) fn run(
         mut self,
         isolator: &mut dyn Isolator,
-        ready: &mut Option<OwnedFd>,
+        caller: &mut Caller,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        self.is_service = caller.is_service();
         if let Some(warning) = isolator.take_warning() {
             self.diagnostics.tell(&warning);
         }
@@ -154,7 +165,7 @@ impl Monitor {
         let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
         while !self.is_over() {
             let result = std::mem::replace(&mut served, Ok(()));
-            if let Err(failure) = result.and_then(|()| self.turn(isolator, ready)) {
+            if let Err(failure) = result.and_then(|()| self.turn(isolator, caller)) {
                 // The pod can't be looked after any more, so it must not go on. What it still has to say is
                 // not believed.
                 self.end = Some(Err(isolator.explain(failure)));
@@ -176,9 +187,9 @@ impl Monitor {
     fn turn(
         &mut self,
         isolator: &mut dyn Isolator,
-        ready: &mut Option<OwnedFd>,
+        caller: &mut Caller,
     ) -> Result<(), StartFailure> {
-        let events = self.wait()?;
+        let events = self.wait(caller.due())?;
         if let Some(supervision) = &mut self.supervision {
             supervision.checks.read(&events.checks);
         }
@@ -213,14 +224,12 @@ impl Monitor {
         }
         self.keep_time()?;
         self.keep_supervising(isolator)?;
-        if self.is_up() {
-            report_started(ready);
-        }
+        self.tell_caller(caller);
         Ok(())
     }
 
     /// Whether the pod is what whoever waits for its start waits for.
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         match &self.supervision {
             None => self.started.is_some(),
             Some(supervision) => supervision.was_ready(),
@@ -304,7 +313,7 @@ impl Monitor {
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
         // Of apps whose ends nobody told of.
         self.count_memory_kills(isolator);
-        let (exit_code, failure) = match (self.end, self.started) {
+        let (exit_code, failure) = match (self.end.take(), self.started) {
             (Some(Ok(exit_code)), _) => (exit_code, None),
             (Some(Err(failure)), None) => return Err(failure),
             (None, None) if self.init_code != 0 => {
@@ -320,6 +329,7 @@ impl Monitor {
                 (killed.exit_code(), Some(isolator.explain_kill().message))
             }
         };
+        let was_asked = self.has_ended_as_asked(exit_code);
         let Self {
             manifest,
             apps,
@@ -352,13 +362,14 @@ impl Monitor {
             started,
             exit_code,
             failure,
+            was_asked,
             was_out_of_memory,
             waiting,
         };
         Ok((end, diagnostics))
     }
 
-    fn wait(&self) -> Result<Events, StartFailure> {
+    fn wait(&self, of_caller: Option<Instant>) -> Result<Events, StartFailure> {
         let connections = match self.accept_at {
             None => PollFlags::POLLIN,
             Some(_) => PollFlags::empty(),
@@ -407,6 +418,7 @@ impl Monitor {
             .into_iter()
             .chain([
                 look_at,
+                of_caller,
                 of_clients,
                 self.streams.due(),
                 self.init.deadline(),

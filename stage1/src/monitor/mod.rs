@@ -5,6 +5,7 @@
 mod apps;
 mod attachments;
 mod budget;
+mod caller;
 mod checking;
 mod checks;
 mod clients;
@@ -28,6 +29,7 @@ mod names;
 mod notifications;
 mod peers;
 mod privileges;
+mod progress;
 mod pump;
 mod questions;
 mod records;
@@ -46,7 +48,6 @@ mod terminal;
 mod turns;
 
 use std::fs::DirBuilder;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -63,13 +64,13 @@ use crate::failure::StartFailure;
 use crate::link::InitLink;
 use crate::protocol::FromInit;
 
+pub use self::caller::Caller;
 pub use self::isolator::{Isolator, StartedInit};
 pub use self::names::PodNetwork;
 pub use self::report::report_failure;
 pub use self::signals::ending_signals;
 
 use self::diagnostics::Diagnostics;
-use self::report::report_unless_told;
 use self::signals::block_signals;
 use self::supervision::Supervision;
 
@@ -78,8 +79,8 @@ use self::supervision::Supervision;
 pub struct Place {
     /// The pod's runtime directory.
     pub run_dir: PathBuf,
-    /// Where readiness is reported, if anybody waits for it.
-    pub ready: Option<OwnedFd>,
+    /// Who has started this process, and is told how the pod fares.
+    pub caller: Caller,
     /// Who is connected before any app runs, if anybody is.
     pub client: Option<SeqPacket>,
     /// What to say where the pod fails at once as one whose program was called in a wrong way.
@@ -94,14 +95,14 @@ pub struct Place {
 pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     let Place {
         run_dir,
-        mut ready,
+        mut caller,
         client,
         hint,
         was_prepared,
         sockets,
     } = place;
     let begun = Instant::now();
-    let result = start_and_serve(&pod, &run_dir, (sockets, client), &mut ready, isolator);
+    let result = start_and_serve(&pod, &run_dir, (sockets, client), &mut caller, isolator);
     let cleaned = isolator.clean_up().and_then(|()| remove_run_dir(&run_dir));
     // Told when all else is done, since whoever should read it may not.
     let mut wrong: Vec<String> = Vec::new();
@@ -118,8 +119,8 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
             };
             wrong.extend(gone.err().map(|error| error.to_string()));
             let code = failure.kind.exit_code();
-            let hint = hint.filter(|_| ready.is_none() && may_be_misunderstood(failure.kind));
-            wrong.extend(report_unless_told(ready, failure));
+            let hint = hint.filter(|_| !caller.waits() && may_be_misunderstood(failure.kind));
+            wrong.extend(caller.failed(failure));
             wrong.extend(hint);
             Diagnostics::default().conclude(wrong.iter().map(String::as_str));
             return code;
@@ -131,15 +132,21 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     };
     wrong.extend(stored.err().map(|error| error.to_string()));
     exit.tell();
-    if let Some(ready) = ready {
+    if caller.waits() {
         // A pod that is up only when its apps are ready has ended before they were.
-        report_unless_told(Some(ready), exit.before_ready());
+        caller.failed(exit.before_ready());
     }
+    let exit_code = match exit.was_asked && caller.is_service() {
+        // That is how services end that are stopped, and no failure: a service manager would take it for one.
+        true => 0,
+        false => exit.exit_code,
+    };
+    caller.ended(exit_code, exit.failure.as_deref());
     wrong.extend(exit.failure);
     let is_at_once = begun.elapsed() < AT_ONCE;
     wrong.extend(hint.filter(|_| is_at_once && CALLED_WRONG.contains(&exit.exit_code)));
     diagnostics.conclude(wrong.iter().map(String::as_str));
-    exit.exit_code
+    exit_code
 }
 
 /// Exit codes by which programs say that they were called in a wrong way.
@@ -177,7 +184,7 @@ fn start_and_serve(
     pod: &LockedPod,
     run_dir: &Path,
     (sockets, client): (ActivationSockets, Option<SeqPacket>),
-    ready: &mut Option<OwnedFd>,
+    caller: &mut Caller,
     isolator: &mut dyn Isolator,
 ) -> Result<(records::PodEnd, Diagnostics), StartFailure> {
     let manifest = PodManifest::load(pod.path())?;
@@ -213,7 +220,7 @@ fn start_and_serve(
         peers,
         supervision,
     )?
-    .run(isolator, ready)
+    .run(isolator, caller)
 }
 
 /// An app whose turn has not come has not run, whoever looks.

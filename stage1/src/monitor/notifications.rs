@@ -114,6 +114,7 @@ impl Monitor {
             app.process = process;
             app.terminal = stream;
             app.starting = false;
+            app.is_condemned = false;
             app.end = None;
             app.oom_kills = None;
             app.out_of_memory = None;

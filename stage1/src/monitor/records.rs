@@ -33,6 +33,8 @@ pub(super) struct AppRecord {
     pub(super) last_end: Option<LastEnd>,
     /// What was wrong when it was found not to be well, last.
     pub(super) complaint: Option<String>,
+    /// Whether it was found not to be well, and is to end for that.
+    pub(super) is_condemned: bool,
     /// Whether its end has been written down.
     pub(super) stored: bool,
     /// How many of its processes the kernel has killed because memory was short, when that was looked at last.
@@ -56,6 +58,7 @@ impl AppRecord {
             next_start: None,
             last_end: None,
             complaint: None,
+            is_condemned: false,
             stored: false,
             oom_kills: None,
             out_of_memory: None,
@@ -161,6 +164,8 @@ pub(super) struct PodEnd {
     pub(super) started: Option<Timestamp>,
     pub(super) exit_code: i32,
     pub(super) failure: Option<String>,
+    /// Whether it was asked to end, and has done so by the signal for that.
+    pub(super) was_asked: bool,
     /// Whether the host had no memory left for what the pod ran in.
     pub(super) was_out_of_memory: bool,
     /// Who waits for this end.

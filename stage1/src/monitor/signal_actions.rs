@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use pod::manifest::Lifetime;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::event_loop::Monitor;
 use super::interrupts::Escalation;
@@ -11,6 +13,8 @@ use super::pump::Standard;
 use super::signals::{self, Meaning};
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
+
+const SIGHUP: i32 = Signal::SIGHUP as i32;
 
 impl Monitor {
     /// Does what those signals ask for that have come.
@@ -37,13 +41,17 @@ impl Monitor {
                 }
                 Meaning::InterruptKey if self.escalates() => self.escalate(signal, isolator)?,
                 Meaning::End => self.stop_by(info.ssi_signo, isolator)?,
+                // A service manager's way to have a service read its configuration again.
+                Meaning::Interrupt if self.is_service && signal == SIGHUP => self.reload()?,
                 // Its apps are not what whoever sits before it has started.
                 Meaning::Interrupt | Meaning::InterruptKey if self.stays() => {
                     self.stop_by(info.ssi_signo, isolator)?;
                 }
-                Meaning::Interrupt | Meaning::InterruptKey | Meaning::Size | Meaning::Other => {
+                Meaning::Interrupt | Meaning::InterruptKey => {
+                    self.passed_on = Some(signal);
                     self.pass_on(signal)?;
                 }
+                Meaning::Size | Meaning::Other => self.pass_on(signal)?,
             }
         }
         Ok(())
@@ -82,6 +90,17 @@ impl Monitor {
 
     fn pass_on(&mut self, signal: i32) -> Result<(), StartFailure> {
         self.tell_init(&ToInit::Signal { app: None, signal })
+    }
+
+    /// Has the apps read their configuration again.
+    fn reload(&mut self) -> Result<(), StartFailure> {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec.saturating_mul(1_000_000) + now.tv_nsec / 1000;
+        let (times, _) = self.reloads;
+        let since = u64::try_from(microseconds).unwrap_or_default();
+        self.reloads = (times.saturating_add(1), since);
+        self.passed_on = Some(SIGHUP);
+        self.pass_on(SIGHUP)
     }
 
     fn stop_by(&mut self, signal: u32, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {

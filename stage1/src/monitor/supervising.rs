@@ -100,6 +100,9 @@ impl Monitor {
                     CheckKind::Startup => HealthCheck::Startup,
                     CheckKind::PostStart | CheckKind::PreStop => HealthCheck::PostStart,
                 };
+                if let Some(record) = self.record(&app) {
+                    record.is_condemned = true;
+                }
                 self.emit(Some(app), EventKind::Unhealthy { by });
             }
             Action::BackingOff { app, delay } => self.backs_off(app, delay),

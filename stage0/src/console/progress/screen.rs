@@ -91,6 +91,19 @@ impl Layer {
     }
 }
 
+/// How much of what has to come has come, in bytes.
+pub(super) fn amounts(layers: &[Layer]) -> (u64, u64) {
+    let coming = layers.iter().filter(|layer| layer.state != State::Present);
+    coming.fold((0_u64, 0_u64), |(bytes, all), layer| {
+        let so_far = if layer.is_open() {
+            layer.bytes
+        } else {
+            layer.size
+        };
+        (bytes.saturating_add(so_far), all.saturating_add(layer.size))
+    })
+}
+
 /// The lines to be shown in `(rows, columns)`: a sum, and as many layers as there is room for, those first
 /// at which something happens.
 pub(super) fn lines(
@@ -102,15 +115,7 @@ pub(super) fn lines(
     // The last row is the cursor's, and a character in the last column would begin a new line.
     let (room, width) = (rows.saturating_sub(2), columns.saturating_sub(1));
     let done = layers.iter().filter(|layer| !layer.is_open()).count();
-    let coming = layers.iter().filter(|layer| layer.state != State::Present);
-    let (bytes, all) = coming.fold((0_u64, 0_u64), |(bytes, all), layer| {
-        let so_far = if layer.is_open() {
-            layer.bytes
-        } else {
-            layer.size
-        };
-        (bytes.saturating_add(so_far), all.saturating_add(layer.size))
-    });
+    let (bytes, all) = amounts(layers);
     let sum = format!(
         "{name}: {} of {}, {done} of {} layers",
         size(bytes),
