@@ -156,6 +156,8 @@ mod trust_rules;
 mod trust_signatures;
 mod trust_skopeo;
 mod unpacked_trees;
+mod updates;
+mod updates_killed;
 mod upgrade;
 mod user_namespaces;
 mod user_namespaces_older;

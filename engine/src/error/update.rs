@@ -22,7 +22,9 @@ pub enum UpdateError {
     #[error("image {0} has no name that a registry knows")]
     NoRegistry(String),
     /// What a label says is no policy.
-    #[error("app {app} of pod {pod} asks for updates by `{word}`, which is neither `registry` nor `local`")]
+    #[error(
+        "app {app} of pod {pod} asks for updates by `{word}`, which is neither `registry` nor `local`"
+    )]
     Policy {
         /// The pod.
         pod: String,
@@ -93,7 +95,9 @@ pub enum UpdateError {
         source: Box<super::Error>,
     },
     /// The same, and a service does not start with its old image either.
-    #[error("{names} went back to what was there before, and that is of no help: {second}; first, {first}")]
+    #[error(
+        "{names} went back to what was there before, and that is of no help: {second}; first, {first}"
+    )]
     BackInVain {
         /// The names.
         names: String,

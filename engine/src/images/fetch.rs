@@ -150,7 +150,11 @@ pub fn offered(
     })?;
     let fetch = engine.store().begin_fetch(source, &options)?;
     let offered = Offered {
-        top: fetch.chain().first().unwrap_or(fetch.manifest_digest()).clone(),
+        top: fetch
+            .chain()
+            .first()
+            .unwrap_or(fetch.manifest_digest())
+            .clone(),
         manifest: fetch.manifest_digest().clone(),
     };
     let verdict = verifier.before_fetch(&fetch);

@@ -30,7 +30,7 @@ pub enum Offer {
     /// An image that may run.
     Image(Version),
     /// One that may not. The number is that of an error.
-    Unverified(Digest, usize),
+    Unverified(usize),
     /// Nobody knows. The number is that of an error.
     Unknown(usize),
 }
@@ -101,14 +101,13 @@ pub struct Plan {
 
 /// Decides. `again` tries refused digests once more.
 #[must_use]
-pub fn decide(
-    apps: &[RunningApp],
-    names: &BTreeMap<Reference, NameFacts>,
-    again: bool,
-) -> Plan {
+pub fn decide(apps: &[RunningApp], names: &BTreeMap<Reference, NameFacts>, again: bool) -> Plan {
     let none = NameFacts::default();
     let facts = |app: &RunningApp| names.get(&app.name).unwrap_or(&none);
-    let judged: Vec<_> = apps.iter().map(|app| judge(app, facts(app), again)).collect();
+    let judged: Vec<_> = apps
+        .iter()
+        .map(|app| judge(app, facts(app), again))
+        .collect();
     let mut plan = Plan::default();
     let mut members: Vec<Option<usize>> = Vec::with_capacity(apps.len());
     for (app, judged) in apps.iter().zip(&judged) {
@@ -170,13 +169,8 @@ fn judge(app: &RunningApp, facts: &NameFacts, again: bool) -> Result<Verdict, Ch
             None => return Ok(Verdict::UpToDate),
         },
         (UpdatePolicy::Registry, Some(Offer::Image(version))) => version,
-        (UpdatePolicy::Registry, Some(Offer::Unverified(digest, error))) => {
-            let is_known = facts.stored.as_ref().is_some_and(|one| one.digest == *digest);
-            // What runs may not be started again: that is for `trust` to tell, nothing newer is there.
-            return Ok(match is_known || app.runs.manifest == *digest {
-                true => Verdict::UpToDate,
-                false => Verdict::Unverified(*error),
-            });
+        (UpdatePolicy::Registry, Some(Offer::Unverified(error))) => {
+            return Ok(Verdict::Unverified(*error));
         }
         (UpdatePolicy::Registry, Some(Offer::Unknown(error))) => {
             return Ok(Verdict::Unknown(*error));
@@ -204,7 +198,10 @@ fn judge(app: &RunningApp, facts: &NameFacts, again: bool) -> Result<Verdict, Ch
 fn join(groups: &mut Vec<Group>, members: &mut [Option<usize>], group: Group) -> usize {
     let belongs = |one: &Group| {
         !one.units.is_disjoint(&group.units)
-            || one.changes.keys().any(|name| group.changes.contains_key(name))
+            || one
+                .changes
+                .keys()
+                .any(|name| group.changes.contains_key(name))
     };
     let mut places: Vec<usize> = Vec::new();
     places.extend((0..groups.len()).filter(|place| groups.get(*place).is_some_and(belongs)));

@@ -39,12 +39,7 @@ pub struct UnknownPolicy(pub String);
 /// [`UnknownPolicy`] for a word that is not one of podman's.
 pub fn policy_of(pod: &PodManifest, app: &App) -> Result<Option<UpdatePolicy>, UnknownPolicy> {
     let own = format!("{LABEL}/{}", app.name);
-    let notes = [
-        &app.labels,
-        &app.annotations,
-        &pod.labels,
-        &pod.annotations,
-    ];
+    let notes = [&app.labels, &app.annotations, &pod.labels, &pod.annotations];
     let said = |key: &str| {
         let mut notes = notes.iter();
         notes.find_map(|notes: &&BTreeMap<String, String>| notes.get(key))

@@ -136,7 +136,9 @@ impl Records {
     /// Remembers that a name's services came up with its new image.
     pub fn accept(&mut self, name: &Reference, change: &Move) {
         let record = self.names.entry(name.clone()).or_default();
-        record.refused.retain(|refused| *refused != change.to.digest);
+        record
+            .refused
+            .retain(|refused| *refused != change.to.digest);
         record.current = Some(change.to.clone());
         record.previous = Some(change.from.clone());
     }
@@ -144,7 +146,9 @@ impl Records {
     /// Remembers that they did not.
     pub fn refuse(&mut self, name: &Reference, change: &Move) {
         let record = self.names.entry(name.clone()).or_default();
-        record.refused.retain(|refused| *refused != change.to.digest);
+        record
+            .refused
+            .retain(|refused| *refused != change.to.digest);
         record.refused.push(change.to.digest.clone());
         let over = record.refused.len().saturating_sub(REFUSED);
         record.refused.drain(..over);
@@ -182,7 +186,11 @@ pub fn read(data: &Path) -> Result<Records, Error> {
     };
     let options = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(options.bits()).unwrap_or_default();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+    let file = match OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(&path)
+    {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Records::default()),
         Err(error) => return Err(Error::io("read", &path)(error)),
@@ -195,7 +203,10 @@ pub fn read(data: &Path) -> Result<Records, Error> {
         serde_json::from_slice(&bytes).map_err(|error| unfit(error.to_string()))?;
     if records.version > VERSION {
         let version = records.version;
-        return Err(unfit(format!("it is of version {version}, made by a later fairing")).into());
+        return Err(unfit(format!(
+            "it is of version {version}, made by a later fairing"
+        ))
+        .into());
     }
     Ok(records)
 }
@@ -266,7 +277,8 @@ mod tests {
     use super::*;
 
     fn version(letter: char) -> Version {
-        let digest = |letter: char| Digest::parse(&format!("sha256:{}", letter.to_string().repeat(64)));
+        let digest =
+            |letter: char| Digest::parse(&format!("sha256:{}", letter.to_string().repeat(64)));
         Version {
             digest: digest(letter).unwrap(),
             manifest: digest(letter).unwrap(),
@@ -313,7 +325,13 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         drop(Ledger::open(data.path()).unwrap());
         let path = data.path().join("updates/state.json");
-        for text in ["", "{}", "{\"version\":2}", "{\"version\":1,\"other\":1}", "[1]"] {
+        for text in [
+            "",
+            "{}",
+            "{\"version\":2}",
+            "{\"version\":1,\"other\":1}",
+            "[1]",
+        ] {
             fs::write(&path, text).unwrap();
             let error = read(data.path()).unwrap_err().to_string();
             assert!(error.contains("state.json"), "{error}");
@@ -365,7 +383,11 @@ mod tests {
         let mut records = Records::default();
         records.accept(&name(), &change('a', 'b'));
         let record = &records.names[&name()];
-        let (a, b, c) = (version('a').digest, version('b').digest, version('c').digest);
+        let (a, b, c) = (
+            version('a').digest,
+            version('b').digest,
+            version('c').digest,
+        );
         assert!(record.was_left(&b, Some(&a)));
         assert!(!record.was_left(&b, Some(&b)));
         assert!(!record.was_left(&c, Some(&a)));

@@ -21,8 +21,8 @@ pub(super) fn ask(
         problems.push(error);
         problems.len() - 1
     };
-    let source = registries::candidate(engine, &name.to_string())
-        .map(registries::Candidate::into_source);
+    let source =
+        registries::candidate(engine, &name.to_string()).map(registries::Candidate::into_source);
     let source = match source {
         Ok(Some(source)) => source,
         Ok(None) => {
@@ -32,7 +32,7 @@ pub(super) fn ask(
     };
     match offered(engine, verifier, &source) {
         Err(error) => Offer::Unknown(problem(error)),
-        Ok((offered, Err(error))) => Offer::Unverified(offered.top, problem(error)),
+        Ok((_, Err(error))) => Offer::Unverified(problem(error)),
         Ok((offered, Ok(_))) => Offer::Image(Version {
             digest: offered.top,
             manifest: offered.manifest,

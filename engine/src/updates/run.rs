@@ -144,7 +144,10 @@ pub fn update(
     let (mut members, notes) = survey(engine, observer)?;
     report.notes = notes;
     choose(&mut members, wanted)?;
-    let apps: Vec<RunningApp> = members.iter().map(|member| member.running.clone()).collect();
+    let apps: Vec<RunningApp> = members
+        .iter()
+        .map(|member| member.running.clone())
+        .collect();
     let names = facts(engine, &verifier, &apps, &records, &mut report.problems)?;
     let plan = decide(&apps, &names, options.again);
     let mut endings = Vec::new();
@@ -180,7 +183,9 @@ fn choose(members: &mut [Member], wanted: &[String]) -> Result<(), Error> {
             || (text.len() >= 4 && member.pod.to_string().starts_with(text))
     };
     for text in wanted {
-        let mut asking = members.iter().filter(|member| member.running.policy.is_some());
+        let mut asking = members
+            .iter()
+            .filter(|member| member.running.policy.is_some());
         if !asking.any(|member| is_called(member, text)) {
             return Err(UpdateError::NotAsking(text.clone()).into());
         }
@@ -233,7 +238,9 @@ fn facts(
 type Settled = Option<(Updated, Option<usize>)>;
 
 fn settle(endings: Vec<Option<Ending>>, problems: &mut Vec<Error>) -> Vec<Settled> {
-    let settled = endings.into_iter().map(|ending| Some(settled(ending?, problems)));
+    let settled = endings
+        .into_iter()
+        .map(|ending| Some(settled(ending?, problems)));
     settled.collect()
 }
 
@@ -262,7 +269,9 @@ fn row(member: &Member, verdict: &Verdict, plan: &Plan, endings: &[Settled]) -> 
         Verdict::UpToDate => (Updated::No, None),
         Verdict::Pinned => (
             Updated::No,
-            note(format!("{name} names a digest, which never stands for another image")),
+            note(format!(
+                "{name} names a digest, which never stands for another image"
+            )),
         ),
         Verdict::NoUnit => (
             Updated::No,
@@ -270,11 +279,15 @@ fn row(member: &Member, verdict: &Verdict, plan: &Plan, endings: &[Settled]) -> 
         ),
         Verdict::KnownAsBad(digest) => (
             Updated::Refused,
-            note(format!("{digest} was tried before as {name}, and did not come up")),
+            note(format!(
+                "{digest} was tried before as {name}, and did not come up"
+            )),
         ),
         Verdict::Left(digest) => (
             Updated::Refused,
-            note(format!("{digest} was {name} before, and somebody has gone back from it")),
+            note(format!(
+                "{digest} was {name} before, and somebody has gone back from it"
+            )),
         ),
         Verdict::Unverified(problem) => (Updated::Refused, Some(Reason::Problem(*problem))),
         Verdict::Unknown(problem) => (Updated::Failed, Some(Reason::Problem(*problem))),
@@ -285,7 +298,10 @@ fn row(member: &Member, verdict: &Verdict, plan: &Plan, endings: &[Settled]) -> 
     };
     let to = match verdict {
         Verdict::Update(group) => {
-            let change = plan.groups.get(*group).and_then(|group| group.changes.get(name));
+            let change = plan
+                .groups
+                .get(*group)
+                .and_then(|group| group.changes.get(name));
             change.map(|change| change.to.digest.clone())
         }
         Verdict::KnownAsBad(digest) | Verdict::Left(digest) => Some(digest.clone()),
@@ -309,7 +325,10 @@ fn row(member: &Member, verdict: &Verdict, plan: &Plan, endings: &[Settled]) -> 
 fn tell_of(trial: &Trial, ending: Ending, report: &mut Report) {
     let (updated, problem) = settled(ending, &mut report.problems);
     for row in &mut report.rows {
-        let is_of_trial = row.unit.as_ref().is_some_and(|unit| trial.units.contains_key(unit));
+        let is_of_trial = row
+            .unit
+            .as_ref()
+            .is_some_and(|unit| trial.units.contains_key(unit));
         let Some(one) = trial.moves.get(&row.image).filter(|_| is_of_trial) else {
             continue;
         };

@@ -38,8 +38,49 @@ pub struct Systemctl;
 impl ServiceManager for Systemctl {
     fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
         let mut command = Command::new("systemctl");
-        command.args(["--quiet", "--no-ask-password", "restart", "--"]);
-        command.arg(unit.as_str()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(["--no-ask-password", "restart", "--"]);
+        command
+            .arg(unit.as_str())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let Some((is_success, said)) = finish(command, limit)? else {
+            return Err(UpdateError::Slow {
+                unit: unit.to_string(),
+                limit,
+            }
+            .into());
+        };
+        if is_success {
+            return Ok(());
+        }
+        // What follows is how to look for the reason, which is at hand.
+        let said = said.split(" See \"").next().unwrap_or_default();
+        let status = match show(unit, "StatusText") {
+            Ok(Some(status)) if !status.is_empty() => format!(" (its status: {status})"),
+            _ => String::new(),
+        };
+        Err(UpdateError::Restart {
+            unit: unit.to_string(),
+            said: format!("{said}{status}"),
+        }
+        .into())
+    }
+
+    fn state(&self, unit: &UnitName) -> Result<UnitState, Error>;
+}
+
+/// systemd, by systemctl(1): that waits for jobs, and finds the manager wherever it listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Systemctl;
+
+impl ServiceManager for Systemctl {
+    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
+        let mut command = Command::new("systemctl");
+        command.args(["--no-ask-password", "restart", "--"]);
+        command
+            .arg(unit.as_str())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let Some((is_success, said)) = finish(command, limit)? else {
             return Err(UpdateError::Slow {
                 unit: unit.to_string(),
@@ -58,14 +99,32 @@ impl ServiceManager for Systemctl {
     }
 
     fn state(&self, unit: &UnitName) -> Result<UnitState, Error> {
-        let mut command = Command::new("systemctl");
-        command.args(["--no-ask-password", "show", "--property=ActiveState", "--value", "--"]);
-        command.arg(unit.as_str()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Ok(match finish(command, ANSWER)? {
-            Some((true, state)) if matches!(&*state, "failed" | "inactive") => UnitState::Down,
+        Ok(match show(unit, "ActiveState")?.as_deref() {
+            Some("failed" | "inactive") => UnitState::Down,
             _ => UnitState::Alive,
         })
     }
+}
+
+/// A property of a service; `None` if the service manager doesn't tell.
+fn show(unit: &UnitName, property: &str) -> Result<Option<String>, Error> {
+    let mut command = Command::new("systemctl");
+    command.args([
+        "--no-ask-password",
+        "show",
+        "--value",
+        "--property",
+        property,
+        "--",
+    ]);
+    command
+        .arg(unit.as_str())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let done = finish(command, ANSWER)?;
+    Ok(done
+        .filter(|(is_success, _)| *is_success)
+        .map(|(_, value)| value))
 }
 
 /// Runs a command to its end; whether it succeeded, and the beginning of what it said, in one line. `None` if it was not
@@ -118,10 +177,16 @@ mod tests {
         let long = Duration::from_secs(60);
         let done = finish(sh("echo one; echo ' two'"), long).unwrap();
         assert_eq!(done, Some((true, "one two".to_owned())));
-        assert_eq!(finish(sh("exit 3"), long).unwrap(), Some((false, String::new())));
+        assert_eq!(
+            finish(sh("exit 3"), long).unwrap(),
+            Some((false, String::new()))
+        );
         let none = finish(sh("exec sleep 1000"), Duration::from_millis(10)).unwrap();
         assert_eq!(none, None);
         let unknown = finish(Command::new("/no/such/program"), long).unwrap_err();
-        assert!(unknown.to_string().contains("cannot run systemctl"), "{unknown}");
+        assert!(
+            unknown.to_string().contains("cannot run systemctl"),
+            "{unknown}"
+        );
     }
 }

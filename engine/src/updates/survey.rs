@@ -119,7 +119,10 @@ pub(super) fn pods_of(
             SeenPod {
                 images: images.collect(),
                 complaint: complaint(&pod.manifest, &live),
-                restarts: live.apps.iter().fold(0, |sum, app| sum.saturating_add(app.restarts)),
+                restarts: live
+                    .apps
+                    .iter()
+                    .fold(0, |sum, app| sum.saturating_add(app.restarts)),
             },
         );
     }

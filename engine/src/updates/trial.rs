@@ -76,7 +76,9 @@ impl Updater<'_> {
             );
         }
         let pods = |unit: &UnitName| {
-            let of_unit = members.iter().filter(|one| one.running.unit.as_ref() == Some(unit));
+            let of_unit = members
+                .iter()
+                .filter(|one| one.running.unit.as_ref() == Some(unit));
             let mut pods: Vec<_> = of_unit.map(|one| one.pod).collect();
             pods.dedup();
             (unit.clone(), pods.len())
@@ -111,7 +113,11 @@ impl Updater<'_> {
         };
         let store = self.engine.store();
         let is_of_trial = |(name, one): (&Reference, &Move)| {
-            let means = store.resolve(name).ok().flatten().map(|record| record.digest);
+            let means = store
+                .resolve(name)
+                .ok()
+                .flatten()
+                .map(|record| record.digest);
             means.is_some_and(|means| means == one.from.digest || means == one.to.digest)
         };
         // Somebody has given a name another image since then: this one is history.
@@ -119,12 +125,14 @@ impl Updater<'_> {
             self.abandon(ledger, &trial)?;
             return Ok(None);
         }
-        let ending = match trial.stage {
-            Stage::Fetching | Stage::GoingBack => self.go_back(ledger, trial.clone(), None)?,
-            Stage::Trying => match self.verify(&trial) {
-                Err(error) => self.go_back(ledger, trial.clone(), Some(error))?,
-                Ok(()) => self.try_out(ledger, trial.clone())?,
-            },
+        let is_verified = match trial.stage {
+            Stage::Trying => Some(self.verify(&trial)),
+            Stage::Fetching | Stage::GoingBack => None,
+        };
+        let ending = match is_verified {
+            Some(Ok(())) => self.try_out(ledger, trial.clone())?,
+            Some(Err(error)) => self.go_back(ledger, trial.clone(), Some(error))?,
+            None => self.go_back(ledger, trial.clone(), None)?,
         };
         Ok(Some((trial, ending)))
     }
@@ -186,8 +194,16 @@ impl Updater<'_> {
         self.name(&trial, |one| &one.to)?;
         self.forget_digests(&trial)?;
         let mut first = None;
-        let units: Vec<_> = trial.units.iter().map(|(unit, pods)| (unit.clone(), *pods)).collect();
+        let units: Vec<_> = trial
+            .units
+            .iter()
+            .map(|(unit, pods)| (unit.clone(), *pods))
+            .collect();
         for (unit, pods) in units {
+            // Somebody has stopped it since it was looked at, and means it.
+            if !trial.restarted.contains(&unit) && self.is_down(&unit)? {
+                continue;
+            }
             let was_restarted = !trial.restarted.insert(unit.clone());
             ledger.save_trial(&trial)?;
             (self.tell)(Step::Starts(&unit));
@@ -225,21 +241,20 @@ impl Updater<'_> {
         }
         ledger.save_trial(&trial)?;
         self.name(&trial, |one| &one.from)?;
-        let store = self.engine.store();
+        self.forget_ages(&trial)?;
         let mut second = None;
         for unit in &trial.restarted {
-            // The start of a new image has noted how new that is; else its predecessor would be too old.
-            for (name, one) in &trial.moves {
-                store.forget_signed_since(name, one.newest)?;
-            }
             (self.tell)(Step::GoesBack(unit));
             let pods = trial.units.get(unit).copied().unwrap_or_default();
-            if let Err(error) = self.start(unit, pods, &trial, |one| &one.from, true) {
+            let start = || self.start(unit, pods, &trial, |one| &one.from, true);
+            let started = match start() {
+                // A start that was under way with a new image may have noted its age since.
+                Err(_) if self.forget_ages(&trial)? => start(),
+                other => other,
+            };
+            if let Err(error) = started {
                 second.get_or_insert(error);
             }
-        }
-        for (name, one) in &trial.moves {
-            store.forget_signed_since(name, one.newest)?;
         }
         ledger.end_trial()?;
         let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
@@ -264,6 +279,18 @@ impl Updater<'_> {
         })
     }
 
+    /// The starts of new images have noted how new those are, and their predecessors would be too old for rules that want
+    /// names not to go back. Gives whether there was something to forget.
+    fn forget_ages(&self, trial: &Trial) -> Result<bool, Error> {
+        let store = self.engine.store();
+        let mut any = false;
+        for (name, one) in &trial.moves {
+            any |= store.newest_signed(name)? > one.newest;
+            store.forget_signed_since(name, one.newest)?;
+        }
+        Ok(any)
+    }
+
     /// Ends an update for which no name was moved.
     fn abandon(&self, ledger: &mut Ledger, trial: &Trial) -> Result<(), Error> {
         self.forget_digests(trial)?;
@@ -274,7 +301,9 @@ impl Updater<'_> {
     fn forget_digests(&self, trial: &Trial) -> Result<(), Error> {
         for (name, one) in &trial.moves {
             if !one.has_digest_name {
-                self.engine.store().remove(&name.at_digest(&one.to.digest))?;
+                self.engine
+                    .store()
+                    .remove(&name.at_digest(&one.to.digest))?;
             }
         }
         Ok(())
@@ -287,7 +316,10 @@ impl Updater<'_> {
         for (name, one) in &trial.moves {
             let version = which(one);
             let known = store.resolve(name).ok().flatten();
-            if known.as_ref().is_some_and(|known| known.digest == version.digest) {
+            if known
+                .as_ref()
+                .is_some_and(|known| known.digest == version.digest)
+            {
                 continue;
             }
             let now = crate::policy::circumstances::now().seconds();
@@ -345,6 +377,12 @@ impl Updater<'_> {
                 Look::Again => thread::sleep(AGAIN),
             }
         }
+    }
+
+    /// Whether nothing of a service runs.
+    fn is_down(&self, unit: &UnitName) -> Result<bool, Error> {
+        let has_pods = !pods_of(self.engine, unit, self.observer)?.is_empty();
+        Ok(!has_pods && self.manager.state(unit)? == UnitState::Down)
     }
 
     /// Whether the pods of a service run what they are to run.

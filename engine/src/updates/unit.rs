@@ -85,7 +85,9 @@ pub fn unit_of(process: &str, manager: &str) -> Option<UnitName> {
         "/" => path.strip_prefix('/'),
         root => path.strip_prefix(root)?.strip_prefix('/'),
     };
-    let mut parts = below?.split('/').skip_while(|part| part.ends_with(".slice"));
+    let mut parts = below?
+        .split('/')
+        .skip_while(|part| part.ends_with(".slice"));
     // systemd puts `_` before what the kernel could take for a file of its own.
     let unit = parts.next()?.trim_start_matches('_');
     // Who restarts that one ends the sessions of a user.
@@ -118,23 +120,55 @@ mod tests {
         let v1 = |path: &str| format!("12:pids:/other.service\n1:name=systemd:{path}\n0::/\n");
         let v2 = |path: &str| format!("0::{path}\n");
         let cases = [
-            ("/init.scope", "/system.slice/web.service", Some("web.service")),
-            ("/init.scope", "/system.slice/web.service/fairing-monitor", Some("web.service")),
-            ("/init.scope", "/a.slice/a-b.slice/web@1.service", Some("web@1.service")),
-            ("/init.scope", "/system.slice/_cpu.service", Some("cpu.service")),
-            ("/init.scope", "/system.slice/a\\x2db.service", Some("a\\x2db.service")),
+            (
+                "/init.scope",
+                "/system.slice/web.service",
+                Some("web.service"),
+            ),
+            (
+                "/init.scope",
+                "/system.slice/web.service/fairing-monitor",
+                Some("web.service"),
+            ),
+            (
+                "/init.scope",
+                "/a.slice/a-b.slice/web@1.service",
+                Some("web@1.service"),
+            ),
+            (
+                "/init.scope",
+                "/system.slice/_cpu.service",
+                Some("cpu.service"),
+            ),
+            (
+                "/init.scope",
+                "/system.slice/a\\x2db.service",
+                Some("a\\x2db.service"),
+            ),
             ("/init.scope", "/web.service", Some("web.service")),
-            ("/box/init.scope", "/box/system.slice/web.service", Some("web.service")),
+            (
+                "/box/init.scope",
+                "/box/system.slice/web.service",
+                Some("web.service"),
+            ),
             ("/", "/system.slice/web.service", Some("web.service")),
             ("/box/init.scope", "/system.slice/web.service", None),
             ("/box/init.scope", "/boxes/system.slice/web.service", None),
-            ("/init.scope", "/user.slice/user-0.slice/session-1.scope", None),
+            (
+                "/init.scope",
+                "/user.slice/user-0.slice/session-1.scope",
+                None,
+            ),
             (
                 "/init.scope",
                 "/user.slice/user-0.slice/user@0.service/app.slice/web.service",
                 None,
             ),
-            ("/init.scope", "/machine.slice/m.scope/payload/system.slice/web.service", None),
+            (
+                "/init.scope",
+                "/machine.slice/m.scope/payload/system.slice/web.service",
+                None,
+            ),
             ("/init.scope", "/system.slice/web.socket", None),
             ("/init.scope", "/system.slice/web*.service", None),
             ("/init.scope", "/system.slice/--all.service", None),

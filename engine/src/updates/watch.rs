@@ -133,9 +133,8 @@ impl Watch {
         let mut images = seen.pods.values().flat_map(|pod| &pod.images);
         images.find_map(|(name, runs)| {
             let wanted = self.wanted.get(name)?;
-            (runs != wanted).then(|| {
-                format!("it runs {runs} by the name {name}, which stands for {wanted}")
-            })
+            (runs != wanted)
+                .then(|| format!("it runs {runs} by the name {name}, which stands for {wanted}"))
         })
     }
 
@@ -207,35 +206,78 @@ mod tests {
         let unready: &[Pod] = &[(1, 'b', false, 0)];
         let cases: &[(&str, usize, &[(u64, UnitState, &[Pod])], Look)] = &[
             ("at once", 1, &[(0, Alive, ready)], Look::Again),
-            ("ready", 1, &[(0, Alive, ready), (10, Alive, ready)], Look::Up),
-            ("not for long", 1, &[(0, Alive, ready), (9, Alive, ready)], Look::Again),
-            ("late", 1, &[(0, Alive, &[]), (50, Alive, ready), (60, Alive, ready)], Look::Up),
+            (
+                "ready",
+                1,
+                &[(0, Alive, ready), (10, Alive, ready)],
+                Look::Up,
+            ),
+            (
+                "not for long",
+                1,
+                &[(0, Alive, ready), (9, Alive, ready)],
+                Look::Again,
+            ),
+            (
+                "late",
+                1,
+                &[(0, Alive, &[]), (50, Alive, ready), (60, Alive, ready)],
+                Look::Up,
+            ),
             (
                 "never",
                 1,
                 &[(0, Alive, unready), (60, Alive, unready)],
                 not_up("app is not ready"),
             ),
-            ("no pod", 1, &[(0, Alive, &[]), (60, Alive, &[])], not_up("its pod does not run")),
-            ("ended", 1, &[(0, Alive, ready), (1, Down, &[])], not_up("it has ended")),
+            (
+                "no pod",
+                1,
+                &[(0, Alive, &[]), (60, Alive, &[])],
+                not_up("its pod does not run"),
+            ),
+            (
+                "ended",
+                1,
+                &[(0, Alive, ready), (1, Down, &[])],
+                not_up("it has ended"),
+            ),
             // A unit that has detached its pods has ended, and they have not.
-            ("detached", 1, &[(0, Down, ready), (10, Down, ready)], Look::Up),
+            (
+                "detached",
+                1,
+                &[(0, Down, ready), (10, Down, ready)],
+                Look::Up,
+            ),
             (
                 "not ready in between",
                 1,
-                &[(0, Alive, ready), (5, Alive, unready), (9, Alive, ready), (12, Alive, ready)],
+                &[
+                    (0, Alive, ready),
+                    (5, Alive, unready),
+                    (9, Alive, ready),
+                    (12, Alive, ready),
+                ],
                 Look::Again,
             ),
             (
                 "started again",
                 1,
-                &[(0, Alive, ready), (5, Alive, &[(2, 'b', true, 0)]), (12, Alive, &[(2, 'b', true, 0)])],
+                &[
+                    (0, Alive, ready),
+                    (5, Alive, &[(2, 'b', true, 0)]),
+                    (12, Alive, &[(2, 'b', true, 0)]),
+                ],
                 Look::Again,
             ),
             (
                 "once again",
                 1,
-                &[(0, Alive, ready), (5, Alive, &[(1, 'b', true, 1)]), (15, Alive, &[(1, 'b', true, 1)])],
+                &[
+                    (0, Alive, ready),
+                    (5, Alive, &[(1, 'b', true, 1)]),
+                    (15, Alive, &[(1, 'b', true, 1)]),
+                ],
                 Look::Up,
             ),
             (

@@ -15,6 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "pause",
             "resume",
             "update",
+            "auto-update",
             "wait",
             "rm",
             "rename",

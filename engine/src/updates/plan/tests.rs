@@ -59,10 +59,30 @@ fn one_app() {
     let plain = NameRecord::default;
     let bad = |letter| Verdict::KnownAsBad(version(letter).digest);
     let cases = [
-        ("new", app("web", "app:1", 'a', Some(Registry)), facts('a', offers('b'), plain()), Verdict::Update(0)),
-        ("same", app("web", "app:1", 'a', Some(Registry)), facts('a', offers('a'), plain()), Verdict::UpToDate),
-        ("not asking", app("web", "app:1", 'a', None), facts('a', offers('b'), plain()), Verdict::NotAsking),
-        ("no service", app("", "app:1", 'a', Some(Registry)), facts('a', offers('b'), plain()), Verdict::NoUnit),
+        (
+            "new",
+            app("web", "app:1", 'a', Some(Registry)),
+            facts('a', offers('b'), plain()),
+            Verdict::Update(0),
+        ),
+        (
+            "same",
+            app("web", "app:1", 'a', Some(Registry)),
+            facts('a', offers('a'), plain()),
+            Verdict::UpToDate,
+        ),
+        (
+            "not asking",
+            app("web", "app:1", 'a', None),
+            facts('a', offers('b'), plain()),
+            Verdict::NotAsking,
+        ),
+        (
+            "no service",
+            app("", "app:1", 'a', Some(Registry)),
+            facts('a', offers('b'), plain()),
+            Verdict::NoUnit,
+        ),
         (
             "fetched by hand, not started yet",
             app("web", "app:1", 'a', Some(Registry)),
@@ -78,16 +98,15 @@ fn one_app() {
         (
             "unverified",
             app("web", "app:1", 'a', Some(Registry)),
-            facts('a', Some(Offer::Unverified(version('b').digest, 2)), plain()),
+            facts('a', Some(Offer::Unverified(2)), plain()),
             Verdict::Unverified(2),
         ),
         (
-            "what runs is not verified any more",
+            "refused",
             app("web", "app:1", 'a', Some(Registry)),
-            facts('a', Some(Offer::Unverified(version('a').digest, 2)), plain()),
-            Verdict::UpToDate,
+            facts('a', offers('b'), refused('b')),
+            bad('b'),
         ),
-        ("refused", app("web", "app:1", 'a', Some(Registry)), facts('a', offers('b'), refused('b')), bad('b')),
         (
             "another than the refused one",
             app("web", "app:1", 'a', Some(Registry)),
@@ -112,10 +131,30 @@ fn one_app() {
             facts('a', None, left('b', 'a')),
             Verdict::Update(0),
         ),
-        ("local, new", app("web", "app:1", 'a', Some(Local)), facts('b', None, plain()), Verdict::Update(0)),
-        ("local, same", app("web", "app:1", 'a', Some(Local)), facts('a', offers('b'), plain()), Verdict::UpToDate),
-        ("local, refused", app("web", "app:1", 'a', Some(Local)), facts('b', None, refused('b')), bad('b')),
-        ("local, unnamed", app("web", "app:1", 'a', Some(Local)), NameFacts::default(), Verdict::UpToDate),
+        (
+            "local, new",
+            app("web", "app:1", 'a', Some(Local)),
+            facts('b', None, plain()),
+            Verdict::Update(0),
+        ),
+        (
+            "local, same",
+            app("web", "app:1", 'a', Some(Local)),
+            facts('a', offers('b'), plain()),
+            Verdict::UpToDate,
+        ),
+        (
+            "local, refused",
+            app("web", "app:1", 'a', Some(Local)),
+            facts('b', None, refused('b')),
+            bad('b'),
+        ),
+        (
+            "local, unnamed",
+            app("web", "app:1", 'a', Some(Local)),
+            NameFacts::default(),
+            Verdict::UpToDate,
+        ),
     ];
     for (case, app, facts, expected) in cases {
         let names = [(app.name.clone(), facts)].into();
@@ -128,7 +167,11 @@ fn one_app() {
 fn a_pinned_image_stays() {
     let mut pinned = app("web", "app:1", 'a', Some(Registry));
     pinned.name = pinned.name.at_digest(&version('a').digest);
-    let names = [(pinned.name.clone(), facts('a', offers('b'), NameRecord::default()))].into();
+    let names = [(
+        pinned.name.clone(),
+        facts('a', offers('b'), NameRecord::default()),
+    )]
+    .into();
     assert_eq!(decide(&[pinned], &names, true).verdicts, [Verdict::Pinned]);
 }
 
@@ -144,7 +187,10 @@ fn what_was_refused_is_tried_again_where_that_is_wanted() {
 
 fn names(of: &[(&str, char, char)]) -> BTreeMap<Reference, NameFacts> {
     let facts = |(of, stored, offered): &(&str, char, char)| {
-        (name(of), facts(*stored, offers(*offered), NameRecord::default()))
+        (
+            name(of),
+            facts(*stored, offers(*offered), NameRecord::default()),
+        )
     };
     of.iter().map(facts).collect()
 }
@@ -184,7 +230,14 @@ fn what_hangs_together_is_one_group_and_all_else_stands_alone() {
         ]
     );
     use Verdict::{NotAsking, Update};
-    let verdicts = [Update(0), Update(1), Update(0), Update(0), Update(0), NotAsking];
+    let verdicts = [
+        Update(0),
+        Update(1),
+        Update(0),
+        Update(0),
+        Update(0),
+        NotAsking,
+    ];
     assert_eq!(plan.verdicts, verdicts);
 }
 
