@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::unit::UnitName;
-use super::watch::UnitState;
+use super::watch::{UnitState, UnitStatus};
 use crate::error::{Error, UpdateError};
 use crate::pods::connection::wait_readable;
 
@@ -28,7 +28,7 @@ pub trait ServiceManager {
     ///
     /// # Errors
     /// If the service manager can't be asked.
-    fn state(&self, unit: &UnitName) -> Result<UnitState, Error>;
+    fn state(&self, unit: &UnitName) -> Result<UnitStatus, Error>;
 }
 
 /// systemd, by systemctl(1): that waits for jobs, and finds the manager wherever it listens.
@@ -55,7 +55,7 @@ impl ServiceManager for Systemctl {
         }
         // What follows is how to look for the reason, which is at hand.
         let said = said.split(" See \"").next().unwrap_or_default();
-        let status = match show(unit, "StatusText") {
+        let status = match show(unit, "StatusText", true) {
             Ok(Some(status)) if !status.is_empty() => format!(" (its status: {status})"),
             _ => String::new(),
         };
@@ -66,57 +66,36 @@ impl ServiceManager for Systemctl {
         .into())
     }
 
-    fn state(&self, unit: &UnitName) -> Result<UnitState, Error>;
+    fn state(&self, unit: &UnitName) -> Result<UnitStatus, Error> {
+        let told = show(unit, "ActiveState,NRestarts", false)?.unwrap_or_default();
+        Ok(parse(&told))
+    }
 }
 
-/// systemd, by systemctl(1): that waits for jobs, and finds the manager wherever it listens.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Systemctl;
-
-impl ServiceManager for Systemctl {
-    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
-        let mut command = Command::new("systemctl");
-        command.args(["--no-ask-password", "restart", "--"]);
-        command
-            .arg(unit.as_str())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let Some((is_success, said)) = finish(command, limit)? else {
-            return Err(UpdateError::Slow {
-                unit: unit.to_string(),
-                limit,
-            }
-            .into());
-        };
-        match is_success {
-            true => Ok(()),
-            false => Err(UpdateError::Restart {
-                unit: unit.to_string(),
-                said,
-            }
-            .into()),
-        }
-    }
-
-    fn state(&self, unit: &UnitName) -> Result<UnitState, Error> {
-        Ok(match show(unit, "ActiveState")?.as_deref() {
+/// What `ActiveState=…` and `NRestarts=…` say, in whatever order.
+fn parse(told: &str) -> UnitStatus {
+    let value = |key: &str| {
+        let mut words = told.split(' ');
+        words.find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    };
+    UnitStatus {
+        state: match value("ActiveState") {
             Some("failed" | "inactive") => UnitState::Down,
             _ => UnitState::Alive,
-        })
+        },
+        restarts: value("NRestarts")
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_default(),
     }
 }
 
-/// A property of a service; `None` if the service manager doesn't tell.
-fn show(unit: &UnitName, property: &str) -> Result<Option<String>, Error> {
+/// Properties of a service, or the value of one alone; `None` if the service manager doesn't tell.
+fn show(unit: &UnitName, property: &str, is_value: bool) -> Result<Option<String>, Error> {
     let mut command = Command::new("systemctl");
-    command.args([
-        "--no-ask-password",
-        "show",
-        "--value",
-        "--property",
-        property,
-        "--",
-    ]);
+    if is_value {
+        command.arg("--value");
+    }
+    command.args(["--no-ask-password", "show", "--property", property, "--"]);
     command
         .arg(unit.as_str())
         .stdout(Stdio::piped())
@@ -170,6 +149,26 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdout(Stdio::piped());
         command
+    }
+
+    #[test]
+    fn what_the_service_manager_says_is_understood_in_any_order() {
+        let status = |state, restarts| UnitStatus { state, restarts };
+        for (told, expected) in [
+            (
+                "NRestarts=3 ActiveState=active",
+                status(UnitState::Alive, 3),
+            ),
+            ("ActiveState=failed NRestarts=0", status(UnitState::Down, 0)),
+            ("ActiveState=inactive", status(UnitState::Down, 0)),
+            (
+                "ActiveState=activating NRestarts=x",
+                status(UnitState::Alive, 0),
+            ),
+            ("", status(UnitState::Alive, 0)),
+        ] {
+            assert_eq!(parse(told), expected, "{told}");
+        }
     }
 
     #[test]

@@ -356,13 +356,17 @@ impl Updater<'_> {
             self.manager.restart(unit, self.options.limit)?;
         }
         let mut watch = Watch::new(wanted, pods, self.options.settle, deadline);
+        let mut is_first = true;
         loop {
             let pods = pods_of(self.engine, unit, self.observer)?;
+            // It need not be asked again and again while the pods themselves tell.
+            let unit_status = match is_first || pods.is_empty() {
+                true => Some(self.manager.state(unit)?),
+                false => None,
+            };
+            is_first = false;
             let seen = Seen {
-                unit: match pods.is_empty() {
-                    true => self.manager.state(unit)?,
-                    false => UnitState::Alive,
-                },
+                unit: unit_status,
                 pods,
             };
             match watch.look(Instant::now(), &seen) {
@@ -382,7 +386,7 @@ impl Updater<'_> {
     /// Whether nothing of a service runs.
     fn is_down(&self, unit: &UnitName) -> Result<bool, Error> {
         let has_pods = !pods_of(self.engine, unit, self.observer)?.is_empty();
-        Ok(!has_pods && self.manager.state(unit)? == UnitState::Down)
+        Ok(!has_pods && self.manager.state(unit)?.state == UnitState::Down)
     }
 
     /// Whether the pods of a service run what they are to run.

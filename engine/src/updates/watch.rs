@@ -7,7 +7,7 @@ use image_name::{Digest, Reference};
 use pod::PodUuid;
 
 /// How often a service may lose a pod, or an app of one, before it is given up.
-const LOSSES: u32 = 3;
+const LOSSES: u64 = 3;
 
 /// What the service manager says of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub enum UnitState {
     Alive,
     /// It is down, and stays so.
     Down,
+}
+
+/// What the service manager says of a service, and how often it has started that again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitStatus {
+    /// Whether it is up.
+    pub state: UnitState,
+    /// How often it was started again.
+    pub restarts: u64,
 }
 
 /// A running pod of the service.
@@ -32,8 +41,8 @@ pub struct SeenPod {
 /// A look at the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Whether it is up.
-    pub unit: UnitState,
+    /// What the service manager says, if it was asked.
+    pub unit: Option<UnitStatus>,
     /// Its running pods.
     pub pods: BTreeMap<PodUuid, SeenPod>,
 }
@@ -64,7 +73,9 @@ pub struct Watch {
     before: BTreeMap<PodUuid, u64>,
     /// Since when all of them are ready and the same.
     since: Option<Instant>,
-    losses: u32,
+    losses: u64,
+    /// How often the service manager had started it again when it was looked at first.
+    restarts: Option<u64>,
 }
 
 impl Watch {
@@ -84,6 +95,7 @@ impl Watch {
             before: BTreeMap::new(),
             since: None,
             losses: 0,
+            restarts: None,
         }
     }
 
@@ -109,10 +121,16 @@ impl Watch {
             self.since = None;
         }
         self.before = pods;
-        if seen.unit == UnitState::Down && seen.pods.is_empty() {
+        let is_down = seen.unit.is_some_and(|unit| unit.state == UnitState::Down);
+        if is_down && seen.pods.is_empty() {
             return Look::NotUp("it has ended".to_owned());
         }
-        if self.losses >= LOSSES {
+        // Pods that end at once are seen by nobody else.
+        let restarts = seen.unit.map_or(0, |unit| {
+            let first = *self.restarts.get_or_insert(unit.restarts);
+            unit.restarts.saturating_sub(first)
+        });
+        if self.losses.max(restarts) >= LOSSES {
             return Look::NotUp("it ends again and again".to_owned());
         }
         let complaint = self.complaint(seen);
@@ -182,7 +200,10 @@ mod tests {
             (uuid(*number), pod)
         });
         Seen {
-            unit,
+            unit: Some(UnitStatus {
+                state: unit,
+                restarts: 5,
+            }),
             pods: pods.collect(),
         }
     }
@@ -301,6 +322,26 @@ mod tests {
         for (case, pods, looks, expected) in cases {
             assert_eq!(watch(*pods, looks).last(), Some(expected), "{case}");
         }
+    }
+
+    #[test]
+    fn a_service_whose_pods_nobody_sees_is_given_up_when_it_was_started_again_and_again() {
+        let begun = Instant::now();
+        let wanted = [(name(), digest('b'))].into();
+        let mut watch = Watch::new(wanted, 1, SETTLE, begun + LIMIT);
+        let mut look = |restarts: u64| {
+            let mut seen = seen(UnitState::Alive, &[]);
+            seen.unit = Some(UnitStatus {
+                state: UnitState::Alive,
+                restarts,
+            });
+            watch.look(begun, &seen)
+        };
+        assert_eq!(
+            [look(7), look(8), look(9)],
+            [Look::Again, Look::Again, Look::Again]
+        );
+        assert_eq!(look(10), Look::NotUp("it ends again and again".to_owned()));
     }
 
     #[test]
