@@ -112,6 +112,13 @@ pub enum Warning {
     },
     /// Name servers that no program asks, since there are too many.
     UnaskedNameServers(Vec<IpAddr>),
+    /// The check of an image's health is left out, since the isolator can't ask.
+    NoHealthcheck {
+        /// The image.
+        image: String,
+        /// The isolator.
+        isolator: String,
+    },
     /// A pod that was killed has lost its name to one that starts.
     NameOfKilled {
         /// The name.
@@ -219,6 +226,10 @@ impl fmt::Display for Warning {
             Self::AgeNotRemembered { reference, error } => {
                 write!(f, "when {reference} was signed can't be recorded: {error}")
             }
+            Self::NoHealthcheck { image, isolator } => write!(
+                f,
+                "image {image}: its HEALTHCHECK is left out: isolator {isolator} checks no apps"
+            ),
             Self::NameOfKilled { name, holder } => write!(
                 f,
                 "the name {name} was that of pod {holder}, which was killed; that has no name any more"

@@ -46,6 +46,7 @@ pub use error::StoreError;
 pub use export::ExportFormat;
 pub use fetch::{Fetch, FetchEvent};
 pub use filesystem::Filesystem;
+pub use image_document::Healthcheck;
 pub use image_document::referrer::BundleLimits;
 pub use image_layer::seal::Depth;
 pub use image_layer::{ContentError, Layer, LayerLimit, Limits, WindowMemory, sha256};

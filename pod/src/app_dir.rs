@@ -17,6 +17,8 @@ const UPPER: &str = "upper";
 const WORK: &str = "work";
 /// The mark of an app that has not been started yet.
 const CREATED: &str = "created";
+/// What it leaves as its last words.
+const TERMINATION_MESSAGE: &str = "termination-message";
 /// Its log, and the one before it.
 const LOGS: [&str; 2] = ["log", "log.1"];
 /// In the pod's directory: what apps that were removed have left.
@@ -98,6 +100,11 @@ fn set_attributes(
         fs::set_permissions(to, Permissions::from_mode(mode)).map_err(PodError::io("chmod", to))?;
     }
     Ok(())
+}
+
+/// The file that an app writes to why it has ended.
+pub fn termination_message(pod_dir: &Path, app: &AppName) -> PathBuf {
+    app_dir(pod_dir, app).join(TERMINATION_MESSAGE)
 }
 
 /// Marks an app as one that has not been started yet.

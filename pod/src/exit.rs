@@ -152,6 +152,9 @@ pub struct AppStatus {
     /// What had no memory left, if that is why it was killed and somebody knows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub out_of_memory: Option<OutOfMemory>,
+    /// Its last words, where it writes some to a file of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub message: Option<String>,
 }
 
 impl AppStatus {
@@ -302,6 +305,7 @@ mod tests {
             exit_code: outcome.exit_code(),
             oom_kills: Some(1),
             out_of_memory: Some(OutOfMemory::Machine),
+            message: Some("no such table".to_owned()),
         };
         status.store(dir.path(), &app).unwrap();
         assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), Some(status));

@@ -116,6 +116,8 @@ features! {
     Resources = "resources",
     /// Start an app again that has ended.
     Restart = "restart",
+    /// Start an app again, or all of them, after some exit codes.
+    RestartRules = "restart-rules",
     /// Set an app's resource limits (setrlimit(2)).
     Rlimits = "rlimits",
     /// Filter an app's system calls by another profile than the default one.
@@ -138,6 +140,8 @@ features! {
     Sysctl = "sysctl",
     /// Run systemd as an app: process 1 of a pid namespace of its own, with cgroups to manage.
     Systemd = "systemd",
+    /// Take an app's last words from a file.
+    TerminationMessage = "termination-message",
     /// Give an app a pseudo-terminal.
     Tty = "tty",
     /// Set an app's file mode creation mask.

@@ -1,5 +1,6 @@
 //! What machines boot from: a kernel and its first root, made once for each kernel and pod init, and kept.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -8,15 +9,16 @@ use std::path::{Path, PathBuf};
 use image_layer::sha256;
 use image_name::Digest;
 use pod::machine::MachineRecord;
-use pod::machine_parts::{Kernel, MODULES, VERITY, VIRTIOFS, find};
+use pod::machine_parts::{Kernel, VERITY, VIRTIOFS, find};
 use pod::manifest::Accelerator;
 use pod::record::Version;
 use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
+use stage1::first_root::Purpose;
 
 use crate::initramfs::archive;
 use crate::kept_directory;
-use crate::kernel::{Modules, extract};
+use crate::kernel::{Module, Modules, extract, wants_signed_modules};
 use crate::size::Size;
 
 /// The directory of all of them, in that of images and pods.
@@ -26,10 +28,28 @@ const INITRAMFS: &str = "initramfs";
 /// What is known of both.
 const RECORD: &str = "record.json";
 /// A change of what is made of the same files.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
-/// What others ask for in a way that their files don't tell, and what pods with volumes need.
-const OPTIONAL_MODULES: [&str; 4] = ["crc32c_generic", "crc32c_intel", VIRTIOFS, VERITY];
+/// What is loaded for each purpose, without which a pod that has it can't run.
+fn needed(purpose: Purpose) -> &'static [&'static str] {
+    match purpose {
+        Purpose::Machine => &["virtio_mmio", "virtio_console"],
+        Purpose::Disks => &["virtio_blk", "erofs", "overlay"],
+        Purpose::Interfaces => &["virtio_net"],
+        Purpose::Checks | Purpose::Shares => &[],
+    }
+}
+
+/// What is loaded as well where it is there, before the others: what they ask for in a way that their files don't tell,
+/// and what only some pods have.
+fn optional(purpose: Purpose) -> &'static [&'static str] {
+    match purpose {
+        Purpose::Disks => &["crc32c_generic"],
+        Purpose::Checks => &[VERITY],
+        Purpose::Shares => &[VIRTIOFS],
+        Purpose::Machine | Purpose::Interfaces => &[],
+    }
+}
 
 /// The files, open for reading.
 #[derive(Debug)]
@@ -180,7 +200,7 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
     let checks_disks = modules.has(VERITY);
-    let modules = modules.with_needed(&MODULES, &OPTIONAL_MODULES)?;
+    let modules = by_purpose(kernel, &modules)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
     // What is left of one that was killed.
     kept_directory::remove(folder).map_err(failed("remove", folder))?;
@@ -202,6 +222,29 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let record =
         serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
     put(RECORD, &record).map(|_| ())
+}
+
+/// The modules for each purpose. What any machine has is not there again.
+fn by_purpose(
+    kernel: &Kernel,
+    modules: &Modules,
+) -> Result<Vec<(Purpose, Vec<Module>)>, StartFailure> {
+    let wants_signatures = wants_signed_modules(kernel);
+    let mut loaded = BTreeSet::new();
+    let all = Purpose::ALL.into_iter().map(|purpose| {
+        let mut found = modules.with_needed(needed(purpose), optional(purpose))?;
+        found.retain(|module| !loaded.contains(&module.name));
+        if purpose == Purpose::Machine {
+            loaded.extend(found.iter().map(|module| module.name.clone()));
+        }
+        if !wants_signatures {
+            found.iter_mut().for_each(Module::remove_signature);
+        }
+        Ok((purpose, found))
+    });
+    let all = all.collect::<Result<Vec<_>, StartFailure>>()?;
+    let there = all.into_iter().filter(|(_, modules)| !modules.is_empty());
+    Ok(there.collect())
 }
 
 /// A file that is read by who may not enter the directory: it is handed to them. Gives what it shows to stat(2).
@@ -239,4 +282,20 @@ fn is_taken(error: &io::Error) -> bool {
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StartFailure + use<> {
     let path: PathBuf = path.to_owned();
     move |error| StartFailure::os(format_args!("{what} {}", path.display()))(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use pod::machine_parts::MODULES;
+
+    use super::*;
+
+    #[test]
+    fn what_is_loaded_is_what_others_are_told_a_kernel_needs() {
+        let loaded = Purpose::ALL.into_iter().flat_map(needed);
+        assert_eq!(
+            loaded.collect::<BTreeSet<_>>(),
+            MODULES.iter().collect::<BTreeSet<_>>()
+        );
+    }
 }

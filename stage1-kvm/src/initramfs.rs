@@ -1,20 +1,26 @@
 //! A machine's first root: a cpio archive in the form `newc` (the kernel's
 //! `Documentation/driver-api/early-userspace/buffer-format.rst`), not compressed.
 
+use stage1::first_root::{MODULES, Purpose};
+
 use crate::kernel::Module;
 
 const FOLDER: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 
-/// The archive of pod init and the modules that it loads, in this order.
-pub(crate) fn archive(pod_init: &[u8], modules: &[Module]) -> Vec<u8> {
+/// The archive of pod init and the modules that it loads for each purpose, in this order.
+pub(crate) fn archive(pod_init: &[u8], modules: &[(Purpose, Vec<Module>)]) -> Vec<u8> {
     let mut archive = Archive::default();
     archive.entry("dev", FOLDER, &[]);
-    archive.entry("modules", FOLDER, &[]);
-    for (number, module) in modules.iter().enumerate() {
-        let path = format!("modules/{number:03}-{}.ko", module.name);
-        archive.entry(&path, FILE, &module.bytes);
+    archive.entry(MODULES, FOLDER, &[]);
+    for (purpose, modules) in modules {
+        let folder = format!("{MODULES}/{}", purpose.name());
+        archive.entry(&folder, FOLDER, &[]);
+        for (number, module) in modules.iter().enumerate() {
+            let path = format!("{folder}/{number:03}-{}.ko", module.name);
+            archive.entry(&path, FILE, &module.bytes);
+        }
     }
     archive.entry("init", PROGRAM, pod_init);
     archive.entry("TRAILER!!!", 0, &[]);
@@ -66,7 +72,13 @@ mod tests {
             name: name.to_owned(),
             bytes: bytes.to_vec(),
         };
-        let modules = [module("second", b"12345"), module("first", b"")];
+        let modules = [
+            (
+                Purpose::Machine,
+                vec![module("second", b"12345"), module("first", b"")],
+            ),
+            (Purpose::Disks, vec![module("third", b"6")]),
+        ];
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("archive");
         fs::write(&file, archive(b"program", &modules)).unwrap();
@@ -79,7 +91,8 @@ mod tests {
         assert!(output.status.success(), "{output:?}");
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
         assert_eq!(read("init"), "program");
-        assert_eq!(read("modules/000-second.ko"), "12345");
-        assert_eq!(read("modules/001-first.ko"), "");
+        assert_eq!(read("modules/machine/000-second.ko"), "12345");
+        assert_eq!(read("modules/machine/001-first.ko"), "");
+        assert_eq!(read("modules/disks/000-third.ko"), "6");
     }
 }

@@ -35,7 +35,11 @@ const FEATURES: &[Feature] = &[
     Feature::Attach,
     Feature::Bandwidth,
     Feature::Capabilities,
+    Feature::Deadline,
     Feature::Exec,
+    Feature::GrpcProbes,
+    Feature::Hooks,
+    Feature::HttpsProbes,
     Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
@@ -49,14 +53,18 @@ const FEATURES: &[Feature] = &[
     Feature::PidNamespace,
     Feature::PodResources,
     Feature::Privileged,
+    Feature::Probes,
     Feature::ProcOptions,
+    Feature::Readiness,
     Feature::ReadonlyPaths,
     Feature::ReadonlyRoot,
     Feature::ReopenLog,
     Feature::Resources,
+    Feature::Restart,
     Feature::Rlimits,
     Feature::Seccomp,
     Feature::ShmSize,
+    Feature::StartOrder,
     Feature::Stats,
     Feature::Sysctl,
     Feature::Systemd,
@@ -129,6 +137,10 @@ impl Isolator for Kvm {
         let measurement = Measurement::begin(Path::new(&variable(ENV_RUN)?));
         let asked = manifest.virtual_machine.clone().unwrap_or_default();
         let program = machine::program(&*self.vmm)?;
+        self.size = size(&asked, manifest);
+        for app in &manifest.apps {
+            self.can_limit(&app.name, &app.resources)?;
+        }
         self.files.find_program(manifest)?;
         let own =
             std::env::current_exe().map_err(StartFailure::os("find the isolator's directory"))?;
@@ -143,7 +155,6 @@ impl Isolator for Kvm {
         // It is removed by who cleans up, whatever fails from here on.
         let cgroups = self.cgroups.insert(cgroups);
         cgroups.make(&self.run_dir)?;
-        self.size = size(&asked, manifest);
         cgroups.limit_pod(&limits::of_host(&manifest.resources, self.size))?;
         let interfaces = self
             .interfaces
@@ -217,8 +228,17 @@ impl Isolator for Kvm {
         })))
     }
 
+    fn init_process(&self) -> &'static str {
+        "the pod's virtual machine"
+    }
+
     fn companions(&self) -> Vec<OwnedFd> {
         self.files.processes()
+    }
+
+    /// What its apps have written elsewhere goes with it.
+    fn is_done_when_all_is_said(&self) -> bool {
+        !self.files.are_shared()
     }
 
     fn features(&self) -> &'static [Feature] {
@@ -228,11 +248,20 @@ impl Isolator for Kvm {
     fn make_app(&mut self, manifest: &PodManifest, app: &App) -> Result<(), StartFailure> {
         let has_disk = self.disks.device_of(app).is_some();
         self.files.can_have(manifest, app, has_disk)?;
+        self.can_limit(&app.name, &app.resources)?;
         self.files.make_app(manifest, app)
     }
 
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
         self.files.take_back(app)
+    }
+
+    fn remove_app(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        self.files.remove_app(app)
+    }
+
+    fn can_limit(&self, app: &AppName, resources: &Resources) -> Result<(), StartFailure> {
+        limits::expect_within(app, resources, self.size)
     }
 
     fn asks_pod_init(&self) -> bool {

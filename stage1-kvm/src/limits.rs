@@ -1,7 +1,8 @@
 //! What of a pod's limits the host sees to, which has the whole machine: pod init sees to the rest in there.
 
+use pod::AppName;
 use pod::manifest::{Limit, Memory, Pids, Resources};
-use stage1::failure::StartFailure;
+use stage1::failure::{StartFailure, in_units};
 
 use crate::size::{MEBIBYTE, OVERHEAD, Size};
 
@@ -65,6 +66,27 @@ pub(crate) fn changed_on_host(
     })
 }
 
+/// Whether the machine has as much memory as an app may have by its limit. It has where its size follows the limits.
+///
+/// # Errors
+/// If it has not.
+pub(crate) fn expect_within(
+    app: &AppName,
+    resources: &Resources,
+    size: Size,
+) -> Result<(), StartFailure> {
+    let machine = size.memory.saturating_mul(MEBIBYTE);
+    match resources.memory.limit {
+        Some(Limit::At(asked)) if asked > machine => Err(StartFailure::other(format!(
+            "app {app} can't have {} of memory: its virtual machine has {}, which --kvm-memory or the limits at the pod's \
+             start have set",
+            in_units(asked),
+            in_units(machine)
+        ))),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +125,22 @@ mod tests {
         );
         let refused = changed_on_host(&memory(mib(257), None), size).unwrap_err();
         assert!(refused.message.contains("256 MiB"), "{refused}");
+    }
+
+    #[test]
+    fn no_app_has_more_memory_than_its_machine() {
+        let size = Size {
+            memory: 384,
+            cpus: 1,
+        };
+        let app: AppName = "web".parse().unwrap();
+        let limit = |limit| expect_within(&app, &memory(limit, None), size);
+        assert_eq!(limit(Limit::At(384 * MEBIBYTE)), Ok(()));
+        assert_eq!(limit(Limit::Unlimited), Ok(()));
+        let refused = limit(Limit::At(385 * MEBIBYTE)).unwrap_err().message;
+        assert!(
+            refused.contains("app web") && refused.contains("385 MiB"),
+            "{refused}"
+        );
     }
 }

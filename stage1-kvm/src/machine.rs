@@ -9,9 +9,9 @@ use cni_glue::mac::Mac;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use pod::PodUuid;
 use pod::manifest::{Accelerator, PodManifest, VirtualMachine};
-use rustix::io::write;
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
+use stage1::first_root::{FirstWords, Purpose};
 use stage1::link::Share;
 
 use crate::boot_files::BootFiles;
@@ -44,6 +44,18 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// What its kernel needs modules for.
+    fn purposes(&self) -> Vec<Purpose> {
+        let wanted = [
+            (Purpose::Disks, !self.disks.is_empty()),
+            (Purpose::Checks, self.checks_disks),
+            (Purpose::Interfaces, !self.interfaces.is_empty()),
+            (Purpose::Shares, !self.shares.is_empty()),
+        ];
+        let wanted = wanted.into_iter().filter(|(_, is_wanted)| *is_wanted);
+        wanted.map(|(purpose, _)| purpose).collect()
+    }
+
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let disks = self.disks.iter().map(OwnedFd::try_clone);
         let interfaces = self.interfaces.iter().map(|(tap, mac)| {
@@ -91,7 +103,7 @@ pub(crate) enum Origin {
     },
     /// It is a copy of a template.
     Copy {
-        /// The template's memory.
+        /// The template's memory, of which only the size counts until the copy is told to go on.
         memory: OwnedFd,
         /// The template's state, read from its beginning.
         state: OwnedFd,
@@ -107,6 +119,8 @@ pub(crate) struct Started {
     pub(crate) link: OwnedFd,
     /// Where the program of a template or a copy is told what to do.
     pub(crate) control: Option<OwnedFd>,
+    /// What is to be written there once a copy's memory is what it should be.
+    pub(crate) requests: Vec<u8>,
 }
 
 /// Who starts machines, and where.
@@ -128,6 +142,7 @@ impl Starter<'_> {
         let asked = self.asked();
         let mut given = Given::default();
         let (link, port) = sockets()?;
+        let purposes = parts.purposes();
         let (control, of_program) = match origin {
             Origin::Boot => (None, None),
             Origin::Template { .. } | Origin::Copy { .. } => {
@@ -138,29 +153,32 @@ impl Starter<'_> {
         let BootFiles {
             kernel, initramfs, ..
         } = parts.boot;
-        let boot = |kind| Boot {
+        let boot = |is_template| Boot {
             kernel: given.add(kernel.into()),
             initramfs: given.add(initramfs.into()),
-            kernel_words: kernel_words(asked.accelerator, parts.tsc_khz, kind),
+            kernel_words: kernel_words(
+                asked.accelerator,
+                parts.tsc_khz,
+                &FirstWords {
+                    is_template,
+                    purposes,
+                },
+            ),
         };
+        let mut requests = Vec::new();
         let beginning = match (origin, of_program) {
             (Origin::Template { memory }, Some(control)) => {
-                let boot = boot("first template");
+                let boot = boot(true);
                 let memory = given.add(memory);
                 Beginning::Template(boot, Backing { memory, control })
             }
             (Origin::Copy { memory, state }, Some(of_program)) => {
                 let memory = given.add(memory);
-                let requests = self.vmm.begin_copy(given.add(state));
-                let socket = control.as_ref();
-                socket
-                    .map_or(Ok(0), |socket| write(socket, &requests))
-                    .map_err(StartFailure::os("tell a machine to go on"))?;
+                requests = self.vmm.begin_copy(given.add(state));
                 let control = of_program;
                 Beginning::Copy(Backing { memory, control })
             }
-            _ if parts.checks_disks => Beginning::Boot(boot("first checks-disks")),
-            _ => Beginning::Boot(boot("first")),
+            _ => Beginning::Boot(boot(false)),
         };
         let machine = Machine {
             size: parts.size,
@@ -198,6 +216,7 @@ impl Starter<'_> {
             process: launcher::start(&program, self.cgroups)?,
             link,
             control,
+            requests,
         })
     }
 
@@ -245,13 +264,21 @@ fn groups(accelerator: Accelerator) -> Result<Vec<u32>, StartFailure> {
 }
 
 /// The words for a machine's kernel. The last ones are for pod init.
-fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, kind: &str) -> String {
+fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, first: &FirstWords) -> String {
     let tsc = match (accelerator, tsc_khz) {
         // KVM tells it by itself.
         (Accelerator::Kvm, _) | (_, None) => String::new(),
         (Accelerator::Tcg, Some(figure)) => format!(" tsc_early_khz={figure}"),
     };
-    format!("console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{tsc} -- {kind}")
+    let initrd = match accelerator {
+        Accelerator::Kvm => "",
+        // The archive is overwritten before its memory is used again: translated, that takes longer than it is worth.
+        Accelerator::Tcg => " retain_initrd",
+    };
+    let first = first.to_text();
+    format!(
+        "console=ttyS0 quiet reboot=t panic=-1 cryptomgr.notests noreplace-smp{initrd}{tsc} -- {first}"
+    )
 }
 
 /// A connected socket: this program's end, and the other one.
@@ -285,11 +312,16 @@ mod tests {
 
     #[test]
     fn a_translated_kernel_is_told_how_fast_time_goes_and_another_knows() {
-        let words = kernel_words(Accelerator::Tcg, Some(2_600_000), "first");
-        assert!(words.contains(" tsc_early_khz=2600000 -- first"), "{words}");
+        let first = FirstWords {
+            is_template: false,
+            purposes: vec![Purpose::Disks],
+        };
+        let words = kernel_words(Accelerator::Tcg, Some(2_600_000), &first);
+        let expected = " tsc_early_khz=2600000 -- first disks";
+        assert!(words.ends_with(expected), "{words}");
         for words in [
-            kernel_words(Accelerator::Kvm, Some(1), "first"),
-            kernel_words(Accelerator::Tcg, None, "first"),
+            kernel_words(Accelerator::Kvm, Some(1), &first),
+            kernel_words(Accelerator::Tcg, None, &first),
         ] {
             assert!(!words.contains("tsc"), "{words}");
         }

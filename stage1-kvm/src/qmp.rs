@@ -17,8 +17,8 @@ const LINES_MAX: usize = 1000;
 /// What the descriptor of the state is called.
 const STATE: &str = "state";
 
-/// The requests that let a copy go on. They are written before QEMU is there to read them, and nobody reads the answers:
-/// pod init in the copy tells that it worked.
+/// The requests that let a copy go on. They may be written before QEMU is there to read them, and nobody reads the
+/// answers: pod init in the copy tells that it worked.
 pub(crate) fn begin_copy(state: i32) -> Vec<u8> {
     let load = json!({"execute": "migrate-incoming", "arguments": {"uri": format!("fd:{state}")}});
     let requests = [negotiated(), capabilities(), load];

@@ -47,7 +47,10 @@ pub(crate) struct SharedFiles {
     servers: BTreeMap<Share, FileServer>,
     /// Of apps that are there from the start, until they are handed over.
     prepared: BTreeMap<AppName, AppFiles>,
-    /// What each app has in the trees.
+    /// Root filesystems of apps, by their names. Each is one for all runs of its app: the machine knows its files as long as
+    /// it has room for them, and so they are in use on the host, too, where an overlay's directories belong to one at a time.
+    roots: BTreeMap<AppName, String>,
+    /// What else each app has in the trees.
     places: BTreeMap<AppName, Vec<(Share, CString)>>,
     entries: u64,
 }
@@ -60,6 +63,7 @@ impl SharedFiles {
             program: None,
             servers: BTreeMap::new(),
             prepared: BTreeMap::new(),
+            roots: BTreeMap::new(),
             places: BTreeMap::new(),
             entries: 0,
         }
@@ -100,7 +104,7 @@ impl SharedFiles {
         for app in manifest.apps.iter() {
             let root_is_shared = !manifest.remove_on_exit;
             let (files, entries) = self.make(manifest, app, root_is_shared)?;
-            self.keep_places(app, &entries);
+            self.keep_places(app, &files, &entries);
             self.prepared.insert(app.name.clone(), files);
             for entry in entries {
                 trees.entry(entry.share).or_default().push(entry);
@@ -134,18 +138,27 @@ impl SharedFiles {
         }
         self.can_have(manifest, app, has_disk)?;
         let root_is_shared = !manifest.remove_on_exit || !has_disk;
-        let (files, mut entries) = self.make(manifest, app, root_is_shared)?;
-        self.keep_places(app, &entries);
-        for (share, server) in &self.servers {
+        let (files, entries) = self.make(manifest, app, root_is_shared)?;
+        self.keep_places(app, &files, &entries);
+        if let Err(errno) = self.attach(entries) {
+            // The first failure is the one to tell of.
+            let _ = self.remove_app(&app.name);
+            let what = format_args!("share the files of app {} with the machine", app.name);
+            return Err(StartFailure::os(what)(errno));
+        }
+        Ok(files)
+    }
+
+    fn attach(&self, mut entries: Vec<Entry>) -> Result<(), Errno> {
+        self.servers.iter().try_for_each(|(share, server)| {
             let entries: Vec<_> = entries
                 .extract_if(.., |entry| entry.share == *share)
                 .collect();
-            if !entries.is_empty() {
-                let what = format_args!("share the files of app {} with the machine", app.name);
-                server.attach(entries).map_err(StartFailure::os(what))?;
+            match entries.is_empty() {
+                true => Ok(()),
+                false => server.attach(entries),
             }
-        }
-        Ok(files)
+        })
     }
 
     /// Whether an app can join the running machine.
@@ -184,12 +197,34 @@ impl SharedFiles {
         self.pod.make_app(manifest, app)
     }
 
-    /// Takes the files of an app away that doesn't run.
+    /// Takes the volumes of an app away that doesn't run: it finds what they are then when it starts again. What has been
+    /// made for its first start is for that.
     ///
     /// # Errors
     /// If they can't be detached.
     pub(crate) fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure> {
-        let places = self.places.remove(app).unwrap_or_default();
+        match self.prepared.contains_key(app) {
+            true => Ok(()),
+            false => {
+                let places = self.places.remove(app);
+                self.detach(app, places.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Takes all files of an app away that leaves the pod.
+    ///
+    /// # Errors
+    /// If they can't be detached.
+    pub(crate) fn remove_app(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        self.prepared.remove(app);
+        let mut places = self.places.remove(app).unwrap_or_default();
+        let root = self.roots.remove(app).map(CString::new);
+        places.extend(root.and_then(Result::ok).map(|name| (Share::Own, name)));
+        self.detach(app, places)
+    }
+
+    fn detach(&self, app: &AppName, places: Vec<(Share, CString)>) -> Result<(), StartFailure> {
         let what = || format!("take the files of app {app} away from the machine");
         for (share, server) in &self.servers {
             let here = places.iter().filter(|(of, _)| of == share);
@@ -206,6 +241,11 @@ impl SharedFiles {
         let servers = self.servers.values();
         // Without a descriptor more, the end of it is noticed when the machine ends.
         servers.filter_map(|server| server.process().ok()).collect()
+    }
+
+    /// Whether the machine has any.
+    pub(crate) fn are_shared(&self) -> bool {
+        !self.servers.is_empty()
     }
 
     /// Why one of those who serve them has ended, if that was not because the machine did.
@@ -227,10 +267,16 @@ impl SharedFiles {
         let mut entries = Vec::new();
         let mut files = AppFiles::default();
         if root_is_shared {
-            let root = self.pod.root_of(manifest, app)?;
             let share = Share::Own;
-            let (name, entry) = self.entry(share, root)?;
-            entries.push(entry);
+            let name = match self.roots.get(&app.name) {
+                Some(name) => name.clone(),
+                None => {
+                    let root = self.pod.root_of(manifest, app)?;
+                    let (name, entry) = self.entry(share, root)?;
+                    entries.push(entry);
+                    name
+                }
+            };
             files.root = Some(MachineImage::Shared { share, name });
         }
         for mount in &app.mounts {
@@ -272,11 +318,19 @@ impl SharedFiles {
         Ok((name, entry))
     }
 
-    fn keep_places(&mut self, app: &App, entries: &[Entry]) {
-        let places = entries
-            .iter()
-            .map(|entry| (entry.share, entry.name.clone()));
+    fn keep_places(&mut self, app: &App, files: &AppFiles, entries: &[Entry]) {
+        let root = match &files.root {
+            Some(MachineImage::Shared { name, .. }) => Some(name),
+            _ => None,
+        };
+        let is_root =
+            |entry: &&Entry| root.is_some_and(|root| *root.as_bytes() == *entry.name.as_bytes());
+        let places = entries.iter().filter(|entry| !is_root(entry));
+        let places = places.map(|entry| (entry.share, entry.name.clone()));
         self.places.insert(app.name.clone(), places.collect());
+        if let Some(root) = root {
+            self.roots.insert(app.name.clone(), root.clone());
+        }
     }
 }
 

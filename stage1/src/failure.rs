@@ -46,7 +46,7 @@ impl StartFailure {
 }
 
 /// An amount of memory as people give it.
-pub(crate) fn in_units(bytes: u64) -> String {
+pub fn in_units(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units
         .into_iter()

@@ -9,6 +9,7 @@
 //! - [`cgroup`] makes and removes the cgroups of a pod and its apps.
 //! - [`seccomp`] makes system call filters.
 //! - [`protocol`] is what monitor and pod init say to each other, and [`link`] carries it.
+//! - [`first_root`] is what a machine boots to: pod init, modules of its kernel, and words for both.
 //! - [`awakening`] is what they say before that where the machine is a copy of a template.
 //! - [`host`] is what isolators share that run apps on the host's kernel.
 //! - [`entry_points`] is how fairing calls an isolator.
@@ -21,6 +22,7 @@ pub mod entry_points;
 pub mod environment;
 pub mod failure;
 pub mod file_transfer;
+pub mod first_root;
 pub mod host;
 pub mod init;
 pub mod link;

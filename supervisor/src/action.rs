@@ -71,6 +71,8 @@ pub enum Action {
         /// How long it waits.
         delay: Duration,
     },
+    /// All apps are ended, and start again in their order, by the rule of this one: for whoever keeps a record.
+    RestartingAll(AppName),
     /// The pod has begun to end, by itself: for whoever keeps a record.
     Ending(EndCause),
     /// No app runs any more, and none will: the pod is over.

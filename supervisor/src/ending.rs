@@ -36,7 +36,7 @@ impl Supervisor {
                 }
                 self.kill_without_grace(grace);
             }
-            Phase::New | Phase::Starting | Phase::Running => {
+            Phase::New | Phase::Starting | Phase::Running | Phase::Restarting { .. } => {
                 self.begin_to_end(grace, None, EndCause::Asked, now);
                 self.kill_without_grace(grace);
             }

@@ -16,6 +16,7 @@ mod member;
 mod plan;
 mod probing;
 mod readiness;
+mod restarting_all;
 mod starting;
 mod supervisor;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pod::manifest::{HookAction, RestartPolicy, Role};
+use pod::manifest::{HookAction, RestartAction, RestartPolicy, Role};
 
 use crate::action::CheckId;
 use crate::back_off::BackOff;
@@ -19,6 +19,10 @@ pub(crate) struct Member {
     pub(crate) back_off: BackOff,
     /// Whether somebody wants it to have ended: this app alone, and not the pod.
     pub(crate) asked: bool,
+    /// Whether it has joined a pod whose apps had had their turns.
+    pub(crate) has_joined: bool,
+    /// Whether it has had a start.
+    pub(crate) had_start: bool,
     /// Whether it was last said to be ready.
     pub(crate) told_ready: bool,
 }
@@ -100,6 +104,8 @@ pub(crate) struct Ending {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Again,
+    /// All apps of the pod start again.
+    AllAgain,
     Never,
 }
 
@@ -111,6 +117,8 @@ impl Member {
             restarts: 0,
             back_off: BackOff::default(),
             asked: false,
+            has_joined: false,
+            had_start: false,
             told_ready: false,
         }
     }
@@ -151,8 +159,12 @@ impl Member {
     pub(crate) fn after(&self, code: i32, is_failure: bool) -> Next {
         let failed = is_failure || code != 0;
         let policy = self.plan.restart.policy;
+        let mut rules = self.plan.restart_rules.iter();
+        let rule = rules.find(|rule| rule.exit_codes.contains(code));
+        let rule = rule.map(|rule| rule.action);
         let wants = match self.plan.role {
             _ if self.asked => false,
+            _ if rule.is_some() => true,
             Role::Sidecar => true,
             Role::Init => failed && policy != RestartPolicy::Never,
             Role::Main => match policy {
@@ -163,9 +175,16 @@ impl Member {
         };
         let most = self.plan.restart.max_retries;
         match wants && most.is_none_or(|most| self.restarts < most) {
+            true if rule == Some(RestartAction::RestartAllApps) => Next::AllAgain,
             true => Next::Again,
             false => Next::Never,
         }
+    }
+
+    /// Its turn has come, for the first time or again.
+    pub(crate) fn begin_turn(&mut self) {
+        self.restarts = self.restarts.saturating_add(u32::from(self.had_start));
+        self.state = State::Starting;
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -200,6 +219,17 @@ impl Run {
     /// Whether it serves.
     pub(crate) fn is_ready(&self) -> bool {
         self.has_come_up() && has_passed(self.readiness.as_ref(), true)
+    }
+
+    /// It is killed: nothing is to be done for it any more.
+    pub(crate) fn end_at_once(&mut self, now: Instant) {
+        self.post_start = Hook::Dropped;
+        self.ending = Some(Ending {
+            pre_stop: Hook::Over,
+            until: now,
+            signalled: true,
+            is_failure: false,
+        });
     }
 
     /// Everything that is on its way for it.

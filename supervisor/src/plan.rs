@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pod::AppName;
 use pod::manifest::{
-    App, AppFailure, Hooks, Lifetime, PodManifest, Probes, ReadyWhen, Restart, RestartPolicy, Role,
+    App, AppFailure, Hooks, Lifetime, PodManifest, Probes, ReadyWhen, Restart, RestartPolicy,
+    RestartRule, Role,
 };
 
 /// What is known of a pod before it starts.
@@ -33,6 +34,8 @@ pub struct AppPlan {
     pub role: Role,
     /// When it is started again.
     pub restart: Restart,
+    /// What is done after an end with some exit codes, before that counts.
+    pub restart_rules: Vec<RestartRule>,
     /// How it is found out whether it is well.
     pub probes: Probes,
     /// What is done around its start and its end.
@@ -64,6 +67,7 @@ impl AppPlan {
             name: app.name.clone(),
             role: app.role,
             restart: app.restart,
+            restart_rules: app.restart_rules.clone(),
             probes: app.probes.clone(),
             hooks: app.hooks.clone(),
         }
@@ -73,6 +77,7 @@ impl AppPlan {
     pub fn is_plain(&self) -> bool {
         self.role == Role::Main
             && self.restart.policy == RestartPolicy::Never
+            && self.restart_rules.is_empty()
             && self.probes == Probes::default()
             && self.hooks == Hooks::default()
     }

@@ -24,7 +24,7 @@ impl Supervisor {
 
     fn pod_is_ready(&self) -> bool {
         match self.phase {
-            Phase::New | Phase::Starting | Phase::Over => false,
+            Phase::New | Phase::Starting | Phase::Restarting { .. } | Phase::Over => false,
             // What has been said once stays so until the end.
             Phase::Ending { .. } => self.told_ready && self.is_served(),
             Phase::Running => self.is_served(),

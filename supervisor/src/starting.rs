@@ -18,6 +18,8 @@ enum Turn {
 fn turn(member: &Member) -> Turn {
     let role = member.plan.role;
     match &member.state {
+        // It was stopped before, or nobody has wanted it to start.
+        State::Waiting if member.asked || (member.has_joined && !member.had_start) => Turn::Over,
         State::Waiting => Turn::Start,
         State::Starting => Turn::NotYet,
         State::Running(run) => {
@@ -38,6 +40,7 @@ fn turn(member: &Member) -> Turn {
 impl Supervisor {
     /// Goes as far as it can with what is known.
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.begin_again(now);
         while self.phase == Phase::Starting {
             let Some(member) = self.members.get_mut(self.turns) else {
                 self.phase = Phase::Running;
@@ -45,7 +48,7 @@ impl Supervisor {
             };
             match turn(member) {
                 Turn::Start => {
-                    member.state = State::Starting;
+                    member.begin_turn();
                     self.actions.push(Action::Start(member.plan.name.clone()));
                     break;
                 }

@@ -39,6 +39,10 @@ pub(crate) enum Phase {
     Starting,
     /// Each has had its turn.
     Running,
+    /// All are ended, and have their turns again then.
+    Restarting {
+        at: Instant,
+    },
     Ending {
         until: Instant,
         /// The code of who has ended it.
@@ -125,7 +129,11 @@ impl Supervisor {
             });
         let is_ending = matches!(self.phase, Phase::Ending { .. } | Phase::Over);
         let deadline = self.deadline.filter(|_| !is_ending);
-        of_members.chain(deadline).chain(self.forced_at()).min()
+        of_members
+            .chain(deadline)
+            .chain(self.forced_at())
+            .chain(self.begins_again_at())
+            .min()
     }
 
     /// Whether the pod is ready, as it was last told.
@@ -161,8 +169,10 @@ impl Supervisor {
 
     fn add(&mut self, plan: AppPlan) {
         if self.member(&plan.name).is_none() {
-            self.members.push(Member::new(plan));
+            let mut member = Member::new(plan);
             // Its turn is when somebody says so.
+            member.has_joined = self.phase != Phase::Starting;
+            self.members.push(member);
             if self.phase != Phase::Starting {
                 self.turns = self.members.len();
             }
@@ -175,6 +185,7 @@ impl Supervisor {
         {
             member.state = State::Starting;
             member.asked = false;
+            member.had_start = true;
             member.restarts = 0;
             member.back_off = Default::default();
         }
@@ -188,6 +199,7 @@ impl Supervisor {
         if !matches!(member.state, State::Starting) {
             return;
         }
+        member.had_start = true;
         let mut run = Run::new(&member.plan, now);
         let hook = member.plan.hooks.post_start.as_ref();
         run.post_start = hook.map_or(Hook::Over, |hook| Hook::begin(hook, id, now));
@@ -201,21 +213,24 @@ impl Supervisor {
                 timeout: None,
             });
         }
-        if let Phase::Ending { until, .. } = self.phase {
-            self.end_app(app, until, false, now);
+        match self.phase {
+            Phase::Ending { until, .. } => self.end_app(app, until, false, now),
+            Phase::Restarting { .. } => self.kill_at_once(app, now),
+            Phase::New | Phase::Starting | Phase::Running | Phase::Over => {}
         }
     }
 
     fn app_not_started(&mut self, app: &AppName, code: i32, now: Instant) {
         let is_ending = matches!(self.phase, Phase::Ending { .. });
+        let is_restarting = matches!(self.phase, Phase::Restarting { .. });
         let Some(member) = self.member(app) else {
             return;
         };
         if !matches!(member.state, State::Starting) {
             return;
         }
-        let is_first = member.restarts == 0 && !member.asked;
-        if is_first && !is_ending {
+        let is_first = !std::mem::replace(&mut member.had_start, true) && !member.asked;
+        if is_first && !is_ending && !is_restarting {
             // What can't be started even once is a mistake that waiting does not mend.
             member.state = State::Ended { code };
             let cause = EndCause::NotStarted(app.clone());
@@ -251,7 +266,7 @@ impl Supervisor {
                 checks = run.drop_checks();
             }
             // It was faster than the word of its start.
-            State::Starting => {}
+            State::Starting => member.had_start = true,
             State::Waiting | State::BackingOff { .. } | State::Ended { .. } => return,
         }
         self.abandon(checks);
@@ -260,6 +275,10 @@ impl Supervisor {
 
     /// Decides what becomes of an app that has no process any more.
     fn app_ended(&mut self, app: &AppName, end: AppEnd, now: Instant) {
+        if matches!(self.phase, Phase::Restarting { .. }) {
+            self.wait_for_others(app, end.code);
+            return;
+        }
         let is_ending = matches!(self.phase, Phase::Ending { .. });
         let is_needed = !end.was_signalled && self.members.iter().any(Member::is_main_and_alive);
         let ends_with = self.plan.on_app_failure == AppFailure::StopPod;
@@ -267,11 +286,16 @@ impl Supervisor {
             return;
         };
         let may_return = !is_ending || (member.plan.role == Role::Sidecar && is_needed);
-        if may_return && member.after(end.code, end.is_failure) == Next::Again {
+        let next = member.after(end.code, end.is_failure);
+        if may_return && next != Next::Never {
             let delay = member.back_off.next(&member.plan.restart, end.has_run);
             let until = now.checked_add(delay).unwrap_or(now);
             let code = end.code;
             member.state = State::BackingOff { until, code };
+            if next == Next::AllAgain && !is_ending {
+                self.restart_all(app, delay, now);
+                return;
+            }
             if !delay.is_zero() {
                 let app = app.clone();
                 self.actions.push(Action::BackingOff { app, delay });
@@ -295,7 +319,10 @@ impl Supervisor {
     /// Does what its time has come for.
     fn keep_time(&mut self, now: Instant) {
         if self.deadline.is_some_and(|deadline| deadline <= now)
-            && matches!(self.phase, Phase::Starting | Phase::Running)
+            && matches!(
+                self.phase,
+                Phase::Starting | Phase::Running | Phase::Restarting { .. }
+            )
         {
             let cause = EndCause::Deadline;
             self.begin_to_end(self.plan.grace, Some(OUT_OF_TIME), cause, now);

@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::stocked::{IMAGE, busybox, status, wait_log};
 
 /// A translated machine takes its time where others work beside it.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-const ISOLATORS: [&str; 2] = ["nspawn", "kvm"];
+pub(crate) const ISOLATORS: [&str; 2] = ["nspawn", "kvm"];
 
 /// Tells of its start, of SIGUSR1 and of its end, and has more to say than a pipe takes before that.
 const SCRIPT: &str = "trap 'echo caught' USR1; \
@@ -192,7 +192,7 @@ fn features(isolator: &str) -> BTreeSet<String> {
 }
 
 /// `fairing run` in this isolator.
-fn run(host: &Host, isolator: &str) -> FairingCommand {
+pub(crate) fn run(host: &Host, isolator: &str) -> FairingCommand {
     let kernel = format!("--kvm-kernel={}", installed_kernel().display());
     let kernel = (isolator == "kvm").then_some(kernel);
     let users = ["--userns=host", "--net=none"];

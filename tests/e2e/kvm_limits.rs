@@ -240,7 +240,7 @@ fn a_machine_that_does_not_answer_costs_who_asks_some_seconds_and_nobody_else() 
     let pid = status(&host, "box")["init-pid"].as_i64().unwrap();
     let machine = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(machine, Signal::STOP).unwrap();
-    let mute = "pod init is stopped";
+    let mute = "the pod's virtual machine is stopped";
     let asked = [
         &["pause", "box"][..],
         &["update", "--app=idle", "--memory=64m", "box"],

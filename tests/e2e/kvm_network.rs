@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use harness::{Signal, installed_kernel, wait_until};
+use harness::{ImageBuilder, Signal, installed_kernel, wait_until};
 use rustix::process::{Pid, kill_process};
 
-use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
+use crate::network_bandwidth::{LEAST, LIMITS, receive_and_send};
+use crate::network_lab::{HOST, HOST_V6, Lab, OUTSIDE, OUTSIDE_V6, fetch, greet};
 use crate::stocked::{IMAGE, status, wait_log};
 
 /// Flags of pods in machines.
@@ -72,6 +73,64 @@ fn a_machine_sees_the_address_that_others_see_and_nothing_of_the_host() {
     let links = lab.within(&pod, "ls /sys/class/net");
     assert_eq!(links, "eth0\nlo\n");
     lab.stop(&[&pod]);
+}
+
+#[test]
+fn a_machine_receives_and_sends_no_faster_than_it_may() {
+    let lab = Lab::new();
+    let machine = machine();
+    let mut flags: Vec<&str> = machine.iter().map(String::as_str).collect();
+    flags.push(LIMITS);
+    for took in receive_and_send(&lab, &flags) {
+        assert!(took >= LEAST, "{took:?} < {LEAST:?}");
+    }
+}
+
+#[test]
+fn ports_of_a_machine_lead_to_it_from_outside_by_either_family_and_protocol() {
+    let lab = Lab::with_image(ImageBuilder::probe());
+    let before = lab.traces();
+    let ports = [
+        "--port=8080:80",
+        "--port=192.0.2.1:8081:80",
+        "--port=5353:7000/udp",
+        "--port=9000-9001:80-81",
+    ];
+    let pod = server(&lab, "web", &ports);
+    for address in [
+        format!("{HOST}:8080"),
+        format!("[{HOST_V6}]:8080"),
+        format!("{HOST}:8081"),
+        format!("{HOST}:9000"),
+    ] {
+        assert_eq!(fetch(&lab.outside, &address), "web", "{address}");
+    }
+    lab.within(&pod, "/probe answer 7000 > /dev/null 2>&1 &");
+    for (host, outside) in [
+        (HOST.to_owned(), OUTSIDE),
+        (format!("[{HOST_V6}]"), OUTSIDE_V6),
+    ] {
+        let outside = match outside.contains(':') {
+            true => format!("[{outside}]:0"),
+            false => format!("{outside}:0"),
+        };
+        let client = lab.outside.datagrams(&outside);
+        let to = format!("{host}:5353");
+        client
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let mut answer = [0; 16];
+        let length = wait_until("an answer", Duration::from_secs(60), || {
+            client.send_to(b"ping", &to).unwrap();
+            client.recv(&mut answer).ok()
+        });
+        assert_eq!(&answer[..length], b"ping, too");
+    }
+    let shown = lab.host.fairing(["port", "web"]).run().ok().stdout;
+    assert!(shown.contains("5353") && shown.contains("9001"), "{shown}");
+    lab.stop(&[&pod]);
+    lab.host.collect();
+    lab.expect_traces(&before);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::process::Command;
 use std::time::Duration;
 
-use harness::{FairingCommand, Host, Layer, Signal, wait_until};
+use harness::{
+    FairingCommand, Host, ImageBuilder, Layer, Signal, fairing_with_virtiofsd_in_rust, wait_until,
+};
 use rustix::process::{Pid, kill_process};
 
 use crate::kvm::{detached, run};
@@ -14,10 +16,57 @@ use crate::stocked::{IMAGE, busybox, import, status, wait_log};
 /// Another image, which no machine of these tests starts with.
 const OTHER: &str = "test.example/other:latest";
 
-fn host() -> Host {
-    let host = busybox();
+/// The programs that share files with machines.
+#[derive(Clone, Copy)]
+pub(crate) enum Server {
+    C,
+    Rust,
+}
+
+/// A host that lets every image run, with busybox in its store, and this program.
+pub(crate) fn served_by(server: Server) -> Host {
+    match server {
+        Server::C => busybox(),
+        Server::Rust => {
+            let fairing = fairing_with_virtiofsd_in_rust();
+            let host = Host::builder().binary(fairing).build();
+            host.accept_unsigned();
+            import(&host, &ImageBuilder::busybox().build(), IMAGE);
+            host
+        }
+    }
+}
+
+macro_rules! with_either_server {
+    ($($test:ident,)+) => {
+        mod served_in_c {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Server::C);
+            })+
+        }
+
+        mod served_in_rust {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Server::Rust);
+            })+
+        }
+    };
+}
+
+with_either_server! {
+    apps_in_a_machine_see_volumes_of_all_kinds_and_share_them,
+    a_machine_that_gives_up_its_own_protections_reaches_no_file_but_its_volumes,
+    what_a_kept_pod_has_written_is_there_when_its_machine_is_gone,
+    apps_join_a_machine_with_images_and_volumes_that_it_did_not_start_with,
+    a_pod_whose_files_nobody_serves_any_more_ends_and_says_why,
+}
+
+fn host(server: Server) -> Host {
+    let host = served_by(server);
     let layer = Layer::new().file("mark", "of the other image\n", 0o644);
-    let other = harness::ImageBuilder::busybox().layer(layer).build();
+    let other = ImageBuilder::busybox().layer(layer).build();
     import(&host, &other, OTHER);
     host
 }
@@ -27,9 +76,8 @@ fn patient(host: &Host, words: &[&str]) -> FairingCommand {
     host.fairing(words).limit(Duration::from_secs(60))
 }
 
-#[test]
-fn apps_in_a_machine_see_volumes_of_all_kinds_and_share_them() {
-    let host = host();
+fn apps_in_a_machine_see_volumes_of_all_kinds_and_share_them(server: Server) {
+    let host = host(server);
     let source = host.base().join("source");
     fs::create_dir(&source).unwrap();
     fs::write(source.join("file"), "of the host\n").unwrap();
@@ -89,9 +137,8 @@ fn apps_in_a_machine_see_volumes_of_all_kinds_and_share_them() {
     assert!(!source.join("x").exists());
 }
 
-#[test]
-fn a_machine_that_gives_up_its_own_protections_reaches_no_file_but_its_volumes() {
-    let host = host();
+fn a_machine_that_gives_up_its_own_protections_reaches_no_file_but_its_volumes(server: Server) {
+    let host = host(server);
     let source = host.base().join("source");
     let secret = host.write("secret", "of the host\n");
     fs::create_dir(&source).unwrap();
@@ -150,9 +197,8 @@ fn a_machine_that_gives_up_its_own_protections_reaches_no_file_but_its_volumes()
         .expect_error(125, &["planted in it"]);
 }
 
-#[test]
-fn what_a_kept_pod_has_written_is_there_when_its_machine_is_gone() {
-    let host = host();
+fn what_a_kept_pod_has_written_is_there_when_its_machine_is_gone(server: Server) {
+    let host = host(server);
     let prepared = patient(&host, &["prepare", "--stage1=kvm", "--net=none", "--name=box"])
         .arg(format!("--kvm-kernel={}", harness::installed_kernel().display()))
         .args([IMAGE, "--", "/bin/sh", "-c"])
@@ -209,9 +255,8 @@ fn what_a_kept_pod_has_written_is_there_when_its_machine_is_gone() {
     assert_eq!(again.ok().stdout, "out\n");
 }
 
-#[test]
-fn apps_join_a_machine_with_images_and_volumes_that_it_did_not_start_with() {
-    let host = host();
+fn apps_join_a_machine_with_images_and_volumes_that_it_did_not_start_with(server: Server) {
+    let host = host(server);
     let pod = detached(
         &host,
         &["--detach", "--name=box"],
@@ -293,9 +338,8 @@ fn apps_join_a_machine_with_images_and_volumes_that_it_did_not_start_with() {
     host.fairing(["stop", "--force", "lone"]).run().ok();
 }
 
-#[test]
-fn a_pod_whose_files_nobody_serves_any_more_ends_and_says_why() {
-    let host = host();
+fn a_pod_whose_files_nobody_serves_any_more_ends_and_says_why(server: Server) {
+    let host = host(server);
     let pod = detached(
         &host,
         &["--detach", "--name=box"],
@@ -331,7 +375,7 @@ fn a_pod_whose_files_nobody_serves_any_more_ends_and_says_why() {
 
 #[test]
 fn without_virtiofsd_only_what_needs_it_is_refused() {
-    let host = host();
+    let host = host(Server::C);
     // In a mount namespace of its own, where it is nowhere.
     let hide = "for place in /usr/lib/qemu /usr/libexec /usr/local/libexec; do \
                 [ ! -e $place/virtiofsd ] || mount -t tmpfs none $place; done; exec \"$@\"";

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use harness::{FairingCommand, Host, wait_until};
+use harness::{FairingCommand, Host, installed_kernel, wait_until};
 
 use crate::stocked::{IDLE, IMAGE, busybox, status, wait_log};
 
@@ -66,6 +66,16 @@ fn words<'a>(flags: &[&'a str], script: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn the_journal_gets_each_line_with_the_names_that_it_is_found_by() {
+    the_journal_gets_each_line(&[]);
+}
+
+#[test]
+fn the_journal_gets_each_line_of_an_app_in_a_virtual_machine() {
+    let kernel = format!("--kvm-kernel={}", installed_kernel().display());
+    the_journal_gets_each_line(&["--stage1=kvm", "--net=none", &kernel]);
+}
+
+fn the_journal_gets_each_line(isolator: &[&str]) {
     let host = busybox();
     let journal = Journal::new(&host);
     let flags = [
@@ -77,6 +87,7 @@ fn the_journal_gets_each_line_with_the_names_that_it_is_found_by() {
         "--log-opt",
         "tag=shop",
     ];
+    let flags = [isolator, &flags].concat();
     let script = "echo out; echo err >&2; head -c 20000 /dev/zero | tr '\\0' x >&2";
     let pod = journal.fairing(&host, &words(&flags, script)).run().ok();
     let uuid = pod.text();

@@ -7,13 +7,13 @@ use crate::network_lab::{Lab, OUTSIDE};
 use crate::stocked::IMAGE;
 
 /// Half a megabyte a second, and 50 kB at once.
-const LIMITS: &str = "--bandwidth=in=4mbit,in-burst=400kbit,out=4mbit,out-burst=400kbit";
+pub(crate) const LIMITS: &str = "--bandwidth=in=4mbit,in-burst=400kbit,out=4mbit,out-burst=400kbit";
 const BYTES: usize = 300_000;
 /// How long those take at least. There is no most: the machine may have other things to do.
-const LEAST: Duration = Duration::from_millis(500);
+pub(crate) const LEAST: Duration = Duration::from_millis(500);
 
 /// How long a pod takes to receive and to send.
-fn receive_and_send(lab: &Lab, flags: &[&str]) -> [Duration; 2] {
+pub(crate) fn receive_and_send(lab: &Lab, flags: &[&str]) -> [Duration; 2] {
     let listener = lab.outside.listen(&format!("{OUTSIDE}:7000"));
     let server = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();

@@ -1,17 +1,51 @@
-//! Pods whose apps are looked after: they start in order, start again, and say when they are ready.
-
-use std::time::Duration;
+//! Pods whose apps are looked after: they start in order, start again, and say when they are ready. In one table for the
+//! isolators that keep a pod apart from the host.
 
 use harness::{ControlClient, Host, wait_until};
 use serde_json::{Value, json};
 
+use crate::either_isolator::{LIMIT, run};
 use crate::stocked::{IDLE, IMAGE, busybox, status, wait_log};
 
-const SOON: Duration = Duration::from_secs(20);
+/// Makes each of these a test for each isolator.
+macro_rules! in_either_isolator {
+    ($($test:ident,)+) => {
+        mod nspawn {
+            $(#[test]
+            fn $test() {
+                super::$test("nspawn");
+            })+
+        }
+
+        mod kvm {
+            $(#[test]
+            fn $test() {
+                super::$test("kvm");
+            })+
+        }
+    };
+}
+
+in_either_isolator! {
+    an_app_that_fails_starts_again_at_once_and_then_waits,
+    an_app_starts_again_no_more_often_than_was_asked_for,
+    a_pod_that_is_to_come_back_is_not_one_that_is_removed,
+    a_program_that_is_not_there_is_not_tried_again,
+    apps_start_in_order_and_a_sidecar_ends_last,
+    a_start_waits_until_the_pod_is_ready_where_that_is_asked_for,
+    a_pod_that_ends_before_it_is_ready_is_a_start_that_failed,
+    an_app_that_is_not_well_starts_again,
+    a_check_that_hangs_is_ended_and_has_failed,
+    what_serves_is_asked_over_the_pods_network,
+    a_pod_has_no_more_than_its_time,
+    clients_see_what_becomes_of_an_app,
+    a_monitor_that_is_killed_between_two_starts_leaves_nothing,
+}
 
 /// Runs a pod `web` of one app in the background: a line of the shell, with these flags.
-fn run(host: &Host, flags: &[&str], line: &str) {
-    host.fairing(["run", "--detach", "--name", "web", "--net", "none"])
+fn web(host: &Host, isolator: &str, flags: &[&str], line: &str) {
+    run(host, isolator)
+        .args(["--detach", "--name", "web"])
         .args(flags)
         .args([IMAGE, "--", "/bin/sh", "-c", line])
         .run()
@@ -23,20 +57,19 @@ fn first_app(host: &Host) -> Value {
 }
 
 fn await_app(host: &Host, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    wait_until(what, SOON, || {
+    wait_until(what, LIMIT, || {
         Some(first_app(host)).filter(|app| is_so(app))
     })
 }
 
 fn stop(host: &Host) {
-    host.fairing(["stop", "-t", "1", "web"]).run();
+    host.fairing(["stop", "-t", "1", "web"]).limit(LIMIT).run();
     host.fairing(["rm", "web"]).run().ok();
 }
 
-#[test]
-fn an_app_that_fails_starts_again_at_once_and_then_waits() {
+fn an_app_that_fails_starts_again_at_once_and_then_waits(isolator: &str) {
     let host = busybox();
-    run(&host, &["--restart=always"], "echo begun; exit 3");
+    web(&host, isolator, &["--restart=always"], "echo begun; exit 3");
     let app = await_app(&host, "it waits", |app| app["state"] == "backing-off");
     assert_eq!(app["restarts"], 1, "{app}");
     assert_eq!(app["last-end"]["outcome"]["code"], 3, "{app}");
@@ -44,50 +77,55 @@ fn an_app_that_fails_starts_again_at_once_and_then_waits() {
     let log = host.fairing(["logs", "web"]).run().ok();
     assert_eq!(log.text(), "begun\nbegun");
     // Nothing has to be waited for.
-    host.fairing(["stop", "web"]).run().ok();
+    host.fairing(["stop", "web"]).limit(LIMIT).run().ok();
     host.fairing(["rm", "web"]).run().ok();
 }
 
-#[test]
-fn an_app_starts_again_no_more_often_than_was_asked_for() {
+fn an_app_starts_again_no_more_often_than_was_asked_for(isolator: &str) {
     let host = busybox();
-    host.fairing(["run", "--net", "none", "--restart=on-failure:1", IMAGE])
-        .args(["--", "/bin/sh", "-c", "echo begun; exit 3"])
+    run(&host, isolator)
+        .args([
+            "--restart=on-failure:1",
+            IMAGE,
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo begun; exit 3",
+        ])
         .run()
         .expect_code(3)
         .expect_stdout("begun\nbegun");
-    host.fairing(["run", "--net", "none", "--restart=on-failure:1", IMAGE])
-        .args(["--", "/bin/sh", "-c", "echo begun"])
+    run(&host, isolator)
+        .args([
+            "--restart=on-failure:1",
+            IMAGE,
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo begun",
+        ])
         .run()
         .ok();
 }
 
-#[test]
-fn a_pod_that_is_to_come_back_is_not_one_that_is_removed() {
+fn a_pod_that_is_to_come_back_is_not_one_that_is_removed(isolator: &str) {
     let host = busybox();
-    host.fairing(["run", "--rm", "--restart=always", IMAGE])
+    run(&host, isolator)
+        .args(["--rm", "--restart=always", IMAGE])
         .run()
         .expect_error(2, &["--rm", "--restart"]);
 }
 
-#[test]
-fn a_program_that_is_not_there_is_not_tried_again() {
+fn a_program_that_is_not_there_is_not_tried_again(isolator: &str) {
     let host = busybox();
-    host.fairing([
-        "run",
-        "--detach",
-        "--restart=always",
-        IMAGE,
-        "--",
-        "/no/such",
-    ])
-    .run()
-    .expect_error(127, &["/no/such"]);
+    run(&host, isolator)
+        .args(["--detach", "--restart=always", IMAGE, "--", "/no/such"])
+        .run()
+        .expect_error(127, &["/no/such"]);
     assert_eq!(host.pod_folders(), []);
 }
 
-#[test]
-fn apps_start_in_order_and_a_sidecar_ends_last() {
+fn apps_start_in_order_and_a_sidecar_ends_last(isolator: &str) {
     let host = busybox();
     let said = |name: &str, line: &str| format!("echo {name} >>/data/order; {line}");
     let side = "trap 'echo side-ends >>/data/order; exit 0' TERM; while :; do sleep 0.05; done";
@@ -95,7 +133,7 @@ fn apps_start_in_order_and_a_sidecar_ends_last() {
     let dir = host.base().join("order");
     std::fs::create_dir(&dir).unwrap();
     let volume = "--mount=volume=d,target=/data";
-    host.fairing(["run", "--net=none", "--userns=host"])
+    run(&host, isolator)
         .arg(format!("--volume=d,kind=host,source={}", dir.display()))
         .args([
             IMAGE,
@@ -138,11 +176,11 @@ fn apps_start_in_order_and_a_sidecar_ends_last() {
     );
 }
 
-#[test]
-fn a_start_waits_until_the_pod_is_ready_where_that_is_asked_for() {
+fn a_start_waits_until_the_pod_is_ready_where_that_is_asked_for(isolator: &str) {
     let host = busybox();
-    run(
+    web(
         &host,
+        isolator,
         &[
             "--ready-when=healthy",
             "--health-cmd=test -e /ready",
@@ -155,31 +193,18 @@ fn a_start_waits_until_the_pod_is_ready_where_that_is_asked_for() {
     stop(&host);
 }
 
-#[test]
-fn a_pod_that_ends_before_it_is_ready_is_a_start_that_failed() {
+fn a_pod_that_ends_before_it_is_ready_is_a_start_that_failed(isolator: &str) {
     let host = busybox();
-    host.fairing([
-        "run",
-        "--detach",
-        "--name=web",
-        "--net=none",
-        "--ready-when=healthy",
-    ])
-    .args([
-        IMAGE,
-        "--health-cmd=false",
-        "--",
-        "/bin/sh",
-        "-c",
-        "sleep 0.2; exit 5",
-    ])
-    .run()
-    .expect_error(125, &["web", "not ready", "5"]);
+    run(&host, isolator)
+        .args(["--detach", "--name=web", "--ready-when=healthy"])
+        .args([IMAGE, "--health-cmd=false", "--"])
+        .args(["/bin/sh", "-c", "sleep 0.2; exit 5"])
+        .run()
+        .expect_error(125, &["web", "not ready", "5"]);
     host.fairing(["rm", "web"]).run().ok();
 }
 
-#[test]
-fn an_app_that_is_not_well_starts_again() {
+fn an_app_that_is_not_well_starts_again(isolator: &str) {
     let host = busybox();
     let flags = [
         "--health-cmd=test ! -e /ill || { echo it is ill; false; }",
@@ -187,8 +212,9 @@ fn an_app_that_is_not_well_starts_again() {
         "--health-retries=1",
         "--health-on-failure=restart",
     ];
-    run(
+    web(
         &host,
+        isolator,
         &flags,
         &format!("test -e /ill && rm /ill; echo up; {IDLE}"),
     );
@@ -205,8 +231,7 @@ fn an_app_that_is_not_well_starts_again() {
     stop(&host);
 }
 
-#[test]
-fn a_check_that_hangs_is_ended_and_has_failed() {
+fn a_check_that_hangs_is_ended_and_has_failed(isolator: &str) {
     let host = busybox();
     let flags = [
         "--health-cmd=sleep 3600",
@@ -214,7 +239,7 @@ fn a_check_that_hangs_is_ended_and_has_failed() {
         "--health-timeout=1s",
         "--health-retries=1",
     ];
-    run(&host, &flags, &format!("echo up; {IDLE}"));
+    web(&host, isolator, &flags, &format!("echo up; {IDLE}"));
     let app = await_app(&host, "the check has failed", |app| {
         !app["complaint"].is_null()
     });
@@ -222,18 +247,17 @@ fn a_check_that_hangs_is_ended_and_has_failed() {
     stop(&host);
 }
 
-#[test]
-fn what_serves_is_asked_over_the_pods_network() {
+fn what_serves_is_asked_over_the_pods_network(isolator: &str) {
     let host = busybox();
     let serve = "mkdir /www; echo hi >/www/index.html; httpd -f -p 127.0.0.1:8080 -h /www";
     for check in ["--health-http=:8080/index.html", "--health-tcp=8080"] {
         let flags = ["--ready-when=healthy", check, "--health-interval=1s"];
-        run(&host, &flags, serve);
+        web(&host, isolator, &flags, serve);
         assert_eq!(first_app(&host)["ready"], true);
         stop(&host);
     }
     let check = "--health-http=:8080/missing";
-    run(&host, &[check, "--health-interval=1s"], serve);
+    web(&host, isolator, &[check, "--health-interval=1s"], serve);
     let app = await_app(&host, "it is asked", |app| {
         let complaint = app["complaint"].as_str();
         complaint.is_some_and(|complaint| complaint.contains("404"))
@@ -242,27 +266,22 @@ fn what_serves_is_asked_over_the_pods_network() {
     stop(&host);
 }
 
-#[test]
-fn a_pod_has_no_more_than_its_time() {
+fn a_pod_has_no_more_than_its_time(isolator: &str) {
     let host = busybox();
-    host.fairing([
-        "run",
-        "--net=none",
-        "--timeout=1s",
-        IMAGE,
-        "--",
-        "/bin/sh",
-        "-c",
-        IDLE,
-    ])
-    .run()
-    .expect_code(124);
+    run(&host, isolator)
+        .args(["--timeout=1s", IMAGE, "--", "/bin/sh", "-c", IDLE])
+        .run()
+        .expect_code(124);
 }
 
-#[test]
-fn clients_see_what_becomes_of_an_app() {
+fn clients_see_what_becomes_of_an_app(isolator: &str) {
     let host = busybox();
-    run(&host, &["--restart=always"], &format!("echo up; {IDLE}"));
+    web(
+        &host,
+        isolator,
+        &["--restart=always"],
+        &format!("echo up; {IDLE}"),
+    );
     wait_log(&host, "web", "up");
     let uuid = status(&host, "web")["uuid"].as_str().unwrap().to_owned();
     let events = ControlClient::connect(&host, &uuid);
@@ -282,16 +301,15 @@ fn clients_see_what_becomes_of_an_app() {
     stop(&host);
 }
 
-#[test]
-fn a_monitor_that_is_killed_between_two_starts_leaves_nothing() {
+fn a_monitor_that_is_killed_between_two_starts_leaves_nothing(isolator: &str) {
     let host = busybox();
-    run(&host, &["--restart=always"], "exit 1");
+    web(&host, isolator, &["--restart=always"], "exit 1");
     await_app(&host, "it waits", |app| app["state"] == "backing-off");
     let pid = status(&host, "web")["monitor-pid"].as_u64().unwrap();
     harness::Process::read(u32::try_from(pid).unwrap())
         .unwrap()
         .kill();
-    wait_until("the pod has ended", SOON, || {
+    wait_until("the pod has ended", LIMIT, || {
         (status(&host, "web")["state"] == "exited").then_some(())
     });
     host.fairing(["rm", "web"]).run().ok();

@@ -89,11 +89,7 @@ fn the_states_of_an_app_are_awaited_by_its_name() {
 #[test]
 fn what_can_not_be_awaited_is_refused_by_name() {
     let host = busybox();
-    for (condition, why) in [
-        ("healthy", "health checks"),
-        ("initialized", "no state"),
-        ("up", "created, exited"),
-    ] {
+    for (condition, why) in [("initialized", "no state"), ("up", "created, exited")] {
         waits(&host, condition, &["web"])
             .wait()
             .expect_error(2, &["--condition", why]);

@@ -28,6 +28,20 @@ pub fn probe_binary() -> PathBuf {
     existing("FAIRING_PROBE", "target/tests/probe", "")
 }
 
+/// `fairing` on a machine whose virtiofsd is the program in Rust, and not that of QEMU 7.
+///
+/// # Panics
+/// If it has not been built.
+pub fn fairing_with_virtiofsd_in_rust() -> PathBuf {
+    let program = repository().join("target/tools/bin/virtiofsd");
+    assert!(
+        program.exists(),
+        "{} is missing: run tests/prepare-machine",
+        program.display()
+    );
+    repository().join("tests/virtiofsd-in-rust")
+}
+
 fn existing(variable: &str, default: &str, witness: &str) -> PathBuf {
     let path = std::env::var_os(variable).map_or_else(|| repository().join(default), PathBuf::from);
     let witness = if witness.is_empty() {

@@ -66,7 +66,7 @@ mod token_server;
 
 pub use artifact::{Artifact, digest_of, index};
 pub use authority::{Authority, CertificateFiles, CertificateUse};
-pub use binaries::{dist_dir, fairing_binary, probe_binary};
+pub use binaries::{dist_dir, fairing_binary, fairing_with_virtiofsd_in_rust, probe_binary};
 pub use command::FairingCommand;
 pub use connect_proxy::ConnectProxy;
 pub use control::ControlClient;

@@ -20,6 +20,7 @@ use super::directories::Directories;
 use super::layers::Layers;
 use super::root_files::RootFolder;
 use super::selinux::Selinux;
+use super::services::Services;
 use super::signatures::Signatures;
 use super::trust::Trust;
 use super::user_namespaces::{UserNamespaces, UsualUsers};
@@ -41,6 +42,8 @@ pub struct Config {
     layers: Layers,
     #[serde(default)]
     selinux: Selinux,
+    #[serde(default)]
+    services: Services,
     #[serde(default)]
     signatures: Signatures,
     #[serde(default)]
@@ -88,6 +91,11 @@ impl Config {
         self.apps.log_driver()
     }
 
+    /// How long an app waits at most before it starts again, in milliseconds, if not as long as usual.
+    pub(crate) fn max_restart_back_off_ms(&self) -> Option<u64> {
+        self.services.max_restart_back_off_ms()
+    }
+
     /// The types that apps and their files have where SELinux is enabled, as far as others are named than the policy's; `None`
     /// if they get no labels.
     pub(crate) fn selinux_types(&self) -> Option<Types<'_>> {
@@ -124,6 +132,7 @@ impl Config {
             cdi: self.cdi.overridden_by(later.cdi),
             layers: self.layers.overridden_by(later.layers),
             selinux: self.selinux.overridden_by(later.selinux),
+            services: self.services.overridden_by(later.services),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
             user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),

@@ -9,6 +9,7 @@ mod layers;
 pub(crate) mod ownership;
 pub(crate) mod root_files;
 mod selinux;
+mod services;
 mod signatures;
 pub mod size;
 mod subordinate;

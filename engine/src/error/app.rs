@@ -15,6 +15,12 @@ pub enum AppError {
         /// The image.
         image: String,
     },
+    /// It is said how its health is checked, but neither the image nor the caller says by what.
+    #[error("image {image} has no check of its health")]
+    NoHealthcheck {
+        /// The image.
+        image: String,
+    },
     /// Its limits and those of its pod can't hold together.
     #[error("app {app}: {source}")]
     Limits {

@@ -19,6 +19,7 @@ use super::app_names::app_names;
 use super::connection::{PATIENCE, START, await_answer, connect_when_up, live_status, unexpected};
 use super::execution::execution;
 use super::folder::{PlannedApp, image_record};
+use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::known_app;
@@ -26,6 +27,7 @@ use super::logging;
 use super::mounts::in_order;
 use super::oom_score::warn_if_clamped;
 use super::prepared::judge;
+use super::restart;
 use super::security;
 use super::spec::AppSpec;
 use super::systemd;
@@ -115,8 +117,11 @@ impl<'a> OpenPod<'a> {
             in_memory::add_writable(&mut mounts);
         }
         let mounts = in_order(mounts, &self.manifest.volumes)?;
-        let configured = Config::read(&self.engine.directories)?.log_driver();
-        let log = logging::resolve(spec.log.as_ref(), None, configured);
+        let configured = Config::read(&self.engine.directories)?;
+        let log = logging::resolve(spec.log.as_ref(), None, configured.log_driver());
+        let (probes, restart) = healthcheck::resolve(spec, image.image(), &stage1, observer)?;
+        config.probes = probes;
+        config.restart = restart::configured(restart, spec, &configured);
         let planned = PlannedApp::new(
             name.clone(),
             spec,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::AddWatchFlags;
-use pod::control::{AppState, LiveStatus, Request, Response};
+use pod::control::{AppState, LiveApp, LiveStatus, Request, Response};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, Phase, PodEntry, PodUuid, PodsDir, State};
 
@@ -32,6 +32,10 @@ pub enum Condition {
     Paused,
     /// The pod is being stopped.
     Stopping,
+    /// What of it runs is ready, by its health checks.
+    Healthy,
+    /// Something of it that runs is not ready, and a check has said why.
+    Unhealthy,
     /// It has ended.
     Exited,
     /// It is being removed, or gone.
@@ -47,6 +51,8 @@ impl fmt::Display for Condition {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stopping => "stopping",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
             Self::Exited => "exited",
             Self::Removing => "removing",
             Self::Removed => "removed",
@@ -243,6 +249,11 @@ impl Waiting<'_> {
         if status.stopping && self.awaits(Condition::Stopping) {
             return Ok(self.reached(Condition::Stopping));
         }
+        if let Some(health) = health_of(status, self.app)
+            && let Some(look) = self.reached(health)
+        {
+            return Ok(Some(look));
+        }
         let Some(app) = self.app else {
             return match (pod_is(status), self.conditions) {
                 (_, [Condition::Created]) => Err(self.never("it has been started")),
@@ -294,6 +305,24 @@ fn pod_is(status: &LiveStatus) -> Option<Condition> {
     status.started.map(|_| match is_frozen {
         true => Condition::Paused,
         false => Condition::Running,
+    })
+}
+
+/// How an app is that runs, or all those of a pod; nothing where nobody looks, or nothing is known yet.
+fn health_of(status: &LiveStatus, app: Option<&AppName>) -> Option<Condition> {
+    let is_meant = |live: &&LiveApp| live.pid.is_some() && app.is_none_or(|app| live.name == *app);
+    let mut apps = status.apps.iter().filter(is_meant).peekable();
+    apps.peek()?;
+    let mut are_ready = true;
+    for live in apps {
+        if !live.ready? {
+            live.complaint.as_ref()?;
+            are_ready = false;
+        }
+    }
+    Some(match are_ready {
+        true => Condition::Healthy,
+        false => Condition::Unhealthy,
     })
 }
 

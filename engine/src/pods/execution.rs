@@ -2,7 +2,7 @@
 
 use image_store::Image;
 use oci_spec::image::Config;
-use pod::manifest::{AppPath, Security};
+use pod::manifest::{AppPath, Probes, Restart, Security};
 use pod::signal::SignalNumber;
 
 use super::environment;
@@ -33,6 +33,10 @@ pub(super) struct AppConfig {
     pub(super) systemd: bool,
     /// How it is confined.
     pub(super) security: Security,
+    /// How it is found out whether it is well.
+    pub(super) probes: Probes,
+    /// When it is started again.
+    pub(super) restart: Restart,
 }
 
 impl AppConfig {
@@ -83,6 +87,8 @@ pub(super) fn execution(
         groups: Vec::new(),
         security: security::resolve(&spec.security)?,
         workdir: workdir(spec, config.working_dir().as_deref())?,
+        probes: spec.probes.clone(),
+        restart: spec.restart,
         stop_signal: stop_signal(spec, config.stop_signal().as_deref(), usual_signal)?,
     })
 }

@@ -114,6 +114,8 @@ impl PlannedApp {
             stop_signal,
             systemd,
             security,
+            probes,
+            restart,
         } = config;
         // What is no number is a name of the image's.
         let number = |group: &String| group.parse::<u32>().map_err(|_| group.clone());
@@ -158,9 +160,11 @@ impl PlannedApp {
                 systemd,
                 own_processes: spec.own_processes,
                 role: spec.role,
-                restart: spec.restart,
-                probes: spec.probes.clone(),
+                restart,
+                restart_rules: spec.restart_rules.clone(),
+                probes,
                 hooks: spec.hooks.clone(),
+                termination_message: spec.termination_message.clone(),
                 log,
                 labels: BTreeMap::new(),
                 annotations: spec.annotations.clone(),

@@ -12,6 +12,7 @@ use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
+use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
 use super::killed::make_after;
@@ -20,6 +21,7 @@ use super::machine;
 use super::mounts::{check_volumes, in_order};
 use super::oom_score::warn_if_clamped;
 use super::replace::make_in_place;
+use super::restart;
 use super::security;
 use super::spec::{AppSpec, PodSpec};
 use super::sysctl;
@@ -151,6 +153,9 @@ pub fn prepare(
         }
         let mounts = in_order(mounts, &volumes)?;
         let log = logging::resolve(app.log.as_ref(), spec.log.as_ref(), config.log_driver());
+        let (probes, restart) = healthcheck::resolve(app, image.image(), &stage1, observer)?;
+        execution.probes = probes;
+        execution.restart = restart::configured(restart, app, &config);
         planned.push(PlannedApp::new(
             name,
             app,

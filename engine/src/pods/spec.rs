@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use pod::manifest::{
     AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime, Log, Mount,
-    MountOption, Probes, ReadyWhen, Resources, Restart, Rlimit, Role, Streams, UserNamespace,
-    Volume, VolumeName,
+    MountOption, Probes, ReadyWhen, Resources, Restart, RestartRule, Rlimit, Role, Streams,
+    TerminationMessage, UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
 
 use super::environment::Variable;
+use super::health::HealthSpec;
 pub use super::machine::{AcceleratorChoice, MachineSpec};
 use super::security::SecuritySpec;
 use crate::devices::DeviceRequest;
@@ -225,10 +226,16 @@ pub struct AppSpec {
     pub role: Role,
     /// When it is started again.
     pub restart: Restart,
+    /// What is done after an end with some exit codes, before that counts.
+    pub restart_rules: Vec<RestartRule>,
     /// How it is found out whether it is well.
     pub probes: Probes,
+    /// The same as docker and podman say it. It counts more.
+    pub health: HealthSpec,
     /// What is done around its start and its end.
     pub hooks: Hooks,
+    /// Where it writes why it has ended.
+    pub termination_message: Option<TerminationMessage>,
     /// Whether it gets a pseudo-terminal.
     pub tty: bool,
     /// Whether it gets the standard input.

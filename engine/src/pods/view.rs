@@ -192,6 +192,9 @@ pub struct AppView {
     /// What was wrong when it was found not to be well, last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complaint: Option<String>,
+    /// Its last words, if it has ended and left some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Why its image could run.
     pub verification: VerificationRecord,
 }
@@ -420,8 +423,12 @@ fn apps(
             restarts: live.map_or(0, |live| live.restarts),
             ready: live.and_then(|live| live.ready),
             next_start,
-            last_end: live.and_then(|live| live.last_end),
+            last_end: live.and_then(|live| live.last_end.clone()),
             complaint: live.and_then(|live| live.complaint.clone()),
+            message: match &ended {
+                Some(status) => status.message.clone(),
+                None => live.and_then(|live| live.message.clone()),
+            },
             verification: app.image.verification.clone(),
         }
     };

@@ -16,7 +16,8 @@ pub mod referrer;
 
 pub use error::DocumentError;
 pub use manifest::{
-    Descriptor, Document, Index, Manifest, Platform, is_of_doubtful_platform, parse_config,
+    Descriptor, Document, Healthcheck, Index, Manifest, Platform, healthcheck,
+    is_of_doubtful_platform, parse_config,
 };
 pub use plan::{At, Attachment, Blob, Plan};
 pub use raw_manifest::RawManifest;

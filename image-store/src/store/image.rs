@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image_document::{Manifest, Platform, RawManifest, parse_config};
+use image_document::{Healthcheck, Manifest, Platform, RawManifest, healthcheck, parse_config};
 use image_layer::{Layer, Limits, sha256};
 use image_name::Digest;
 use oci_spec::image::ImageConfiguration;
@@ -18,6 +18,7 @@ pub struct Image {
     manifest_digest: Digest,
     config_digest: Digest,
     config: ImageConfiguration,
+    healthcheck: Option<Healthcheck>,
     layers: Vec<Layer>,
     size: u64,
 }
@@ -45,6 +46,12 @@ impl Image {
     #[must_use]
     pub fn config(&self) -> &ImageConfiguration {
         &self.config
+    }
+
+    /// How it says that its program is well, if it does.
+    #[must_use]
+    pub fn healthcheck(&self) -> Option<&Healthcheck> {
+        self.healthcheck.as_ref()
     }
 
     /// The layers to stack, base first. Those that a layer above hides as a whole are left out, and of
@@ -90,6 +97,7 @@ impl Store {
         let bytes = self.read_blob("configuration", &config_digest, limits.config)?;
         let what = format!("configuration {config_digest}");
         let (config, diff_ids) = parse_config(&what, &bytes, &manifest, platform)?;
+        let healthcheck = healthcheck(&what, &bytes)?;
         let layers = self.stacked(diff_ids)?;
         let size = manifest
             .layers
@@ -103,6 +111,7 @@ impl Store {
             manifest_digest,
             config_digest,
             config,
+            healthcheck,
             layers,
             size,
         })

@@ -47,6 +47,13 @@ pub enum EventKind {
     Ready,
     /// It is no longer.
     NotReady,
+    /// A probe of an app's, or a hook, has failed once. What becomes of that depends on how often it does.
+    CheckFailed {
+        /// Which of them.
+        check: HealthCheck,
+    },
+    /// All apps are ended, and start again in their order: by the rule of this one.
+    RestartingAll,
     /// An app is ended because it is not well.
     Unhealthy {
         /// What has said so.
@@ -59,14 +66,18 @@ pub enum EventKind {
     },
 }
 
-/// What can end an app that is not well.
+/// What says whether an app is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HealthCheck {
     /// Its startup probe.
     Startup,
+    /// Its readiness probe.
+    Readiness,
     /// Its liveness probe.
     Liveness,
     /// Its hook after the start.
     PostStart,
+    /// Its hook before the end.
+    PreStop,
 }

@@ -62,6 +62,9 @@ pub struct LiveApp {
     /// What was wrong when it was found not to be well, last.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub complaint: Option<String>,
+    /// Its last words, if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub message: Option<String>,
     /// How many of its processes the kernel has killed because memory was short, since it was started last.
     #[serde(default)]
     pub oom_kills: Option<u64>,
@@ -71,13 +74,16 @@ pub struct LiveApp {
 }
 
 /// How an app ended that was started again.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LastEnd {
     /// When.
     pub finished: Timestamp,
     /// How.
     pub outcome: Outcome,
+    /// Its last words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub message: Option<String>,
 }
 
 /// What an app does.

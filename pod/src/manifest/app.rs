@@ -13,9 +13,10 @@ use super::mounts::Mount;
 use super::presence::is_default;
 use super::probes::{Hooks, Probes};
 use super::resources::Resources;
-use super::restart::Restart;
+use super::restart::{Restart, RestartRule};
 use super::role::Role;
 use super::security::Security;
+use super::termination::TerminationMessage;
 use crate::id::AppName;
 use crate::signal::SignalNumber;
 
@@ -61,12 +62,18 @@ pub struct App {
     /// Whether it is started again when it has ended.
     #[serde(skip_serializing_if = "is_default", default)]
     pub restart: Restart,
+    /// What is done after an end with some exit codes, before the policy is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub restart_rules: Vec<RestartRule>,
     /// How it is found out whether it is well.
     #[serde(skip_serializing_if = "is_default", default)]
     pub probes: Probes,
     /// What is done around its start and its end.
     #[serde(skip_serializing_if = "is_default", default)]
     pub hooks: Hooks,
+    /// Where it writes why it has ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub termination_message: Option<TerminationMessage>,
     /// Where its output is kept, and how.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub log: Option<Log>,

@@ -32,6 +32,7 @@ mod restart;
 mod role;
 mod seccomp;
 mod security;
+mod termination;
 mod user_namespace;
 mod version_2;
 mod virtual_machine;
@@ -62,13 +63,16 @@ pub use self::resources::{
     BlockIo, Contradiction, Cpu, HugepageLimit, Memory, Pids, Resources, ThrottleDevice,
     WeightDevice,
 };
-pub use self::restart::{Restart, RestartPolicy};
+pub use self::restart::{
+    ExitCodeOperator, ExitCodes, Restart, RestartAction, RestartPolicy, RestartRule,
+};
 pub use self::role::{ReadyWhen, Role};
 pub use self::seccomp::{
     SeccompAction, SeccompArch, SeccompArgument, SeccompFlag, SeccompOperator, SeccompProfile,
     SeccompRule,
 };
 pub use self::security::{PodLabels, Seccomp, Security};
+pub use self::termination::{TerminationMessage, TerminationMessagePolicy};
 pub use self::user_namespace::{BLOCK_SIZE, IdMapping, UnfitMapping, UserNamespace};
 pub use self::virtual_machine::{Accelerator, ImageFilesystem, Verity, VirtualMachine};
 pub use self::volumes::{Medium, Volume, VolumeName, VolumeSource};

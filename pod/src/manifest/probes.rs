@@ -1,6 +1,7 @@
 //! How it is found out whether an app is well, and what is done around its start and its end. Names, meanings and
 //! defaults are those of Kubernetes.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
@@ -110,9 +111,9 @@ pub enum ProbeAction {
     TcpSocket {
         /// To which port.
         port: u16,
-        /// To which host; the pod if absent.
+        /// To which address; the pod's own if absent.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        host: Option<String>,
+        host: Option<IpAddr>,
     },
     /// Asks the health service of gRPC.
     Grpc {
@@ -141,9 +142,9 @@ pub struct HttpGetAction {
     /// For which path.
     #[serde(default)]
     pub path: String,
-    /// To which host; the pod if absent.
+    /// To which address; the pod's own if absent. Whom the request names is said by the header `Host`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub host: Option<String>,
+    pub host: Option<IpAddr>,
     /// Over what.
     #[serde(skip_serializing_if = "is_default", default)]
     pub scheme: Scheme,

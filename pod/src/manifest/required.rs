@@ -74,6 +74,11 @@ impl App {
             (!self.device_rules.is_empty(), Feature::Devices),
             (self.role != Role::Main, Feature::StartOrder),
             (self.restart != Restart::default(), Feature::Restart),
+            (!self.restart_rules.is_empty(), Feature::RestartRules),
+            (
+                self.termination_message.is_some(),
+                Feature::TerminationMessage,
+            ),
             (!is_default(&self.probes), Feature::Probes),
             (!is_default(&self.hooks), Feature::Hooks),
             (self.probes.use_grpc(), Feature::GrpcProbes),

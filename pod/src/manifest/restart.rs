@@ -20,6 +20,18 @@ pub struct Restart {
     pub max_back_off_ms: u64,
 }
 
+impl Restart {
+    /// The same where no start waits longer than this, in milliseconds.
+    #[must_use]
+    pub fn within(self, max_back_off_ms: u64) -> Self {
+        Self {
+            back_off_ms: self.back_off_ms.min(max_back_off_ms),
+            max_back_off_ms: self.max_back_off_ms.min(max_back_off_ms),
+            ..self
+        }
+    }
+}
+
 impl Default for Restart {
     fn default() -> Self {
         Self {
@@ -42,4 +54,58 @@ pub enum RestartPolicy {
     OnFailure,
     /// All.
     Always,
+}
+
+/// What is done after an end with some exit codes, whatever the policy says. Of several rules the first that fits counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RestartRule {
+    /// What is done.
+    pub action: RestartAction,
+    /// After which exit codes.
+    pub exit_codes: ExitCodes,
+}
+
+impl RestartRule {
+    /// Most rules of an app.
+    pub const RULES_MAX: usize = 20;
+    /// Most exit codes of a rule.
+    pub const VALUES_MAX: usize = 255;
+}
+
+/// What is done after an end that a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartAction {
+    /// The app is started again.
+    Restart,
+    /// All apps of the pod are killed, and started again in their order.
+    RestartAllApps,
+}
+
+/// A set of exit codes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ExitCodes {
+    /// How the values are meant.
+    pub operator: ExitCodeOperator,
+    /// The values.
+    pub values: Vec<i32>,
+}
+
+/// How the values of a set of exit codes are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitCodeOperator {
+    /// The set is these.
+    In,
+    /// The set is all but these.
+    NotIn,
+}
+
+impl ExitCodes {
+    /// Whether a code is one of the set.
+    pub fn contains(&self, code: i32) -> bool {
+        self.values.contains(&code) == (self.operator == ExitCodeOperator::In)
+    }
 }

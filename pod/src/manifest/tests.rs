@@ -126,6 +126,9 @@ fn values_of_closed_sets_are_closed() {
         "/insecure-options/0",
         "/apps/0/insecure-options/0",
         "/apps/0/restart/policy",
+        "/apps/0/restart-rules/0/action",
+        "/apps/0/restart-rules/0/exit-codes/operator",
+        "/apps/0/termination-message/policy",
         "/apps/0/mounts/0/options/0",
         "/apps/0/mounts/0/source/type",
         "/apps/0/devices/0/type",
@@ -157,6 +160,11 @@ fn values_of_closed_sets_are_closed() {
         ),
         ("/apps/0/resources/memory/limit", json!(-2), "-2"),
         ("/apps/0/probes/startup/period-seconds", json!(0), "nonzero"),
+        (
+            "/apps/0/probes/readiness/action/host",
+            json!("db.lan"),
+            "IP address",
+        ),
         ("/user-namespace/uid-mappings/0/size", json!(0), "nonzero"),
     ] {
         let mut document = every_field();
@@ -328,8 +336,10 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/resources/hugepage-limits", Feature::Hugepages),
     ("/apps/0/resources/unified", Feature::UnifiedCgroup),
     ("/apps/0/restart", Feature::Restart),
+    ("/apps/0/restart-rules", Feature::RestartRules),
     ("/apps/0/probes", Feature::Probes),
     ("/apps/0/hooks", Feature::Hooks),
+    ("/apps/0/termination-message", Feature::TerminationMessage),
     ("/apps/0/log/driver", Feature::LogDriver),
     ("/apps/0/log/max-size", Feature::LogDriver),
     ("/apps/0/log/tag", Feature::LogDriver),

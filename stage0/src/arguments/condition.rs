@@ -3,15 +3,17 @@
 use engine::pods::condition::Condition;
 
 /// The words, and what each says.
-pub(crate) const WORDS: [(&str, Condition); 8] = [
+pub(crate) const WORDS: [(&str, Condition); 10] = [
     ("created", Condition::Created),
     ("exited", Condition::Exited),
+    ("healthy", Condition::Healthy),
     ("paused", Condition::Paused),
     ("removed", Condition::Removed),
     ("removing", Condition::Removing),
     ("running", Condition::Running),
     ("stopped", Condition::Exited),
     ("stopping", Condition::Stopping),
+    ("unhealthy", Condition::Unhealthy),
 ];
 
 /// A state that a pod or an app can come to be in.
@@ -23,7 +25,6 @@ pub(crate) fn condition(text: &str) -> Result<Condition, String> {
         return Ok(*condition);
     }
     Err(match text {
-        "healthy" | "unhealthy" => "health checks are not there yet".to_owned(),
         "configured" | "initialized" => {
             "between `created` and `running` there is no state here".to_owned()
         }
@@ -44,7 +45,6 @@ mod tests {
         assert_eq!(condition("stopped"), Ok(Condition::Exited));
         assert_eq!(condition("exited"), Ok(Condition::Exited));
         for (word, why) in [
-            ("healthy", "health checks"),
             ("initialized", "no state"),
             ("unknown", "known"),
             ("up", "created, exited"),

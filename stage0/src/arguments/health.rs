@@ -4,10 +4,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use engine::pods::health::{HealthSpec, StartupSpec};
 use engine::pods::spec::AppSpec;
-use pod::manifest::{
-    ExecAction, HttpGetAction, Probe, ProbeAction, Probes, Restart, RestartPolicy, Scheme,
-};
+use pod::manifest::{ExecAction, HttpGetAction, ProbeAction, RestartPolicy, Scheme};
 
 use super::grace::grace;
 use super::seconds::whole_seconds;
@@ -18,16 +17,30 @@ use crate::wording::failure::Failure;
 #[command(next_help_heading = "App flags, after the image they are for")]
 pub(crate) struct HealthArguments {
     /// Command that ends with 0 while the app is well: for its shell, or a JSON array of words; none for no check
-    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    /// [default: HEALTHCHECK of the image]
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        hide_short_help = true,
+        verbatim_doc_comment
+    )]
     health_cmd: Option<String>,
     /// The app is well while it answers a GET request with a status from 200 to 399
     #[arg(long, value_name = ":PORT[/PATH]", value_parser = http, hide_short_help = true)]
     #[arg(conflicts_with = "health_cmd")]
     health_http: Option<HttpGetAction>,
+    /// The same over TLS, whose certificate is not checked
+    #[arg(long, value_name = ":PORT[/PATH]", value_parser = https, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["health_cmd", "health_http"])]
+    health_https: Option<HttpGetAction>,
     /// The app is well while this port takes connections
     #[arg(long, value_name = "PORT", value_parser = port, hide_short_help = true)]
-    #[arg(conflicts_with_all = ["health_cmd", "health_http"])]
+    #[arg(conflicts_with_all = ["health_cmd", "health_http", "health_https"])]
     health_tcp: Option<u16>,
+    /// The app is well while its health service of gRPC says that it, or a service of its, is serving
+    #[arg(long, value_name = "PORT[/SERVICE]", value_parser = grpc, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["health_cmd", "health_http", "health_https", "health_tcp"])]
+    health_grpc: Option<Grpc>,
     /// Time between two checks [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
     health_interval: Option<Duration>,
@@ -40,6 +53,28 @@ pub(crate) struct HealthArguments {
     /// How long the app may take to be well for the first time [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
     health_start_period: Option<Duration>,
+    /// Time between two checks within that [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
+    health_start_interval: Option<Duration>,
+    /// Command that ends with 0 once the app has started; until then its health is not checked
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    health_startup_cmd: Option<String>,
+    /// Time between two of these [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
+    #[arg(requires = "health_startup_cmd")]
+    health_startup_interval: Option<Duration>,
+    /// How long one may take [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = grace, hide_short_help = true)]
+    #[arg(requires = "health_startup_cmd")]
+    health_startup_timeout: Option<Duration>,
+    /// How many in a row have to fail before the app is ended; 0 if it never is for that [default: 0]
+    #[arg(long, value_name = "NUMBER", hide_short_help = true)]
+    #[arg(requires = "health_startup_cmd")]
+    health_startup_retries: Option<u32>,
+    /// How many in a row have to pass [default: 1]
+    #[arg(long, value_name = "NUMBER", hide_short_help = true)]
+    #[arg(requires = "health_startup_cmd")]
+    health_startup_success: Option<u32>,
     /// What becomes of an app that is not well
     #[arg(
         long,
@@ -49,10 +84,17 @@ pub(crate) struct HealthArguments {
         hide_short_help = true
     )]
     health_on_failure: OnFailure,
-    /// No check of the app's health
+    /// No check of the app's health, also if its image has one
     #[arg(long, hide_short_help = true)]
-    #[arg(conflicts_with_all = ["health_cmd", "health_http", "health_tcp"])]
+    #[arg(conflicts_with_all = ["health_cmd", "health_http", "health_https", "health_tcp", "health_grpc"])]
     no_healthcheck: bool,
+}
+
+/// A question to the health service of gRPC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grpc {
+    port: u16,
+    service: String,
 }
 
 /// What becomes of an app that is not well.
@@ -67,6 +109,17 @@ pub(crate) enum OnFailure {
     Restart,
     /// It is ended, and has failed
     Stop,
+}
+
+impl From<OnFailure> for engine::pods::health::OnFailure {
+    fn from(what: OnFailure) -> Self {
+        match what {
+            OnFailure::None => Self::None,
+            OnFailure::Kill => Self::Kill,
+            OnFailure::Restart => Self::Restart,
+            OnFailure::Stop => Self::Stop,
+        }
+    }
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -92,20 +145,54 @@ fn http(text: &str) -> Result<HttpGetAction, String> {
     })
 }
 
+fn https(text: &str) -> Result<HttpGetAction, String> {
+    http(text).map(|get| HttpGetAction {
+        scheme: Scheme::Https,
+        ..get
+    })
+}
+
+fn grpc(text: &str) -> Result<Grpc, String> {
+    let (number, service) = text.split_once('/').unwrap_or((text, ""));
+    Ok(Grpc {
+        port: port(number)?,
+        service: service.to_owned(),
+    })
+}
+
 impl HealthArguments {
     fn action(&self) -> Option<ProbeAction> {
-        if let Some(http) = &self.health_http {
-            return Some(ProbeAction::HttpGet(http.clone()));
+        if let Some(get) = self.health_http.as_ref().or(self.health_https.as_ref()) {
+            return Some(ProbeAction::HttpGet(get.clone()));
         }
         if let Some(port) = self.health_tcp {
             return Some(ProbeAction::TcpSocket { port, host: None });
         }
+        if let Some(Grpc { port, service }) = self.health_grpc.clone() {
+            return Some(ProbeAction::Grpc { port, service });
+        }
         let text = self.health_cmd.as_deref()?;
-        let args = match text {
-            "" | "none" => return None,
-            text => words(text),
-        };
-        Some(ProbeAction::Exec(ExecAction { args }))
+        command(text)
+    }
+
+    /// Whether the app is checked by nothing, whatever its image says.
+    fn is_off(&self) -> bool {
+        let words = self.health_cmd.as_deref();
+        self.no_healthcheck || words.is_some_and(|words| command(words).is_none())
+    }
+
+    fn startup(&self) -> Option<StartupSpec> {
+        let action = command(self.health_startup_cmd.as_deref()?)?;
+        Some(StartupSpec {
+            action,
+            interval: seconds(self.health_startup_interval).unwrap_or(USUAL),
+            timeout: seconds(self.health_startup_timeout).unwrap_or(USUAL),
+            retries: self.health_startup_retries.and_then(NonZeroU32::new),
+            successes: self
+                .health_startup_success
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+        })
     }
 
     /// Says it of an app.
@@ -113,71 +200,40 @@ impl HealthArguments {
     /// # Errors
     /// [`Failure::Usage`] for what contradicts itself.
     pub(crate) fn apply(&self, spec: AppSpec) -> Result<AppSpec, Failure> {
-        let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
-        let Some(action) = self.action() else {
-            let is_given = self.health_interval.is_some()
-                || self.health_timeout.is_some()
-                || self.health_retries.is_some()
-                || self.health_start_period.is_some()
-                || self.health_on_failure != OnFailure::None;
-            return match is_given {
-                true => usage(
-                    "without --health-cmd, --health-http or --health-tcp there is nothing to check",
-                ),
-                false => Ok(spec),
-            };
+        let policy = spec.restart.policy;
+        if self.health_on_failure == OnFailure::Stop && policy != RestartPolicy::Never {
+            return Err(Failure::Usage(
+                "--health-on-failure=stop and --restart contradict each other".to_owned(),
+            ));
+        }
+        let health = HealthSpec {
+            of_image: !self.is_off(),
+            action: self.action(),
+            interval: seconds(self.health_interval),
+            timeout: seconds(self.health_timeout),
+            retries: self.health_retries,
+            start_period: seconds(self.health_start_period),
+            start_interval: seconds(self.health_start_interval),
+            on_failure: self.health_on_failure.into(),
+            startup: self.startup(),
         };
-        let interval = seconds(self.health_interval);
-        let readiness = Probe {
-            action,
-            initial_delay_seconds: 0,
-            timeout_seconds: seconds(self.health_timeout),
-            period_seconds: interval,
-            success_threshold: NonZeroU32::MIN,
-            failure_threshold: self.health_retries.unwrap_or(RETRIES),
-            termination_grace_period_seconds: None,
-        };
-        let grace = (self.health_on_failure == OnFailure::Kill).then_some(NonZeroU32::MIN);
-        let ends = self.health_on_failure != OnFailure::None;
-        let liveness = ends.then(|| Probe {
-            termination_grace_period_seconds: grace,
-            ..readiness.clone()
-        });
-        let start = self.health_start_period.and_then(whole_seconds);
-        let startup = start.filter(|_| ends).map(|start| Probe {
-            failure_threshold: start
-                .div_ceil(interval)
-                .saturating_add(readiness.failure_threshold.get()),
-            termination_grace_period_seconds: grace,
-            ..readiness.clone()
-        });
-        let restart = match (self.health_on_failure, spec.restart.policy) {
-            (OnFailure::Restart, RestartPolicy::Never) => Restart {
-                policy: RestartPolicy::OnFailure,
-                ..spec.restart
-            },
-            (OnFailure::Stop, RestartPolicy::OnFailure | RestartPolicy::Always) => {
-                return usage("--health-on-failure=stop and --restart contradict each other");
-            }
-            _ => spec.restart,
-        };
-        Ok(AppSpec {
-            restart,
-            probes: Probes {
-                startup,
-                readiness: Some(readiness),
-                liveness,
-            },
-            ..spec
-        })
+        Ok(AppSpec { health, ..spec })
     }
 }
 
-const RETRIES: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 const USUAL: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 
-fn seconds(given: Option<Duration>) -> NonZeroU32 {
-    given.and_then(whole_seconds).unwrap_or(USUAL)
+fn seconds(given: Option<Duration>) -> Option<NonZeroU32> {
+    given.and_then(whole_seconds)
+}
+
+/// A command, if it is one.
+fn command(text: &str) -> Option<ProbeAction> {
+    let args = match text {
+        "" | "none" => return None,
+        text => words(text),
+    };
+    Some(ProbeAction::Exec(ExecAction { args }))
 }
 
 /// A JSON array of words, which may begin with docker's word for what they are; else a line of the app's shell.
@@ -211,6 +267,16 @@ mod tests {
             ("[ -e /x ]", &["/bin/sh", "-c", "[ -e /x ]"]),
         ] {
             assert_eq!(words(text), args, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_question_of_grpc_has_a_port_and_may_name_a_service() {
+        let of = |text| grpc(text).map(|grpc| (grpc.port, grpc.service));
+        assert_eq!(of("80"), Ok((80, String::new())));
+        assert_eq!(of("80/a.b/C"), Ok((80, "a.b/C".to_owned())));
+        for bad in ["", "/a", "0", ":80", "x"] {
+            of(bad).unwrap_err();
         }
     }
 

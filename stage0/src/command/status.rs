@@ -256,6 +256,9 @@ pub(crate) fn app_lines(app: &AppView) -> String {
     if let Some(last) = &app.last_end {
         line(&format!("{key}-last-end"), ended(&last.outcome, None));
     }
+    if let Some(message) = &app.message {
+        line(&format!("{key}-message"), message.clone());
+    }
     if let Some(complaint) = &app.complaint {
         line(&format!("{key}-complaint"), complaint.clone());
     }

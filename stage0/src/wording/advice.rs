@@ -134,6 +134,9 @@ fn app(error: &AppError) -> String {
         AppError::NoProgram { .. } => {
             format!("{error}; name one after the image")
         }
+        AppError::NoHealthcheck { .. } => format!(
+            "{error}: --health-cmd, --health-http, --health-https, --health-tcp or --health-grpc says what is checked"
+        ),
         AppError::EmptyProgram { .. } => format!("{error}; name one with --exec PROGRAM"),
         AppError::FlagAsProgram { .. } => format!(
             "{error}; flags of the pod go before the first image, flags of an app before its command"

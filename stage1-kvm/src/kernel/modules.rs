@@ -8,6 +8,7 @@ use pod::machine_parts::ModuleFiles;
 use stage1::failure::StartFailure;
 
 use super::inflate::inflate;
+use super::signature::without_signature;
 
 /// What a module says of those that it needs.
 const DEPENDS: &[u8] = b"\0depends=";
@@ -19,6 +20,14 @@ pub(crate) struct Module {
     pub(crate) name: String,
     /// Its file, not compressed.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Module {
+    /// Leaves out by whom it was signed.
+    pub(crate) fn remove_signature(&mut self) {
+        let length = without_signature(&self.bytes).len();
+        self.bytes.truncate(length);
+    }
 }
 
 /// What there is of modules.

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use rustix::io::write;
 use stage1::awakening::{ASKED, AWAKE, Awakening, HostTime, SEED};
 use stage1::failure::StartFailure;
 
@@ -21,7 +22,7 @@ pub(super) struct Copied {
     pub(super) link: OwnedFd,
 }
 
-/// Starts a copy and awakes it.
+/// Starts a copy and awakes it. While its program starts, its memory is filled.
 ///
 /// # Errors
 /// What failed; nothing of it runs then.
@@ -30,6 +31,7 @@ pub(super) fn start(
     parts: &Parts,
     memory: &OwnedFd,
     state: OwnedFd,
+    fill: impl FnOnce() -> Result<(), StartFailure>,
 ) -> Result<Copied, StartFailure> {
     let duplicate = || StartFailure::os::<std::io::Error>("duplicate a descriptor");
     let mut state = File::from(state);
@@ -49,6 +51,12 @@ pub(super) fn start(
     };
     let started = starter.start(parts.try_clone().map_err(duplicate())?, origin)?;
     let process = Process::new(started.process);
+    fill()?;
+    started
+        .control
+        .as_ref()
+        .map_or(Ok(0), |control| write(control, &started.requests))
+        .map_err(StartFailure::os("tell a machine to go on"))?;
     let patience = Patience::for_copy(starter.asked().accelerator);
     let port = Port::new(&started.link, process.pidfd(), &patience)?;
     port.say(&awakening.to_bytes())?;

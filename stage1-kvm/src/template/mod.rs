@@ -92,14 +92,17 @@ fn start(
         Some(kept) => kept,
         None => maker::make(starter, parts, &templates, &key)?,
     };
-    let memory = match kept.memory {
-        Some(made) => made,
-        None => match holders::memory_of(run_dir, &key) {
-            Some(shared) => shared,
-            None => templates.load_memory(&key)?,
-        },
+    let at_hand = kept.memory.or_else(|| holders::memory_of(run_dir, &key));
+    let (memory, loading) = match at_hand {
+        Some(memory) => (memory, None),
+        None => {
+            let (memory, loading) = templates.begin_loading(&key)?;
+            (memory, Some(loading))
+        }
     };
-    let copied = copy::start(starter, parts, &memory, kept.state).inspect_err(|failure| {
+    let fill = || loading.map_or(Ok(()), |loading| templates.load(&key, loading));
+    let copied = copy::start(starter, parts, &memory, kept.state, fill);
+    let copied = copied.inspect_err(|failure| {
         // It may be the template that is wrong, unless nobody waited for the copy: the next start makes another one.
         if !matches!(failure.kind, FailureKind::Interrupted { .. }) {
             templates.remove(&key);

@@ -41,6 +41,13 @@ pub(super) struct Kept {
     pub(super) memory: Option<OwnedFd>,
 }
 
+/// Memory that is to be read from disk.
+#[derive(Debug)]
+pub(super) struct Loading {
+    file: File,
+    memory: File,
+}
+
 /// Those that are booted from the same files.
 #[derive(Debug)]
 pub(super) struct Templates {
@@ -88,29 +95,45 @@ impl Templates {
         }
     }
 
-    /// Reads its memory from disk.
+    /// Its memory, which holds nothing yet, and what fills it.
+    ///
+    /// # Errors
+    /// What failed: it is gone then.
+    pub(super) fn begin_loading(&self, key: &Key) -> Result<(OwnedFd, Loading), StartFailure> {
+        let begun = (|| {
+            let file = File::open(self.place(key).join(MEMORY))?;
+            let memory = memory::make(file.metadata()?.len())?;
+            let loading = Loading {
+                file,
+                memory: memory.try_clone()?.into(),
+            };
+            Ok((memory, loading))
+        })();
+        begun.map_err(|error| self.unreadable(key, &error))
+    }
+
+    /// Reads its memory from disk. Nobody changes it from then on.
     ///
     /// # Errors
     /// What failed, or that it isn't what was made: it is gone then.
-    pub(super) fn load_memory(&self, key: &Key) -> Result<OwnedFd, StartFailure> {
-        let place = self.place(key);
+    pub(super) fn load(&self, key: &Key, loading: Loading) -> Result<(), StartFailure> {
+        let Loading { file, mut memory } = loading;
         let loaded = (|| {
-            let file = File::open(place.join(MEMORY))?;
-            let mut loaded = File::from(memory::make(0)?);
-            memory::load(&file, &mut loaded)?;
+            memory::load(&file, &mut memory)?;
             // What was copied is what was recorded.
-            check(&file, &read_record(&place)?.memory, MEMORY)?;
-            let loaded = loaded.into();
-            memory::seal(&loaded)?;
-            Ok(loaded)
+            check(&file, &read_record(&self.place(key))?.memory, MEMORY)?;
+            memory::seal(&memory.into())
         })();
-        loaded.map_err(|error: io::Error| {
-            self.remove(key);
-            StartFailure::other(format!(
-                "the template {} can't be read: {error}",
-                place.display()
-            ))
-        })
+        loaded.map_err(|error| self.unreadable(key, &error))
+    }
+
+    fn unreadable(&self, key: &Key, error: &io::Error) -> StartFailure {
+        self.remove(key);
+        let place = self.place(key);
+        StartFailure::other(format!(
+            "the template {} can't be read: {error}",
+            place.display()
+        ))
     }
 
     /// Begins to make one; `None` while somebody else does.
@@ -276,7 +299,8 @@ mod tests {
         assert!(templates.find(&key).unwrap().is_none());
         assert!(make(&templates, &key).memory.is_some());
         assert!(templates.find(&key).unwrap().is_some());
-        let memory = templates.load_memory(&key).unwrap();
+        let (memory, loading) = templates.begin_loading(&key).unwrap();
+        templates.load(&key, loading).unwrap();
         assert!(memory::is_sealed(&memory));
         let mut word = [0; 6];
         File::from(memory).read_exact_at(&mut word, 0).unwrap();

@@ -2,8 +2,8 @@
 //!
 //! Without arguments it was started by an isolator, with its end of the monitor's socket as descriptor 3. With `machine`
 //! it is pid 1 of a machine, and speaks to the monitor over the port that the next argument names, or else over its
-//! standard input. With `first` it is that, and the first program of the machine, or with `first template` that of one
-//! that is to be copied. With `copy` it is a process in an app, which copies files out of there or in.
+//! standard input. With `first` it is that, and the first program of the machine, with words behind that say of what
+//! kind it is. With `copy` it is a process in an app, which copies files out of there or in.
 
 #![cfg_attr(not(test), no_main)]
 
@@ -14,16 +14,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use pod::entry::ClosedStreams;
 use stage1::failure::{StartFailure, one_line};
 use stage1::file_transfer::COPY;
+use stage1::first_root::{FIRST, FirstWords};
 
 pod::entry!(run);
 
 /// What the program does. The result is its exit code.
 fn run(_: ClosedStreams) -> i32 {
     let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (Some("machine"), port) => ended(machine(port.as_deref())),
-        (Some("first"), kind) => ended(stage1::init::run_first(kind.as_deref())),
-        (Some(COPY), what) => stage1::file_transfer::run(&what.unwrap_or_default()),
+    match arguments.next().as_deref() {
+        Some("machine") => ended(machine(arguments.next().as_deref())),
+        Some(FIRST) => ended(stage1::init::run_first(&FirstWords::of(arguments))),
+        Some(COPY) => stage1::file_transfer::run(&arguments.next().unwrap_or_default()),
         _ => stage1::init::run(),
     }
 }

@@ -1,11 +1,14 @@
 //! What the monitor makes of a pod outside of it: cgroups, root filesystems, volumes.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pod::control::{AppStats, Usage};
-use pod::manifest::{App, Limit, Mount, PodManifest, Resources};
+use pod::manifest::{
+    App, Limit, Mount, MountOption, MountSource, PodManifest, Resources, TerminationMessage,
+};
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
 
@@ -18,6 +21,20 @@ use crate::mounts::{VolumePlaces, Volumes};
 use crate::overlay::{Storage, mount_points, tree_of};
 use crate::pod_ids::PodIds;
 
+/// The file for an app's last words, in the app.
+fn of_last_words(app: &App, message: &TerminationMessage) -> Mount {
+    Mount {
+        destination: message.path.clone(),
+        source: MountSource::Host {
+            path: app_dir::termination_message(Path::new("."), &app.name),
+        },
+        options: vec![MountOption::Nodev, MountOption::Noexec, MountOption::Nosuid],
+        uid_mappings: Vec::new(),
+        gid_mappings: Vec::new(),
+        relabel: None,
+    }
+}
+
 /// A pod on the host. Its directory is the working directory.
 #[derive(Debug)]
 pub struct HostPod {
@@ -27,6 +44,8 @@ pub struct HostPod {
     /// The pod's user namespace, if it has one of its own.
     ids: Option<Arc<PodIds>>,
     storage: Option<Storage>,
+    /// Apps whose root filesystems have been mounted.
+    mounted: BTreeSet<AppName>,
     volumes: Option<Volumes>,
     /// Most memory of all of it together.
     memory: Option<u64>,
@@ -41,6 +60,7 @@ impl HostPod {
             cgroups: None,
             ids: None,
             storage: None,
+            mounted: BTreeSet::new(),
             volumes: None,
             memory: None,
         }
@@ -151,11 +171,14 @@ impl HostPod {
         Ok(())
     }
 
-    /// The root filesystem of an app, attached to nothing.
+    /// The root filesystem of an app, attached to nothing. An earlier one of it must be gone.
     ///
     /// # Errors
     /// If it can't be mounted.
     pub fn root_of(&mut self, manifest: &PodManifest, app: &App) -> Result<OwnedFd, StartFailure> {
+        if !self.mounted.insert(app.name.clone()) {
+            app_dir::renew_work(Path::new("."), &app.name)?;
+        }
         let label = app.security.mount_label.as_ref();
         self.storage(manifest)?
             .overlay(&app.name, &app.image.layers, label)
@@ -197,9 +220,13 @@ impl HostPod {
         app: &App,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         let mounts = app.mounts.iter();
-        mounts
-            .map(|mount| self.mount(manifest, app, mount))
-            .collect()
+        let mounts = mounts.map(|mount| self.mount(manifest, app, mount));
+        let mut made = mounts.collect::<Result<Vec<_>, _>>()?;
+        if let Some(message) = &app.termination_message {
+            // The last one, so that nothing hides it.
+            made.push(self.mount(manifest, app, &of_last_words(app, message))?);
+        }
+        Ok(made)
     }
 
     /// One of these.

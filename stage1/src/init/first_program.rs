@@ -1,7 +1,8 @@
 //! Pod init as the first program of a machine: what a distribution's programs do before anything else.
 //!
-//! The kernel's first root is the archive that it was started with. In it are modules, which are loaded in the order of their
-//! names, and this program, which a template executes twice. Then the root becomes an empty one, as no other can be put in the place of the kernel's.
+//! The kernel's first root is the archive that it was started with ([`crate::first_root`]). In it are modules, of which
+//! those that are needed are loaded in the order of their names, and this program, which a template executes twice. Then
+//! the root becomes an empty one, as no other can be put in the place of the kernel's.
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,11 +17,8 @@ use rustix::system::finit_module;
 
 use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
+use crate::first_root::{MODULES, Purpose};
 
-/// Where the modules are.
-const MODULES: &str = "/modules";
-/// What it takes to check disks while they are read.
-pub(super) const VERITY_MODULES: [&str; 4] = ["reed_solomon", "dm_mod", "dm_bufio", "dm_verity"];
 /// The new root, until it is entered.
 const ROOT: &str = "/new";
 pub(super) const DEVICES: &str = "/dev";
@@ -32,8 +30,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// What failed.
-pub(super) fn begin(checks_disks: bool) -> Result<OwnedFd, StartFailure> {
-    Modules::open()?.load(|name| checks_disks || !VERITY_MODULES.contains(&name))?;
+pub(super) fn begin(purposes: &[Purpose]) -> Result<OwnedFd, StartFailure> {
+    Modules::open()?.load(purposes, |_| true)?;
     make_ready()
 }
 
@@ -68,16 +66,38 @@ pub(super) struct Modules(OwnedFd);
 impl Modules {
     pub(super) fn open() -> Result<Self, StartFailure> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(CWD, MODULES, flags, Mode::empty());
+        let folder = openat(CWD, format!("/{MODULES}"), flags, Mode::empty());
         Ok(Self(folder.map_err(StartFailure::os(format_args!(
-            "read {MODULES}"
+            "read /{MODULES}"
         )))?))
     }
 
-    /// Loads those whose names are wanted, and frees the memory that they took.
-    pub(super) fn load(&self, is_wanted: impl Fn(&str) -> bool) -> Result<(), StartFailure> {
-        let read = || StartFailure::os::<Errno>(format!("read {MODULES}"));
-        let entries = Dir::read_from(&self.0).map_err(read())?;
+    /// Loads those that any machine needs and those for these purposes, if their names are wanted, and frees the memory
+    /// that they took.
+    pub(super) fn load(
+        &self,
+        purposes: &[Purpose],
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), StartFailure> {
+        let is_needed = |one: &Purpose| *one == Purpose::Machine || purposes.contains(one);
+        let mut needed = Purpose::ALL.into_iter().filter(is_needed);
+        needed.try_for_each(|purpose| self.load_for(purpose, &is_wanted))
+    }
+
+    fn load_for(
+        &self,
+        purpose: Purpose,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), StartFailure> {
+        let name = purpose.name();
+        let read = || StartFailure::os::<Errno>(format!("read /{MODULES}/{name}"));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = match openat(&self.0, name, flags, Mode::empty()) {
+            // The kernel has all of it built in, or nothing.
+            Err(Errno::NOENT) => return Ok(()),
+            folder => folder.map_err(read())?,
+        };
+        let entries = Dir::read_from(&folder).map_err(read())?;
         let mut files = entries
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect::<Result<Vec<String>, Errno>>()
@@ -87,14 +107,14 @@ impl Modules {
         for file in files {
             let what = format!("load the kernel module {file}");
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            let module = openat(&self.0, &file, flags, Mode::empty())
+            let module = openat(&folder, &file, flags, Mode::empty())
                 .map_err(StartFailure::os(what.clone()))?;
             match finit_module(&module, c"", 0) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(StartFailure::os(what)(error)),
             }
             // What stays there takes memory, and does no harm else.
-            let _ = unlinkat(&self.0, &file, AtFlags::empty());
+            let _ = unlinkat(&folder, &file, AtFlags::empty());
         }
         Ok(())
     }

@@ -63,6 +63,8 @@ pub(super) struct Machine {
     devices: BTreeMap<(PathBuf, String), OwnedFd>,
     /// How many apps have been started.
     starts: u64,
+    /// Whether the apps are there that the pod begins with.
+    has_begun: bool,
     network: Netns,
     /// Where images' paths begin, also once pod init is in its own root.
     root: OwnedFd,
@@ -96,6 +98,7 @@ impl Machine {
             volumes: Volumes::new(&[], VolumePlaces::none(), None, None),
             devices: BTreeMap::new(),
             starts: 0,
+            has_begun: false,
             network,
             root: openat(CWD, "/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
                 .map_err(StartFailure::os("open the machine's root"))?,
@@ -135,7 +138,7 @@ impl Machine {
         }
     }
 
-    fn shared(&mut self, share: Share) -> Result<&SharedFiles, StartFailure> {
+    fn shared(&mut self, share: Share) -> Result<&mut SharedFiles, StartFailure> {
         match self.shared.entry(share) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(new) => {
@@ -200,6 +203,9 @@ impl Ground for Machine {
             usual_pids,
             manages_cgroups,
         } = *own;
+        if self.has_begun {
+            self.shared.values_mut().for_each(SharedFiles::forget_stale);
+        }
         // One of its own for each run.
         self.cgroups.remove_app(&app.name)?;
         self.cgroups.add_app(&app.name, &resources)?;
@@ -235,6 +241,7 @@ impl Ground for Machine {
     /// Overlays and cgroups of apps that come later are made by paths through `/proc`, and an overlay takes only what is
     /// attached somewhere.
     fn enter(&mut self, root: PodRoot) -> Result<(), StartFailure> {
+        self.has_begun = true;
         root.enter_beside_machine(&mount_detached("proc", &[], guarded())?)
     }
 

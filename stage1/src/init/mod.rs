@@ -36,6 +36,9 @@ use pod::manifest::{HostNamespace, Lifetime};
 use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::probes::fuzzing as probe_fuzzing;
+
 use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};
 use self::hosts_file::HostsFile;
@@ -46,6 +49,7 @@ use self::reach::Reach;
 use crate::app::devices::DeviceBounds;
 use crate::app::launch::{PodSetup, PreparedApp};
 use crate::failure::StartFailure;
+use crate::first_root::FirstWords;
 use crate::link::descriptors::{INIT_SOCKET_FD, ToParent};
 use crate::link::framed::ToHost;
 use crate::link::{Enclosed, InitRequest, MonitorLink};
@@ -109,20 +113,19 @@ pub fn run_machine(port: OwnedFd) -> Result<i32, StartFailure> {
 }
 
 /// The same for the first program of a machine, which has nothing yet: modules of the kernel are loaded, and the port is
-/// found. One that is a template waits then, and goes on in its copies. For disks that are checked while they are read more
-/// modules are loaded.
+/// found. One that is a template waits then, and goes on in its copies.
 ///
 /// # Errors
 /// What failed before there was a port to tell of it.
-pub fn run_first(kind: Option<&str>) -> Result<i32, StartFailure> {
+pub fn run_first(words: &FirstWords) -> Result<i32, StartFailure> {
     if std::process::id() != 1 {
         return Err(StartFailure::other(
             "only the first program of a machine makes it ready",
         ));
     }
-    match kind {
-        Some("template") => Err(template::begin()),
-        kind => run_machine(first_program::begin(kind == Some("checks-disks"))?),
+    match words.is_template {
+        true => Err(template::begin(&words.purposes)),
+        false => run_machine(first_program::begin(&words.purposes)?),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use pod::manifest::MountOption;
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::{Mode, OFlags, RenameFlags, fstat, openat, renameat_with};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
@@ -16,9 +16,14 @@ use crate::link::Share;
 use crate::mounts::of_opened;
 use crate::sys;
 
-/// The directory with all of them.
+/// All of them.
 #[derive(Debug)]
-pub(super) struct SharedFiles(OwnedFd);
+pub(super) struct SharedFiles {
+    /// The directory that they are in.
+    directory: OwnedFd,
+    /// The names of those that were entered.
+    entered: Vec<String>,
+}
 
 impl SharedFiles {
     /// Attaches it to a directory.
@@ -35,11 +40,27 @@ impl SharedFiles {
             Ok(mount)
         })();
         let failed = StartFailure::os("mount the files that the host shares");
-        mount.map(Self).map_err(failed)
+        let directory = mount.map_err(failed)?;
+        Ok(Self {
+            directory,
+            entered: Vec::new(),
+        })
+    }
+
+    /// Forgets what the host has taken away. Else the machine's kernel would know it for as long as it has room, and what it
+    /// knows is in use on the host.
+    pub(super) fn forget_stale(&mut self) {
+        let directory = &self.directory;
+        self.entered.retain(|name| {
+            // Nothing is renamed: the name is there, or it isn't. It is looked up anew for that, whatever is known of it.
+            let flags = RenameFlags::NOREPLACE;
+            let renamed = renameat_with(directory, name, directory, name, flags);
+            renamed == Err(Errno::EXIST)
+        });
     }
 
     /// A root filesystem that is among them.
-    pub(super) fn root(&self, name: &str) -> Result<OwnedFd, StartFailure> {
+    pub(super) fn root(&mut self, name: &str) -> Result<OwnedFd, StartFailure> {
         const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE
             .union(OpenTreeFlags::OPEN_TREE_CLOEXEC)
             .union(OpenTreeFlags::AT_EMPTY_PATH);
@@ -56,7 +77,7 @@ impl SharedFiles {
 
     /// A mount of one of them.
     pub(super) fn mount(
-        &self,
+        &mut self,
         name: &str,
         options: &[MountOption],
     ) -> Result<OwnedFd, StartFailure> {
@@ -66,14 +87,17 @@ impl SharedFiles {
 
     /// Makes a mount of one of them: the only one, so that nothing of it is known any more when that is gone.
     fn copy(
-        &self,
+        &mut self,
         name: &str,
         make: impl FnOnce(&OwnedFd) -> Result<OwnedFd, Errno>,
     ) -> Result<OwnedFd, Errno> {
         let source = self.enter(name)?;
+        if self.entered.iter().all(|known| known != name) {
+            self.entered.push(name.to_owned());
+        }
         let copy = make(&source)?;
         // A single file is on the filesystem of all.
-        if fstat(&source)?.st_dev != fstat(&self.0)?.st_dev {
+        if fstat(&source)?.st_dev != fstat(&self.directory)?.st_dev {
             let path = format!("/proc/self/fd/{}", source.as_raw_fd());
             unmount(path, UnmountFlags::DETACH)?;
         }
@@ -83,8 +107,8 @@ impl SharedFiles {
     /// Opens one. A directory is entered, so that it is mounted.
     fn enter(&self, name: &str) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        match openat(&self.0, format!("{name}/."), flags, Mode::empty()) {
-            Err(Errno::NOTDIR) => openat(&self.0, name, flags, Mode::empty()),
+        match openat(&self.directory, format!("{name}/."), flags, Mode::empty()) {
+            Err(Errno::NOTDIR) => openat(&self.directory, name, flags, Mode::empty()),
             opened => opened,
         }
     }

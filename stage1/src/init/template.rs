@@ -14,10 +14,11 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
-use super::first_program::{DEVICES, Modules, VERITY_MODULES, make_ready, place};
+use super::first_program::{DEVICES, Modules, make_ready, place};
 use crate::app::detached::mount_detached;
 use crate::awakening::{ASKED, AWAKE, Awakening, HostTime, WAITING};
 use crate::failure::StartFailure;
+use crate::first_root::Purpose;
 use crate::sys::{self, CStringArray};
 
 /// Drivers that ask a device what it is as soon as they are loaded: a template's devices are not those of its copies.
@@ -29,21 +30,21 @@ const PROC: &str = "/proc";
 
 /// Makes the machine ready, waits until this is a copy, and makes it a machine of its own. Pod init is executed again then,
 /// with the port as its standard input: so this returns only if something failed.
-pub(super) fn begin() -> StartFailure {
+pub(super) fn begin(purposes: &[Purpose]) -> StartFailure {
     let copied = (|| {
         let modules = Modules::open()?;
-        modules.load(|name| !LATE_MODULES.contains(&name) && !VERITY_MODULES.contains(&name))?;
+        modules.load(purposes, |name| !LATE_MODULES.contains(&name))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let program = openat(CWD, PROGRAM, flags, Mode::empty())
             .map_err(StartFailure::os(format_args!("open {PROGRAM}")))?;
         let port = make_ready()?;
-        awake(&port, &modules)?;
+        awake(&port, &modules, purposes)?;
         Ok(execute(&port, &program))
     })();
     copied.unwrap_or_else(|failure| failure)
 }
 
-fn awake(port: &OwnedFd, modules: &Modules) -> Result<(), StartFailure> {
+fn awake(port: &OwnedFd, modules: &Modules, purposes: &[Purpose]) -> Result<(), StartFailure> {
     let failed = || StartFailure::os::<std::io::Error>("speak to the monitor");
     let port = port.try_clone().map_err(failed())?;
     let mut port = File::from(port);
@@ -55,7 +56,7 @@ fn awake(port: &OwnedFd, modules: &Modules) -> Result<(), StartFailure> {
         .map_err(StartFailure::os(format_args!("open {random}")))?;
     sys::reseed(device.as_fd(), seed).map_err(StartFailure::os("seed random numbers"))?;
     set_clock(&mut port)?;
-    modules.load(|name| LATE_MODULES.contains(&name))?;
+    modules.load(purposes, |name| LATE_MODULES.contains(&name))?;
     if interfaces.is_empty() {
         return Ok(());
     }

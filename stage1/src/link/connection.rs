@@ -18,7 +18,7 @@ use super::stream::{StreamId, StreamKind};
 /// Most bytes that are read of the connection at once.
 const READ: usize = 64 << 10;
 /// How long to rest where a serial port has nobody at its other end yet: the kernel has no event for that.
-const NOBODY_YET: Duration = Duration::from_millis(10);
+const NOBODY_YET: Duration = Duration::from_millis(1);
 
 /// The local end of a stream.
 #[derive(Debug)]
@@ -182,6 +182,11 @@ impl Connection {
     /// Whether the other side has said hello.
     pub(super) fn has_begun(&self) -> bool {
         self.multiplexer.has_begun()
+    }
+
+    /// Whether the other side says nothing more.
+    pub(super) fn other_has_ended(&self) -> bool {
+        self.multiplexer.other_has_ended()
     }
 
     /// Whether something has come on a stream that its local end has not taken yet.

@@ -185,6 +185,10 @@ impl InitLink for ToMachine {
         Ok(heard)
     }
 
+    fn has_ended(&self) -> bool {
+        self.connection.other_has_ended()
+    }
+
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {
         let messages = self.connection.last_words()?;
         let mut heard = self.receive(messages)?;

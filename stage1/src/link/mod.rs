@@ -181,6 +181,11 @@ pub trait InitLink: fmt::Debug {
     /// [`LinkError::Protocol`] if pod init says something senseless; [`LinkError::Late`] if it is not waited for any longer.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError>;
 
+    /// Whether pod init has said on its own that nothing more will come, output included. All of it was heard then.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// Everything that has been said by now and was not heard yet. To be called when pod init has ended.
     ///
     /// # Errors

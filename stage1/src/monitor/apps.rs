@@ -12,6 +12,7 @@ use supervisor::{AppPlan, Event};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::joining::Joining;
+use super::last_words;
 use super::records::{self, AppRecord};
 use super::rlimits;
 use super::start::{app_spec, security};
@@ -160,13 +161,11 @@ impl Monitor {
         let ran_before = record.started.is_some() || record.end.is_some();
         // One of its own for each run, so that what was counted of an earlier one counts no more.
         isolator.take_back(name)?;
-        if ran_before {
-            app_dir::renew_work(&self.pod_dir, name)?;
-        }
         let (names, sockets) = match &self.supervision {
             Some(supervision) => supervision.sockets_of(name)?,
             None => Default::default(),
         };
+        last_words::make_room(&self.pod_dir, app)?;
         let handed_over = isolator.hand_over(&self.manifest, app, sockets)?;
         AppStatus::reserve(&self.pod_dir, name)?;
         app_dir::mark_started(&self.pod_dir, name)?;
@@ -183,10 +182,12 @@ impl Monitor {
             record.starting = true;
             record.stored = false;
             record.next_start = None;
-            let last = record
-                .end
-                .map(|(finished, outcome)| LastEnd { finished, outcome });
-            record.last_end = last.or(record.last_end);
+            let last = record.end.map(|(finished, outcome)| LastEnd {
+                finished,
+                outcome,
+                message: record.message.take(),
+            });
+            record.last_end = last.or(record.last_end.take());
         }
         self.attach_waiting(name);
         Ok(())
@@ -228,7 +229,7 @@ impl Monitor {
         self.tell_init(&ToInit::ForgetApp { app: app.clone() })?;
         self.emit(Some(app.clone()), EventKind::Removed);
         self.supervise(Event::Removed(app.clone()), isolator)?;
-        isolator.take_back(app)?;
+        isolator.remove_app(app)?;
         Ok(app_dir::remove(&self.pod_dir, app)?)
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pod::AppName;
+use pod::control::EventKind;
 use pod::exit::{FailureKind, Outcome};
 use pod::manifest::{ExecAction, HookAction, ProbeAction};
 use supervisor::{Answer, CheckId, CheckKind, Event};
@@ -11,6 +12,7 @@ use super::checks::{Check, TOLD_MAX};
 use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
+use super::supervising::health_check;
 use crate::failure::{StartFailure, one_line};
 use crate::link::HandedOver;
 use crate::protocol::{ExecSpec, ProbeOutcome, ProbeSpec, ProcessStreams, ToInit};
@@ -265,6 +267,12 @@ impl Monitor {
             let length = reason.floor_char_boundary(TOLD_MAX);
             let reason = one_line(reason.get(..length).unwrap_or_default());
             record.complaint = Some(format!("{}: {reason}", called(check.kind)));
+        }
+        if answer == Answer::Failed {
+            let check_failed = EventKind::CheckFailed {
+                check: health_check(check.kind),
+            };
+            self.emit(Some(check.app.clone()), check_failed);
         }
         let id = check.id;
         self.supervise(Event::Answered { id, answer }, isolator)

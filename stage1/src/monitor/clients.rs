@@ -285,10 +285,10 @@ impl Client {
         self.end_wait(&refusal(StartFailure::other(message)));
     }
 
-    /// It waits in vain: that process of the pod is stopped.
-    pub(super) fn hear_stopped(&mut self, pid: i32) {
+    /// It waits in vain: that process, which pod init is or runs in, is stopped.
+    pub(super) fn hear_stopped(&mut self, what: &str, pid: i32) {
         let message = format!(
-            "pod init is stopped (process {pid}); `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
+            "{what} is stopped (process {pid}); `kill -CONT {pid}` lets it go on, `fairing stop --force POD` ends the pod"
         );
         self.end_wait(&refusal(StartFailure::other(message)));
     }

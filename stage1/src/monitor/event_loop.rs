@@ -13,7 +13,7 @@ use pod::processes::is_stopped;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::caller::Caller;
 use super::clients::{Awaited, Client};
@@ -196,6 +196,7 @@ impl Monitor {
         for notification in self.init.advance(&events.link)? {
             self.receive(notification, isolator)?;
         }
+        self.kill_init_that_is_done(isolator);
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
             self.resume_all(isolator)?;
@@ -222,7 +223,7 @@ impl Monitor {
         if events.room {
             self.diagnostics.catch_up();
         }
-        self.keep_time()?;
+        self.keep_time(isolator)?;
         self.keep_supervising(isolator)?;
         self.tell_caller(caller);
         Ok(())
@@ -266,13 +267,8 @@ impl Monitor {
         }
     }
 
-    fn kill_init(&self) {
-        // If that fails it is dead already.
-        let _ = pidfd_send_signal(&self.init_pidfd, rustix::process::Signal::KILL);
-    }
-
     /// Does what was put off until now.
-    fn keep_time(&mut self) -> Result<(), StartFailure> {
+    fn keep_time(&mut self, isolator: &dyn Isolator) -> Result<(), StartFailure> {
         let now = Instant::now();
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
@@ -290,7 +286,7 @@ impl Monitor {
             if client.looks_at_init(now)
                 && let Some(pid) = pid_of(init).filter(|pid| is_stopped(*pid))
             {
-                client.hear_stopped(pid);
+                client.hear_stopped(isolator.init_process(), pid);
             } else if client.is_late(now) {
                 client.give_up();
             }

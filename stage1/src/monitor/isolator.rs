@@ -33,10 +33,21 @@ pub trait Isolator {
     /// What failed, on what.
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure>;
 
+    /// What [`StartedInit::process`] is, for messages.
+    fn init_process(&self) -> &'static str {
+        "pod init"
+    }
+
     /// Processes without which the pod can't go on, by their pidfds: when one ends, pod init's process is killed. Asked once,
     /// after the start.
     fn companions(&self) -> Vec<OwnedFd> {
         Vec::new()
+    }
+
+    /// Whether pod init's process can be killed once all has been said and heard: there is nothing then that only its own
+    /// end would bring to safety.
+    fn is_done_when_all_is_said(&self) -> bool {
+        false
     }
 
     /// Makes what an app stands on, where pod init doesn't make it itself: its root filesystem and its seat in its
@@ -66,6 +77,22 @@ pub trait Isolator {
     /// # Errors
     /// What failed, for which app.
     fn take_back(&mut self, app: &AppName) -> Result<(), StartFailure>;
+
+    /// The same for an app that leaves the pod: nothing of it is needed any more.
+    ///
+    /// # Errors
+    /// What failed, for which app.
+    fn remove_app(&mut self, app: &AppName) -> Result<(), StartFailure> {
+        self.take_back(app)
+    }
+
+    /// Whether an app of the running pod can have these limits, as far as pod init can't tell.
+    ///
+    /// # Errors
+    /// Why not.
+    fn can_limit(&self, _app: &AppName, _resources: &Resources) -> Result<(), StartFailure> {
+        Ok(())
+    }
 
     /// Whether pod init has the cgroups of apps, in a machine of its own. Then it is asked for what an app uses, to change
     /// its limits and to freeze and thaw it, and the isolator for what is the whole machine's alone.

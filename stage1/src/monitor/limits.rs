@@ -22,7 +22,7 @@ impl Monitor {
     ) -> Answer {
         self.is_open()?;
         let record = self.known(app)?;
-        offers(isolator, &resources)?;
+        offers(isolator, app, &resources)?;
         let pids = self.manifest.bounds.pids;
         // One that doesn't run gets a cgroup with its limits when it is started.
         let has_cgroup = record.runs_or_starts();
@@ -69,7 +69,7 @@ impl Monitor {
         after
             .check_within(&self.manifest.resources)
             .map_err(contradiction)?;
-        offers(isolator, &after)?;
+        offers(isolator, app, &after)?;
         entry.resources = after.clone();
         if has_cgroup {
             let asked = asked(&before, &after, given);
@@ -198,12 +198,16 @@ fn contradiction(error: Contradiction) -> StartFailure {
     StartFailure::other(error.to_string())
 }
 
-fn offers(isolator: &dyn Isolator, resources: &Resources) -> Result<(), StartFailure> {
+fn offers(
+    isolator: &dyn Isolator,
+    app: &AppName,
+    resources: &Resources,
+) -> Result<(), StartFailure> {
     let offered = isolator.features();
     let required = resources.required_features();
     match required.iter().find(|feature| !offered.contains(feature)) {
         Some(feature) => Err(lacks(*feature)),
-        None => Ok(()),
+        None => isolator.can_limit(app, resources),
     }
 }
 

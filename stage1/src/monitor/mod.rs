@@ -19,6 +19,7 @@ mod interrupts;
 mod isolator;
 mod joining;
 mod journal;
+mod last_words;
 mod limits;
 mod line_names;
 mod lines;

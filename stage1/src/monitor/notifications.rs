@@ -12,6 +12,7 @@ use supervisor::Event;
 use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
+use super::last_words;
 use super::supervision::PodOutcome;
 use crate::failure::{StartFailure, in_units};
 use crate::link::stream::StreamId;
@@ -225,6 +226,7 @@ impl Monitor {
             app.oom_kills = oom_kills.or(app.oom_kills);
             app.end = Some((Timestamp::now(), outcome));
         }
+        self.note_last_words(name, outcome);
         self.streams.app_ended(name);
         if outcome.exit_code() != 0
             && self.supervision.is_none()
@@ -252,6 +254,23 @@ impl Monitor {
             _ => None,
         });
         Ok(())
+    }
+
+    /// Takes what an app has left as its last words.
+    fn note_last_words(&mut self, name: &AppName, outcome: Outcome) {
+        let Some(app) = self.manifest.app(name) else {
+            return;
+        };
+        if app.termination_message.is_none() {
+            return;
+        }
+        // What it has written before its end is in its log now.
+        let streams = self.streams.interests().len();
+        self.streams.advance(&vec![true; streams]);
+        let message = last_words::read(&self.pod_dir, app, !outcome.is_success());
+        if let Some(record) = self.record(name) {
+            record.message = message;
+        }
     }
 
     /// Tells who sees standard error that an app is gone because it had no memory left: its program can't.

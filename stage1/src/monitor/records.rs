@@ -33,6 +33,8 @@ pub(super) struct AppRecord {
     pub(super) last_end: Option<LastEnd>,
     /// What was wrong when it was found not to be well, last.
     pub(super) complaint: Option<String>,
+    /// Its last words.
+    pub(super) message: Option<String>,
     /// Whether it was found not to be well, and is to end for that.
     pub(super) is_condemned: bool,
     /// Whether its end has been written down.
@@ -58,6 +60,7 @@ impl AppRecord {
             next_start: None,
             last_end: None,
             complaint: None,
+            message: None,
             is_condemned: false,
             stored: false,
             oom_kills: None,
@@ -102,8 +105,9 @@ impl AppRecord {
             restarts: self.restarts,
             ready: self.ready,
             next_start: self.next_start,
-            last_end: self.last_end,
+            last_end: self.last_end.clone(),
             complaint: self.complaint.clone(),
+            message: self.message.clone(),
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
         }
@@ -122,6 +126,7 @@ impl AppRecord {
             exit_code: outcome.exit_code(),
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
+            message: self.message.clone(),
         };
         status.store(pod_dir, &self.name)?;
         self.stored = true;

@@ -43,6 +43,7 @@ pub(super) fn app_spec(
             .mounts
             .iter()
             .map(|mount| mount.destination.clone())
+            .chain(app.termination_message.as_ref().map(|one| one.path.clone()))
             .collect(),
         sockets,
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pod::control::EventKind;
+use rustix::process::{Signal, pidfd_send_signal};
 use supervisor::Event;
 
 use super::event_loop::{INIT_GRACE, Monitor};
@@ -46,5 +47,20 @@ impl Monitor {
             (Some(earlier), Some(at)) => Some(earlier.min(at)),
             (earlier, at) => at.or(earlier),
         };
+    }
+
+    /// Kills pod init's process.
+    pub(super) fn kill_init(&self) {
+        // If that fails it is dead already.
+        let _ = pidfd_send_signal(&self.init_pidfd, Signal::KILL);
+    }
+
+    /// The same, if all has been said and heard and its own end would bring nothing more: a machine takes a while to power
+    /// off.
+    pub(super) fn kill_init_that_is_done(&self, isolator: &dyn Isolator) {
+        let is_over = self.end.is_some() && self.init.has_ended() && !self.init_is_dead;
+        if is_over && isolator.is_done_when_all_is_said() {
+            self.kill_init();
+        }
     }
 }

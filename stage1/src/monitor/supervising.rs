@@ -95,15 +95,16 @@ impl Monitor {
                 self.emit(None, readiness(ready));
             }
             Action::Unhealthy { app, by } => {
-                let by = match by {
-                    CheckKind::Liveness | CheckKind::Readiness => HealthCheck::Liveness,
-                    CheckKind::Startup => HealthCheck::Startup,
-                    CheckKind::PostStart | CheckKind::PreStop => HealthCheck::PostStart,
-                };
+                let by = health_check(by);
                 if let Some(record) = self.record(&app) {
                     record.is_condemned = true;
                 }
                 self.emit(Some(app), EventKind::Unhealthy { by });
+            }
+            Action::RestartingAll(app) => {
+                self.emit(Some(app), EventKind::RestartingAll);
+                // What is frozen can't be ended.
+                self.resume_all(isolator)?;
             }
             Action::BackingOff { app, delay } => self.backs_off(app, delay),
             Action::Ending(cause) => {
@@ -197,6 +198,17 @@ impl Monitor {
         }
         let app = app.clone();
         self.supervise(Event::StopApp { app, grace }, isolator)
+    }
+}
+
+/// The word of events for a kind of check.
+pub(super) fn health_check(kind: CheckKind) -> HealthCheck {
+    match kind {
+        CheckKind::Startup => HealthCheck::Startup,
+        CheckKind::Readiness => HealthCheck::Readiness,
+        CheckKind::Liveness => HealthCheck::Liveness,
+        CheckKind::PostStart => HealthCheck::PostStart,
+        CheckKind::PreStop => HealthCheck::PreStop,
     }
 }
 

@@ -13,5 +13,6 @@ mod order;
 mod probes;
 mod properties;
 mod readiness;
+mod restart_rules;
 mod restarts;
 mod stage;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use pod::AppName;
-use pod::manifest::{AppFailure, Lifetime, ReadyWhen, RestartPolicy, Role};
+use pod::manifest::{AppFailure, Lifetime, ReadyWhen, RestartAction, RestartPolicy, Role};
 use proptest::prelude::*;
 use supervisor::CheckKind::{Liveness, Readiness, Startup};
 use supervisor::{Action, Answer, AppPlan, CheckId, Event, Plan, Supervisor};
@@ -21,7 +21,7 @@ prop_compose! {
             Just(RestartPolicy::OnFailure),
             Just(RestartPolicy::Always),
         ],
-        has in any::<[bool; 4]>(),
+        has in any::<[bool; 6]>(),
     ) -> AppPlan {
         let mut plan = app(&format!("app-{number}")).role(role).restart(policy);
         let times = r#""period-seconds": 3, "failure-threshold": 2"#;
@@ -29,6 +29,12 @@ prop_compose! {
             if has {
                 plan = plan.probe(kind, times);
             }
+        }
+        if has[4] {
+            plan = plan.rule(RestartAction::RestartAllApps, 2);
+        }
+        if has[5] {
+            plan = plan.rule(RestartAction::Restart, 1);
         }
         if has[3] { plan.hooks(HOOKS) } else { plan }
     }

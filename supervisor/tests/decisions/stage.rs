@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use pod::AppName;
-use pod::manifest::{AppFailure, Hooks, Lifetime, Probes, ReadyWhen, Restart, RestartPolicy, Role};
+use pod::manifest::{
+    AppFailure, ExitCodeOperator, ExitCodes, Hooks, Lifetime, Probes, ReadyWhen, Restart,
+    RestartAction, RestartPolicy, RestartRule, Role,
+};
 use supervisor::{Action, Answer, AppPlan, CheckId, CheckKind, EndCause, Event, Plan, Supervisor};
 
 pub(crate) fn name(text: &str) -> AppName {
@@ -17,6 +20,7 @@ pub(crate) fn app(called: &str) -> AppPlan {
         name: name(called),
         role: Role::Main,
         restart: Restart::default(),
+        restart_rules: Vec::new(),
         probes: Probes::default(),
         hooks: Hooks::default(),
     }
@@ -29,6 +33,8 @@ pub(crate) trait Planned: Sized {
     /// A probe by connecting, with these times in its manifest.
     fn probe(self, kind: CheckKind, times: &str) -> Self;
     fn hooks(self, json: &str) -> Self;
+    /// What is done after an exit with this code.
+    fn rule(self, action: RestartAction, code: i32) -> Self;
 }
 
 impl Planned for AppPlan {
@@ -57,6 +63,17 @@ impl Planned for AppPlan {
 
     fn hooks(mut self, json: &str) -> Self {
         self.hooks = serde_json::from_str(json).unwrap();
+        self
+    }
+
+    fn rule(mut self, action: RestartAction, code: i32) -> Self {
+        self.restart_rules.push(RestartRule {
+            action,
+            exit_codes: ExitCodes {
+                operator: ExitCodeOperator::In,
+                values: vec![code],
+            },
+        });
         self
     }
 }
@@ -186,6 +203,7 @@ impl Stage {
             Action::PodReady(ready) => format!("ready: {ready}"),
             Action::Unhealthy { app, by } => format!("{app} is unwell by {by:?}"),
             Action::BackingOff { app, delay } => format!("{app} waits {}", delay.as_secs()),
+            Action::RestartingAll(app) => format!("all again by {app}"),
             Action::Ending(cause) => match cause {
                 EndCause::Asked => "ending: asked".to_owned(),
                 EndCause::Done => "ending: done".to_owned(),

@@ -77,7 +77,7 @@ fn message(json: &[u8]) -> Vec<u8> {
 }
 
 fn load_modules() -> io::Result<()> {
-    let entries = fs::read_dir("/modules")?;
+    let entries = fs::read_dir("/modules/machine")?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {

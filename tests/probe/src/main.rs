@@ -7,6 +7,8 @@
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
+//! `probe answer PORT` answers datagrams;
+//! in the place of QEMU it plays what a machine may that means ill;
 //! as `/init` of a machine it plays what a pod init may that means ill;
 //! `probe play NAME` plays one attack; `probe leave-project PATH…` takes files out of their project; `probe stop-children PID` stops what that process starts.
 
@@ -16,6 +18,7 @@ mod filesystem;
 mod greed;
 mod hold;
 mod hostile_init;
+mod hostile_machine;
 mod hunt;
 mod identity;
 mod keys;
@@ -140,6 +143,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.first().is_some_and(|word| word == "-nodefaults") {
+        let _ = writeln!(std::io::stderr(), "{}", hostile_machine::play(&wanted));
+        return ExitCode::FAILURE;
+    }
     if let [command, who, count] = wanted.as_slice()
         && command == "serve"
     {
@@ -192,6 +199,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
+    }
+    if let [command, port] = wanted.as_slice()
+        && command == "answer"
+        && let Ok(port) = port.parse()
+    {
+        let ended = talk::answer(port);
+        let _ = writeln!(std::io::stderr(), "probe: {ended:?}");
+        return ExitCode::FAILURE;
     }
     if let [command, count] = wanted.as_slice()
         && command == "orphans"

@@ -99,6 +99,12 @@ pub(crate) fn memory_file(number: u32) -> Result<std::fs::File, Error> {
     Ok(unsafe { std::fs::File::from_raw_fd(file) })
 }
 
+/// A descriptor that this process was given.
+pub(crate) fn own(number: i32) -> OwnedFd {
+    // SAFETY: whoever has started this process has left it there for it, and it is asked for once.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
 /// Sends as many descriptors of this file at once as the kernel passes, in a message of one byte.
 pub(crate) fn send_descriptors(socket: i32, file: i32) -> Result<usize, Error> {
     const COUNT: usize = 253;

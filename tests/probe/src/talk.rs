@@ -1,6 +1,7 @@
-//! An app that writes much, at a steady rate.
+//! Apps that say much, at a steady rate, or answer who asks.
 
 use std::io::Write;
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 /// Writes lines of so many bytes, several of them at once so that each write is about as long as `chunk`, for some seconds
@@ -29,5 +30,17 @@ pub(crate) fn talk(rate: u64, line: usize, chunk: usize, seconds: u64) -> std::i
         out.write_all(&bytes)?;
         out.flush()?;
         written += bytes.len() as u64;
+    }
+}
+
+/// Answers each datagram that comes to a port, by either family of addresses.
+pub(crate) fn answer(port: u16) -> std::io::Result<()> {
+    let socket = UdpSocket::bind(("::", port))?;
+    let mut question = [0; 512];
+    loop {
+        let (length, from) = socket.recv_from(&mut question)?;
+        let mut answer = question.iter().copied().take(length).collect::<Vec<_>>();
+        answer.extend(b", too");
+        socket.send_to(&answer, from)?;
     }
 }

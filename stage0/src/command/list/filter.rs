@@ -201,6 +201,7 @@ mod tests {
             next_start: None,
             last_end: None,
             complaint: None,
+            message: None,
             verification: VerificationRecord {
                 policy: "insecure".into(),
                 rule_prefix: None,

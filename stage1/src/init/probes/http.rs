@@ -1,7 +1,10 @@
 //! A GET request of a probe, and what the answer to it says.
 
+use std::net::SocketAddr;
+
 use pod::manifest::HttpGetAction;
 
+use super::outcome::failed;
 use crate::protocol::ProbeOutcome;
 
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
@@ -17,9 +20,12 @@ pub(super) fn request(action: &HttpGetAction) -> Vec<u8> {
         let mut headers = action.headers.iter();
         headers.any(|header| header.name.eq_ignore_ascii_case(name))
     };
-    let host = action.host.as_deref().unwrap_or("localhost");
+    let host = match action.host {
+        None => format!("localhost:{}", action.port),
+        Some(address) => SocketAddr::new(address, action.port).to_string(),
+    };
     let usual = [
-        ("Host", format!("{host}:{}", action.port)),
+        ("Host", host),
         (
             "User-Agent",
             concat!("fairing-probe/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -44,27 +50,45 @@ fn one_line(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// What an answer says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Outcome(ProbeOutcome),
+    /// The answer is elsewhere.
+    Redirect(String),
+}
+
 /// What an answer says, if so much of it has come.
-pub(super) fn judge(answer: &[u8]) -> Option<ProbeOutcome> {
+pub(super) fn judge(answer: &[u8]) -> Option<Said> {
     let mut rest = answer;
     loop {
         let end = rest
             .windows(END_OF_HEAD.len())
             .position(|some| some == END_OF_HEAD)?;
-        match status(rest) {
+        let (head, body) = rest.split_at_checked(end)?;
+        return Some(match status(rest) {
             // There is more to come.
-            Some(100..=199) => rest = rest.get(end + END_OF_HEAD.len()..)?,
-            Some(200..=399) => return Some(ProbeOutcome::Passed),
-            Some(status) => {
-                let reason = format!("the status is {status}");
-                return Some(ProbeOutcome::Failed { reason });
+            Some(100..=199) => {
+                rest = body.get(END_OF_HEAD.len()..)?;
+                continue;
             }
-            None => {
-                let reason = "the answer is none of HTTP".to_owned();
-                return Some(ProbeOutcome::Failed { reason });
-            }
-        }
+            Some(301 | 302 | 303 | 307 | 308) => match location(head) {
+                Some(location) => Said::Redirect(location),
+                None => Said::Outcome(ProbeOutcome::Passed),
+            },
+            Some(200..=399) => Said::Outcome(ProbeOutcome::Passed),
+            Some(status) => Said::Outcome(failed(format!("the status is {status}"))),
+            None => Said::Outcome(failed("the answer is none of HTTP")),
+        });
     }
+}
+
+/// Where an answer says that it is.
+fn location(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let mut fields = text.split("\r\n").filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("location"))?;
+    Some(value.trim().to_owned())
 }
 
 fn status(head: &[u8]) -> Option<u16> {
@@ -86,7 +110,8 @@ mod tests {
 
     #[test]
     fn statuses_from_200_to_399_are_well() {
-        let passes = |answer: &[u8]| judge(answer).map(|outcome| outcome == ProbeOutcome::Passed);
+        let passes =
+            |answer: &[u8]| judge(answer).map(|said| said == Said::Outcome(ProbeOutcome::Passed));
         for (answer, expected) in [
             (&b"HTTP/1.1 200 OK\r\n\r\n"[..], Some(true)),
             (b"HTTP/1.0 399\r\nA: b\r\n\r\nbody", Some(true)),
