@@ -54,11 +54,16 @@ fn second() -> u64 {
 impl Ground {
     /// Names must not go back to images that were signed earlier, so that a rollback has something to overcome.
     pub(crate) fn new() -> Self {
+        Self::with("monotonic = true\n")
+    }
+
+    /// With these lines in the rule.
+    fn with(lines: &str) -> Self {
         let registry = Registry::start();
         let (host, publisher) = (Host::new(), Host::new());
         let key = Key::generate(&host, "team");
         let pem = fs::read_to_string(key.public()).unwrap();
-        let signed = format!("type = \"signed-by\"\nmonotonic = true\nkeys = [\"\"\"{pem}\"\"\"]");
+        let signed = format!("type = \"signed-by\"\n{lines}keys = [\"\"\"{pem}\"\"\"]");
         host.write_policy("team.toml", &rule(&registry.name("team"), &signed));
         Self {
             systemd: Systemd::boot(&host),
@@ -426,14 +431,42 @@ fn a_local_policy_takes_what_the_name_stands_for_in_the_store() {
     ground.host.fairing(["fetch", &app]).run().ok();
     assert_eq!(updated(&ground.update(&[]).run().ok(), "web"), "true");
     assert_eq!(ground.runs("web"), new.digest());
-    // What it ran before is not thrown away by a name that has moved by hand.
+    // Who has fetched a newer one by hand has said that none before it is to run: here the rule wants it so.
     let bad = image("3", Kind::Unready);
     ground.publish(&bad, "app:1");
     ground.host.fairing(["fetch", &app]).run().ok();
-    let back = ground.update(&[]).run().expect_code(125);
-    assert_eq!(updated(&back, "web"), "rolled back");
-    assert_eq!(ground.means(&app), new.digest());
+    let stuck = ground.update(&[]).run().expect_error(116, &["can't go back", "older"]);
+    assert_eq!(updated(&stuck, "web"), "failed");
+    assert_eq!(ground.means(&app), bad.digest());
     ground.stop(&["web"]);
+}
+
+#[test]
+fn who_goes_back_by_hand_is_not_updated_to_the_same_image_again() {
+    let ground = Ground::with("");
+    let (old, new) = (image("1", Kind::Good), image("2", Kind::Good));
+    let app = ground.publish(&old, "app:1");
+    ground.service("web", &app);
+    ground.service_asking("local", &app, "local");
+    ground.publish(&new, "app:1");
+    let done = ground.update(&[]).run().ok();
+    assert_eq!(updated(&done, "web"), "true");
+    let pinned = format!("{}@{}", ground.registry.name("team/app"), old.digest());
+    ground.host.fairing(["fetch", &pinned]).run().ok();
+    ground.host.fairing(["image", "tag", &pinned, &app]).run().ok();
+    ground.systemd.sh("systemctl restart web.service");
+    let left = ground.update(&["web"]).run().ok().expect_stderr("gone back");
+    assert_eq!(updated(&left, "web"), "refused");
+    assert_eq!(ground.runs("web"), old.digest());
+    // A name that has moved by hand to what a service does not come up with moves back.
+    let bad = image("3", Kind::Unready);
+    ground.publish(&bad, "app:1");
+    ground.host.fairing(["fetch", &app]).run().ok();
+    let back = ground.update(&["local"]).run().expect_code(125);
+    assert_eq!(updated(&back, "local"), "rolled back");
+    assert_eq!(ground.means(&app), new.digest());
+    assert_eq!(ground.runs("local"), new.digest());
+    ground.stop(&["web", "local"]);
 }
 
 #[test]

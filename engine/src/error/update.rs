@@ -39,14 +39,6 @@ pub enum UpdateError {
     /// What was asked for asks for nothing.
     #[error("no running pod that asks for updates is called `{0}`, nor is its service")]
     NotAsking(String),
-    /// The image that runs is not in the store any more.
-    #[error("the image {digest} that {name} would have to go back to is not in the store")]
-    NoWayBack {
-        /// The name.
-        name: String,
-        /// What it stands for.
-        digest: String,
-    },
     /// The service would not start for another reason than its new image.
     #[error("{unit} is left as it is: its image {name} would not start")]
     WouldNotStart {
@@ -106,6 +98,17 @@ pub enum UpdateError {
         /// What is wrong with the old ones.
         #[source]
         second: Box<super::Error>,
+    },
+    /// The services have their new images still: the old ones may not run any more.
+    #[error("{names} can't go back to what was there before, which may not run any more: {source}; first, {first}")]
+    NoWayBack {
+        /// The names.
+        names: String,
+        /// What is wrong with the newer images.
+        first: String,
+        /// Why the old ones may not run.
+        #[source]
+        source: Box<super::Error>,
     },
     /// An update that was interrupted was undone.
     #[error("an update of {0} was interrupted while it was being taken back")]

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use image_name::{Digest, Reference};
 use image_store::{Exclusive, GcReport, Store};
 
 use super::in_use::images_in_use;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::observer::Observer;
-use crate::updates::records;
 
 /// Waits until nobody picks or fetches an image, and says so where that takes longer than a start.
 ///
@@ -41,19 +39,10 @@ pub fn collect(
     });
     let survey = store.survey();
     let alone = wait_for_store(&store, observer)?;
-    let (_, mut digests) = images_in_use(&engine.pods())?;
-    digests.extend(kept_by_updates(engine)?);
+    let (_, digests) = images_in_use(engine)?;
     let report = match dry_run {
         true => store.would_collect(survey, &digests, expire_at, &alone)?,
         false => store.gc(survey, &digests, expire_at, alone)?,
     };
     Ok(Some(report))
-}
-
-/// The images that services may have to go back to.
-fn kept_by_updates(engine: &Engine) -> Result<Vec<Digest>, Error> {
-    let store = engine.store();
-    // What a damaged name stands for is not gone back from.
-    let meaning = |name: &Reference| Some(store.resolve(name).ok()??.digest);
-    Ok(records::read(&engine.directories.data)?.kept(meaning))
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use image_document::Platform;
 use image_name::{Digest, Reference};
 use image_store::RefRecord;
 
@@ -126,7 +125,7 @@ impl Updater<'_> {
             return Ok(None);
         }
         let is_verified = match trial.stage {
-            Stage::Trying => Some(self.verify(&trial)),
+            Stage::Trying => Some(self.verify(&trial, |one| &one.to)),
             Stage::Fetching | Stage::GoingBack => None,
         };
         let ending = match is_verified {
@@ -139,21 +138,13 @@ impl Updater<'_> {
 
     /// Fetches what is not there, and verifies all that the services will be started with.
     fn bring(&self, group: &Group, trial: &Trial, members: &[Member]) -> Result<(), Error> {
-        let store = self.engine.store();
         for (name, change) in &group.changes {
             if change.is_of_registry {
                 fetch_by_digest(self.engine, self.verifier, name, &change.to.digest)?;
             }
-            if self.options.rollback && store.image(&change.from.digest, &Platform::host()).is_err()
-            {
-                return Err(UpdateError::NoWayBack {
-                    name: name.to_string(),
-                    digest: change.from.digest.to_string(),
-                }
-                .into());
-            }
         }
-        self.verify(trial)?;
+        self.verify(trial, |one| &one.to)?;
+        let store = self.engine.store();
         let _pin = store.pin()?;
         for member in members {
             let RunningApp { unit, name, .. } = &member.running;
@@ -178,11 +169,11 @@ impl Updater<'_> {
         Ok(())
     }
 
-    /// Verifies the new images as a start would.
-    fn verify(&self, trial: &Trial) -> Result<(), Error> {
+    /// Verifies the new images, or the old ones, as a start would.
+    fn verify(&self, trial: &Trial, which: impl Fn(&Move) -> &Version) -> Result<(), Error> {
         let _pin = self.engine.store().pin()?;
         for (name, one) in &trial.moves {
-            self.verifier.before_start(name, &one.to.digest)?;
+            self.verifier.before_start(name, &which(one).digest)?;
         }
         Ok(())
     }
@@ -240,8 +231,21 @@ impl Updater<'_> {
             }
         }
         ledger.save_trial(&trial)?;
-        self.name(&trial, |one| &one.from)?;
+        let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        let first = why.unwrap_or_else(|| UpdateError::Interrupted(names.clone()).into());
         self.forget_ages(&trial)?;
+        // The rules may have been changed to be rid of the old ones, and they go before all else.
+        if let Err(error) = self.verify(&trial, |one| &one.from) {
+            ledger.end_trial()?;
+            let error = UpdateError::NoWayBack {
+                names,
+                first: first.to_string(),
+                source: Box::new(error),
+            };
+            return Ok(Ending::Failed(error.into()));
+        }
+        self.name(&trial, |one| &one.from)?;
         let mut second = None;
         for unit in &trial.restarted {
             (self.tell)(Step::GoesBack(unit));
@@ -257,9 +261,6 @@ impl Updater<'_> {
             }
         }
         ledger.end_trial()?;
-        let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
-        let names = names.join(", ");
-        let first = why.unwrap_or_else(|| UpdateError::Interrupted(names.clone()).into());
         Ok(match second {
             None => Ending::WentBack(
                 UpdateError::WentBack {

@@ -174,9 +174,6 @@ fn update(error: &UpdateError) -> String {
         UpdateError::NotAsking(_) => {
             format!("{error}; `--label {LABEL}=registry` of `fairing run` asks")
         }
-        UpdateError::NoWayBack { .. } => {
-            format!("{error}; --rollback=false updates without a way back")
-        }
         UpdateError::WentBack { .. } => {
             format!("{error}; the newer image is not tried again without --retry")
         }

@@ -88,7 +88,9 @@ pub(super) fn of(error: &Error) -> u8 {
         ) => USAGE,
         Error::Volume(VolumeError::Files(error)) => pod_code(error),
         Error::Volume(VolumeError::Exists(_)) | Error::App(AppError::Exists { .. }) => NAME_TAKEN,
-        Error::Update(UpdateError::WouldNotStart { source, .. }) => of(source),
+        Error::Update(
+            UpdateError::WouldNotStart { source, .. } | UpdateError::NoWayBack { source, .. },
+        ) => of(source),
         Error::Volume(VolumeError::Unknown(_))
         | Error::Update(UpdateError::NotAsking(_))
         | Error::App(AppError::Unknown { .. })
