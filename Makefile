@@ -45,7 +45,7 @@ build: ## build the programs into target/dist
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
-		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue
+		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue -p fairing-quadlet
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
 	install -d target/tests
 	for isolator in $(ISOLATORS); do \
@@ -55,6 +55,7 @@ build: ## build the programs into target/dist
 		install -m 644 stage1-$$isolator/stage1.json $$to/stage1.json || exit 1; \
 	done
 	install -D -m 755 $(STATIC)/fairing-cni $(DIST)/lib/fairing/cni/fairing-cni
+	install -D -m 755 $(STATIC)/fairing-generator $(DIST)/lib/systemd/system-generators/fairing-generator
 	install -m 755 $(STATIC)/probe target/tests/probe
 
 # Settings of the vendor go to lib/fairing, where an administrator's files in /etc mask them.
@@ -70,6 +71,8 @@ install: build ## install below DESTDIR and PREFIX
 		install -m 644 $$from/stage1.json "$$to/" || exit 1; \
 	done
 	install -D -m 755 $(DIST)/lib/fairing/cni/fairing-cni "$(DESTDIR)$(PREFIX)/lib/fairing/cni/fairing-cni"
+	install -D -m 755 $(DIST)/lib/systemd/system-generators/fairing-generator \
+		"$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/fairing-generator"
 	if [ -d dist/default ]; then \
 		(cd dist/default && find . -type f -exec \
 			install -D -m 644 {} "$(DESTDIR)$(PREFIX)/lib/fairing/{}" \;); \

@@ -92,6 +92,11 @@ pub enum PodError {
         /// How many blocks there are.
         blocks: u32,
     },
+    /// Every user as whom a virtual machine may run is that of a pod.
+    #[error(
+        "no user is free for a virtual machine: all belong to pods; `fairing gc` frees those of pods that are gone"
+    )]
+    NoMachineUser,
     /// Every pair of categories that there is belongs to a pod.
     #[error("no pair of SELinux categories is free: all belong to pods")]
     NoCategories,

@@ -46,6 +46,8 @@ features! {
     Capabilities = "capabilities",
     /// Put the pod's cgroups below a given one.
     CgroupParent = "cgroup-parent",
+    /// Hand credentials of a service manager to apps.
+    Credentials = "credentials",
     /// Bind an app to processors and memory nodes.
     Cpuset = "cpuset",
     /// End a pod that has run for as long as it may.

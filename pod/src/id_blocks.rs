@@ -12,8 +12,8 @@ use crate::holder_link::{claim, release, release_all};
 use crate::id::PodUuid;
 use crate::manifest::BLOCK_SIZE;
 
-/// No ID is as high: some programs take them for signed numbers.
-const IDS_END: u64 = 1 << 31;
+/// No ID is as high: what follows are users of virtual machines, and what some programs take for negative numbers.
+const IDS_END: u64 = crate::machine_users::FIRST as u64;
 
 /// IDs from which pods get blocks. It holds at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl IdRange {
     };
 
     /// That of `count` IDs from `first` on: as many blocks as begin at a multiple of their size, or one where there is none
-    /// such. `None` if there is no room for one, below 2³¹ and above the host's own first block.
+    /// such. `None` if there is no room for one, below the users of virtual machines and above the host's own first block.
     pub fn new(first: u32, count: u32) -> Option<Self> {
         let (size, start) = (u64::from(BLOCK_SIZE), u64::from(first));
         let end = start.saturating_add(u64::from(count)).min(IDS_END);
@@ -51,6 +51,12 @@ impl IdRange {
             first: u32::try_from(first).ok()?,
             blocks: u32::try_from(blocks).ok()?,
         })
+    }
+
+    /// The last of these IDs.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> u32 {
+        self.first + self.blocks * BLOCK_SIZE - 1
     }
 
     /// How many blocks there are.
@@ -157,11 +163,12 @@ mod tests {
         // What useradd(8) gives.
         assert_eq!(new(100_000, 65_536), Some((100_000, 1)));
         assert_eq!(new(100_000, 196_608), Some((131_072, 2)));
-        assert_eq!(new(2_147_418_112, u32::MAX), Some((2_147_418_112, 1)));
+        assert_eq!(new(2_147_352_576, u32::MAX), Some((2_147_352_576, 1)));
         for (first, count) in [
             (131_072, 65_535),
             (0, 65_536),
             (1000, 65_536),
+            (2_147_418_112, 65_536),
             (1 << 31, 65_536),
             (u32::MAX, u32::MAX),
         ] {

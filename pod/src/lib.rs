@@ -77,6 +77,7 @@ pub mod layout;
 pub mod lock;
 pub mod machine;
 pub mod machine_parts;
+pub mod machine_users;
 pub mod manifest;
 pub mod named_volumes;
 pub mod names;

@@ -20,6 +20,9 @@ use crate::phase::{Phase, State};
 use crate::private_dir;
 use crate::removal;
 
+/// The directory of IDs that pods have, in that of images and pods.
+pub(crate) const ID_BLOCKS: &str = "userns";
+
 /// `pods/` below the data directory.
 #[derive(Debug, Clone)]
 pub struct PodsDir {
@@ -92,7 +95,7 @@ impl PodsDir {
         Self {
             root,
             names,
-            id_blocks: IdBlocks::new(data_dir.join("userns")),
+            id_blocks: IdBlocks::new(data_dir.join(ID_BLOCKS)),
             categories: ClaimedPairs::new(data_dir.join("selinux")),
         }
     }

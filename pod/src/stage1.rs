@@ -46,6 +46,9 @@ pub const ENV_PREPARED: &str = "FAIRING_PREPARED";
 /// whoever reads that.
 pub const ENV_SERVICE: &str = "FAIRING_SERVICE";
 
+/// Environment variable: set if the pod is to be registered with systemd-machined.
+pub const ENV_MACHINED: &str = "FAIRING_MACHINED";
+
 /// Environment variable: the directory of images and pods.
 pub const ENV_DIR: &str = "FAIRING_DIR";
 /// Environment variable: the directory of what lives until the next boot.

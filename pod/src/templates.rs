@@ -19,6 +19,8 @@ pub const FOLDER: &str = "templates";
 pub const LOCK: &str = "lock";
 /// One that is being made, or was.
 pub const NEW: &str = "new";
+/// How the names of boot files begin that are being made. Held with flock(2) by who makes them.
+pub const NEW_BOOT_FILES: &str = "new-";
 /// A file of each, whose time of change is that of the last use.
 pub const RECORD: &str = "record.json";
 
@@ -28,10 +30,40 @@ pub const RECORD: &str = "record.json";
 /// # Errors
 /// What can't be read or removed; the rest is all the same.
 pub fn collect(data: &Path, boot_id: &str, unused: Duration) -> io::Result<()> {
-    let mut result = Ok(());
-    for boot_files in entries(&data.join(BOOT_FILES))? {
+    let folder = data.join(BOOT_FILES);
+    let mut result = collect_half_made(&folder);
+    for boot_files in entries(&folder)? {
         let collected = collect_in(&boot_files.join(FOLDER), boot_id, unused);
         result = result.and(collected);
+    }
+    result
+}
+
+/// Removes boot files whose makers were killed.
+///
+/// # Errors
+/// What can't be read or removed; the rest is all the same.
+pub fn collect_half_made(folder: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for entry in entries(folder)? {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with(NEW_BOOT_FILES) {
+            continue;
+        }
+        let removed = match File::open(&entry) {
+            Ok(lock) => match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => fs::remove_dir_all(&entry),
+                // Somebody makes them.
+                Err(Errno::WOULDBLOCK) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            },
+            Err(error) => Err(error),
+        };
+        result = result.and(match removed {
+            // They are made by now.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
+        });
     }
     result
 }
@@ -89,6 +121,21 @@ mod tests {
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn boot_files_go_whose_maker_was_killed() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join(BOOT_FILES);
+        let [made, dead, alive] = ["hex", "new-1", "new-2"].map(|name| folder.join(name));
+        for place in [&made, &dead, &alive] {
+            fs::create_dir_all(place).unwrap();
+            fs::write(place.join("vmlinux"), "").unwrap();
+        }
+        let lock = File::open(&alive).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        collect(data.path(), "now", DAY).unwrap();
+        assert!(made.exists() && !dead.exists() && alive.exists());
+    }
 
     #[test]
     fn what_is_old_unused_or_half_made_goes_and_the_rest_stays() {

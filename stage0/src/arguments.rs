@@ -22,6 +22,7 @@ pub(crate) mod listing;
 pub(crate) mod local_name;
 mod logging;
 mod machine;
+mod manager;
 pub(crate) mod moment;
 pub(crate) mod mounts;
 mod namespaces;

@@ -45,6 +45,7 @@ mod subcommand;
 mod system;
 mod top;
 mod trust;
+mod units;
 mod update;
 mod version;
 mod volume;
@@ -109,6 +110,7 @@ const COMMANDS: &[Entry] = &[
     Entry::group("network", network::define, network::run),
     Entry::group("volume", volume::define, volume::run),
     Entry::group("trust", trust::define, trust::run),
+    Entry::group("units", units::define, units::run),
     Entry::group("system", system::define, system::run),
     Entry::of::<doctor::Doctor>(),
     Entry::of::<version::Version>(),
@@ -201,7 +203,7 @@ pub(crate) fn dispatch(argv: Vec<OsString>) -> Result<u8, Failure> {
         }
     };
     let global = GlobalArguments::from_arg_matches(&matches).map_err(|error| usage(&error))?;
-    let context = Context::new(global, (split.later, split.doubt), definition)?;
+    let context = Context::new(global, (split.later, split.doubt), definition, self::parsed)?;
     let done = delegate(COMMANDS, "", &matches, &context);
     if done.is_err() {
         context.remember_names();
@@ -243,8 +245,10 @@ fn names_no_command(error: &clap::Error) -> bool {
         && matches!(above, Some(ContextValue::String(name)) if name == "fairing")
 }
 
-/// Whether a command line can be parsed, as far as that goes without doing anything.
-#[cfg(test)]
+/// What a command line means, as far as it can be understood without doing anything.
+///
+/// # Errors
+/// What is wrong with it.
 pub(crate) fn parsed(argv: Vec<OsString>) -> Result<ArgMatches, Failure> {
     let (split, matches) = understood(argv)?;
     for words in &split.later {

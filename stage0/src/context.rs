@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) doubt: Option<String>,
     /// Defines the whole command line, for what describes it.
     pub(crate) definition: fn() -> clap::Command,
+    /// Understands a command line, without doing what it says.
+    pub(crate) understands: fn(Vec<OsString>) -> Result<clap::ArgMatches, Failure>,
 }
 
 impl Context {
@@ -42,6 +44,7 @@ impl Context {
         global: GlobalArguments,
         (later_apps, doubt): (Vec<Vec<OsString>>, Option<String>),
         definition: fn() -> clap::Command,
+        understands: fn(Vec<OsString>) -> Result<clap::ArgMatches, Failure>,
     ) -> Result<Self, Failure> {
         if global.debug {
             output::enable_debug();
@@ -68,6 +71,7 @@ impl Context {
             later_apps,
             doubt,
             definition,
+            understands,
         })
     }
 

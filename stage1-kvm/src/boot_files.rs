@@ -12,12 +12,13 @@ use pod::machine::MachineRecord;
 use pod::machine_parts::{Kernel, VERITY, VIRTIOFS, find};
 use pod::manifest::Accelerator;
 use pod::record::Version;
+use pod::templates::{NEW_BOOT_FILES, collect_half_made};
 use serde::{Deserialize, Serialize};
 use stage1::failure::StartFailure;
 use stage1::first_root::Purpose;
 
 use crate::initramfs::archive;
-use crate::kept_directory;
+use crate::kept_directory::{self, Unfinished};
 use crate::kernel::{Module, Modules, extract, wants_signed_modules};
 use crate::size::Size;
 
@@ -27,6 +28,8 @@ const KERNEL: &str = "vmlinux";
 const INITRAMFS: &str = "initramfs";
 /// What is known of both.
 const RECORD: &str = "record.json";
+/// Most bytes of a kernel's file: some ten times what distributions have.
+const KERNEL_MAX: u64 = 256 << 20;
 /// A change of what is made of the same files.
 const FORM: u32 = 5;
 
@@ -136,20 +139,16 @@ pub(crate) fn provide(
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed("open", &place)(error)),
     }
-    let staged = folder.join(format!("new-{}", std::process::id()));
     kept_directory::make(&folder).map_err(failed("make", &folder))?;
-    let made = make(&kernel, pod_init, &staged).and_then(|()| {
-        match fs::rename(&staged, &place) {
-            // Another pod was faster.
-            Err(error) if is_taken(&error) => kept_directory::remove(&staged),
-            other => other,
-        }
-        .map_err(failed("write", &place))
-    });
-    made.inspect_err(|_| {
-        // The failure at hand says more.
-        let _ = kept_directory::remove(&staged);
-    })?;
+    let unfinished = Unfinished::new(&folder).map_err(failed("write to", &folder))?;
+    make(&kernel, pod_init, &unfinished.path)?;
+    match fs::rename(&unfinished.path, &place) {
+        // Another pod was faster.
+        Err(error) if is_taken(&error) => Ok(()),
+        other => other,
+    }
+    .map_err(failed("write", &place))?;
+    drop(unfinished);
     let files = open(&place).map_err(failed("open", &place))?;
     let files = files.ok_or_else(|| {
         StartFailure::other(format!("somebody changes the files in {}", place.display()))
@@ -196,15 +195,12 @@ fn open(place: &Path) -> io::Result<Option<BootFiles>> {
 }
 
 fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFailure> {
-    let image = fs::read(&kernel.image).map_err(failed("read", &kernel.image))?;
+    let image = read_kernel(&kernel.image)?;
     let extracted = extract(&image).map_err(failed("take the kernel out of", &kernel.image))?;
     let modules = Modules::read(&kernel.modules)?;
     let checks_disks = modules.has(VERITY);
     let modules = by_purpose(kernel, &modules)?;
     let program = fs::read(pod_init).map_err(failed("read", pod_init))?;
-    // What is left of one that was killed.
-    kept_directory::remove(folder).map_err(failed("remove", folder))?;
-    kept_directory::make(folder).map_err(failed("make", folder))?;
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         let facts = write(&path, bytes).map_err(failed("write", &path))?;
@@ -222,6 +218,18 @@ fn make(kernel: &Kernel, pod_init: &Path, folder: &Path) -> Result<(), StartFail
     let record =
         serde_json::to_vec(&record).map_err(StartFailure::os("write down what was made"))?;
     put(RECORD, &record).map(|_| ())
+}
+
+fn read_kernel(path: &Path) -> Result<Vec<u8>, StartFailure> {
+    let found = fs::metadata(path).map_err(failed("look at", path))?;
+    if found.len() > KERNEL_MAX {
+        return Err(StartFailure::other(format!(
+            "the kernel {} has {} bytes: kernels of machines have {KERNEL_MAX} at most",
+            path.display(),
+            found.len()
+        )));
+    }
+    fs::read(path).map_err(failed("read", path))
 }
 
 /// The modules for each purpose. What any machine has is not there again.
@@ -261,11 +269,13 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<String> {
 }
 
 fn remove_others(folder: &Path, name: &str) {
+    // Those who can't be removed now are when the next one makes some, or by `gc`.
+    let _ = collect_half_made(folder);
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries {
         let other = entry.file_name();
         // One that is being made is somebody's.
-        if other != name && !other.to_string_lossy().starts_with("new-") {
+        if other != name && !other.to_string_lossy().starts_with(NEW_BOOT_FILES) {
             // The next one that makes some tries again.
             let _ = kept_directory::remove(&entry.path());
         }
@@ -281,7 +291,7 @@ fn is_taken(error: &io::Error) -> bool {
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StartFailure + use<> {
     let path: PathBuf = path.to_owned();
-    move |error| StartFailure::os(format_args!("{what} {}", path.display()))(error)
+    move |error| StartFailure::io(format_args!("{what} {}", path.display()))(error)
 }
 
 #[cfg(test)]

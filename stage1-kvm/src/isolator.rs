@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
+use pod::machine_users::MachineUsers;
 use pod::manifest::{App, PodManifest, Resources};
 use pod::stage1::{ENV_DIR, ENV_RUN};
 use pod::{AppName, PodUuid};
@@ -87,6 +88,7 @@ pub(crate) struct Kvm {
     vmm: Box<dyn Vmm>,
     cgroups: Option<PodCgroups>,
     size: Size,
+    user: Option<(MachineUsers, u32)>,
     output: Option<Output>,
     disks: Disks,
     interfaces: Interfaces,
@@ -102,6 +104,7 @@ impl Kvm {
             vmm: Box::new(Qemu),
             cgroups: None,
             size: Size::default(),
+            user: None,
             output: None,
             disks: Disks::default(),
             interfaces: Interfaces::default(),
@@ -126,7 +129,7 @@ impl Kvm {
         }
         let said = self.output.as_ref().and_then(Output::reason);
         StartFailure::other(match said {
-            Some(said) => format!("the virtual machine ended: {said}"),
+            Some(said) => format!("the virtual machine ended{said}"),
             None => "the virtual machine ended without saying why".to_owned(),
         })
     }
@@ -137,7 +140,8 @@ impl Isolator for Kvm {
         let measurement = Measurement::begin(Path::new(&variable(ENV_RUN)?));
         let asked = manifest.virtual_machine.clone().unwrap_or_default();
         let program = machine::program(&*self.vmm)?;
-        self.size = size(&asked, manifest);
+        self.size = size(&asked, manifest)?;
+        limits::expect_pod_within(&manifest.resources, self.size)?;
         for app in &manifest.apps {
             self.can_limit(&app.name, &app.resources)?;
         }
@@ -179,11 +183,15 @@ impl Isolator for Kvm {
         record
             .of_machine(self.size, asked.accelerator, parts.checks_disks)
             .store(Path::new("."))?;
+        let users = MachineUsers::new(&data);
+        let user = users.claim(self.uuid)?;
+        self.user = Some((users, user));
         let starter = Starter {
             vmm: &*self.vmm,
             program: &program,
             manifest,
             cgroups,
+            user,
         };
         let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
             Some(copy) => copy,
@@ -323,7 +331,11 @@ impl Isolator for Kvm {
         let cgroups = self.cgroups.take();
         let cgroups = cgroups.map_or(Ok(()), |cgroups| Ok(cgroups.remove()?));
         let networks = self.interfaces.leave();
-        cgroups.and(networks)
+        let user = match self.user.take() {
+            Some((users, id)) => users.release(self.uuid, id),
+            None => Ok(()),
+        };
+        cgroups.and(networks).and(Ok(user?))
     }
 }
 

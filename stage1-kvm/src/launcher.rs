@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, mount_change, move_mount};
-use rustix::process::{PidfdFlags, chdir, getpid, pidfd_open};
+use rustix::process::{PidfdFlags, chdir, getpid, pidfd_open, setsid};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_new_privs};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
@@ -184,6 +184,8 @@ impl Child<'_> {
 
     fn prepare(&self, process: &ChildProcess) -> Result<(), Errno> {
         sys::unblock_signals()?;
+        // What a terminal, or whoever signals a process group, has to say is said to the monitor.
+        setsid()?;
         rustix::stdio::dup2_stdin(self.null)?;
         rustix::stdio::dup2_stdout(self.null)?;
         rustix::stdio::dup2_stderr(self.errors)?;

@@ -66,6 +66,22 @@ pub(crate) fn changed_on_host(
     })
 }
 
+/// Whether the machine has as much memory as the pod may have by its limit.
+///
+/// # Errors
+/// If it has not.
+pub(crate) fn expect_pod_within(resources: &Resources, size: Size) -> Result<(), StartFailure> {
+    let machine = size.memory.saturating_mul(MEBIBYTE);
+    match resources.memory.limit {
+        Some(Limit::At(asked)) if asked > machine => Err(StartFailure::other(format!(
+            "the pod can't have {} of memory: its virtual machine has {}, which --kvm-memory has set",
+            in_units(asked),
+            in_units(machine)
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the machine has as much memory as an app may have by its limit. It has where its size follows the limits.
 ///
 /// # Errors
@@ -125,6 +141,19 @@ mod tests {
         );
         let refused = changed_on_host(&memory(mib(257), None), size).unwrap_err();
         assert!(refused.message.contains("256 MiB"), "{refused}");
+    }
+
+    #[test]
+    fn no_pod_is_promised_more_memory_than_its_machine_has() {
+        let size = Size {
+            memory: 384,
+            cpus: 1,
+        };
+        let pod = |limit| expect_pod_within(&memory(limit, None), size);
+        assert_eq!(pod(Limit::At(384 * MEBIBYTE)), Ok(()));
+        assert_eq!(pod(Limit::Unlimited), Ok(()));
+        let refused = pod(Limit::At(385 * MEBIBYTE)).unwrap_err().message;
+        assert!(refused.contains("385 MiB"), "{refused}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use cni_glue::mac::Mac;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use pod::PodUuid;
 use pod::manifest::{Accelerator, PodManifest, VirtualMachine};
 use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
@@ -19,9 +18,6 @@ use crate::launcher::{self, FIRST, Identity, Program};
 use crate::size::Size;
 use crate::vmm::{Backing, Beginning, Boot, Machine, Vmm};
 
-/// The users as whom machines run: one of these for each pod.
-const USERS: u32 = 0x7000_0000;
-const USERS_MASK: u32 = 0x0fff_ffff;
 const KVM: &str = "/dev/kvm";
 
 /// What a machine is made of.
@@ -130,6 +126,8 @@ pub(crate) struct Starter<'a> {
     pub(crate) program: &'a Path,
     pub(crate) manifest: &'a PodManifest,
     pub(crate) cgroups: &'a PodCgroups,
+    /// The user as whom the program runs: nobody but this pod has it.
+    pub(crate) user: u32,
 }
 
 impl Starter<'_> {
@@ -208,7 +206,7 @@ impl Starter<'_> {
             errors: parts.errors,
             descriptors: given.0,
             identity: Identity::User {
-                id: user_of(self.manifest.uuid),
+                id: self.user,
                 groups: &groups(asked.accelerator)?,
             },
         };
@@ -288,14 +286,6 @@ fn sockets() -> Result<(OwnedFd, OwnedFd), StartFailure> {
     socketpair(family, kind, None, SockFlag::SOCK_CLOEXEC).map_err(make)
 }
 
-/// The user as whom the machine of a pod runs: no process of another pod can reach it.
-fn user_of(uuid: PodUuid) -> u32 {
-    let text = uuid.to_string();
-    let digits = text.chars().filter(char::is_ascii_hexdigit).take(8);
-    let number = u32::from_str_radix(&digits.collect::<String>(), 16).unwrap_or(0);
-    USERS | (number & USERS_MASK)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,13 +315,5 @@ mod tests {
         ] {
             assert!(!words.contains("tsc"), "{words}");
         }
-    }
-
-    #[test]
-    fn a_machine_runs_as_a_user_of_its_pod_alone() {
-        let user = |uuid: &str| user_of(uuid.parse().unwrap());
-        let one = user("fedcba98-0000-4000-8000-000000000000");
-        assert_eq!(one, 0x7edc_ba98);
-        assert_ne!(one, user("fedcba99-0000-4000-8000-000000000000"));
     }
 }

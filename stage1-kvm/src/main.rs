@@ -12,6 +12,7 @@ mod interfaces;
 mod isolator;
 mod kept_directory;
 mod kernel;
+mod kernel_filesystem;
 mod launcher;
 mod limits;
 mod machine;

@@ -34,9 +34,14 @@ impl Output {
         Ok((Self { errors, console }, of_machine, of_program))
     }
 
-    /// The line that says why the machine has ended: the last one of the program, or else one of pod init or the kernel.
+    /// Why the machine has ended, behind "the virtual machine ended": by the last line of the program, or else by one of pod
+    /// init or the kernel. Who is root in there may write that, too, so it is told as the machine's own words.
     pub(crate) fn reason(&self) -> Option<String> {
-        last_line(&self.errors).or_else(|| told(&all(&self.console)))
+        let of_program = last_line(&self.errors).map(|line| format!(": {line}"));
+        of_program.or_else(|| {
+            let told = told(&all(&self.console))?;
+            Some(format!(" and said: {told}"))
+        })
     }
 
     /// The last line that says anything, of a machine that has not ended: its program's, or else that of its console.
@@ -132,23 +137,23 @@ mod tests {
         for (errors, console, expected) in [
             ("", "", None),
             ("\n \n", "PCI: no\n", None),
-            ("one\ntwo\n\n", panic, Some("two")),
-            ("", panic, Some("Kernel panic - not syncing: z")),
+            ("one\ntwo\n\n", panic, Some(": two")),
+            ("", panic, Some(" and said: Kernel panic - not syncing: z")),
             (
                 "",
                 &format!("x\nfairing: cannot load x\n{panic}"),
-                Some("cannot load x"),
+                Some(" and said: cannot load x"),
             ),
             (
                 "qemu: no\u{1b}[2J memory\n",
                 "",
-                Some("qemu: no [2J memory"),
+                Some(": qemu: no [2J memory"),
             ),
         ] {
             let reason = output(errors, console).reason();
             assert_eq!(reason.as_deref(), expected, "{errors:?} {console:?}");
         }
         let long = output(&"ä".repeat(1000), "").reason();
-        assert_eq!(long.unwrap().len(), 300);
+        assert_eq!(long.unwrap().len(), 302);
     }
 }

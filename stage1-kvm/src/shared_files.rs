@@ -23,6 +23,7 @@ use stage1::mounts::is_memory;
 use stage1::sys;
 
 use crate::file_server::{Entry, FileServer};
+use crate::kernel_filesystem;
 use crate::virtiofsd::Virtiofsd;
 
 /// What nothing in the tree can be used for, on the host's side: whatever a machine writes there, it is no device, gives
@@ -286,6 +287,7 @@ impl SharedFiles {
             }
             let options = options(mount, manifest, app)?;
             let made = self.pod.mount(manifest, app, mount)?;
+            kernel_filesystem::expect_none(&app.name, mount, manifest, &made)?;
             let share = share_of(mount, manifest);
             let (name, entry) = self.entry(share, made)?;
             entries.push(entry);

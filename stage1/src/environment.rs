@@ -10,8 +10,8 @@ use pod::lock::PodLock;
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::SeqPacket;
 use pod::stage1::{
-    ENV_CLIENT_FD, ENV_HINT, ENV_LOCK_FD, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR, ENV_SERVICE,
-    inherited_fd,
+    ENV_CLIENT_FD, ENV_HINT, ENV_LOCK_FD, ENV_MACHINED, ENV_PREPARED, ENV_READY_FD, ENV_RUN_DIR,
+    ENV_SERVICE, inherited_fd,
 };
 use systemd::ServiceManager;
 
@@ -55,7 +55,7 @@ pub fn place() -> Result<Place, StartFailure> {
         .transpose()?;
     Ok(Place {
         run_dir: PathBuf::from(variable(ENV_RUN_DIR)?),
-        caller: Caller::new(ready, &manager),
+        caller: Caller::new(ready, &manager, env::var_os(ENV_MACHINED).is_some()),
         client: client.map(SeqPacket::from_fd),
         hint: env::var(ENV_HINT).ok(),
         was_prepared: env::var_os(ENV_PREPARED).is_some(),

@@ -43,9 +43,25 @@ impl StartFailure {
     pub fn os<E: std::fmt::Display>(what: impl std::fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::other(format!("cannot {what}: {error}"))
     }
+
+    /// The same of files: where the disk is full, that is the kind of the failure.
+    pub fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
+        move |error| Self {
+            kind: kind_of(&error),
+            ..Self::os(what)(error)
+        }
+    }
+}
+
+fn kind_of(error: &std::io::Error) -> FailureKind {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => FailureKind::NoSpace,
+        _ => FailureKind::Other,
+    }
 }
 
 /// An amount of memory as people give it.
+#[must_use]
 pub fn in_units(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units
@@ -68,17 +84,10 @@ pub fn one_line(text: &str) -> String {
 
 impl From<pod::PodError> for StartFailure {
     fn from(error: pod::PodError) -> Self {
-        let full = matches!(
-            &error,
-            pod::PodError::Io { source, .. } if matches!(
-                source.kind(),
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-            )
-        );
         Self {
-            kind: match full {
-                true => FailureKind::NoSpace,
-                false => FailureKind::Other,
+            kind: match &error {
+                pod::PodError::Io { source, .. } => kind_of(source),
+                _ => FailureKind::Other,
             },
             message: error.to_string(),
         }

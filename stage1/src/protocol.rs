@@ -227,6 +227,9 @@ pub struct AppSpec {
     /// Where its volumes and the like are mounted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mounts: Vec<AppPath>,
+    /// Where its credentials are mounted, if it has some: they become its user's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credentials: Option<AppPath>,
     /// The names of the sockets that it is handed, in order ([`pod::activation`]).
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub sockets: Vec<SocketName>,

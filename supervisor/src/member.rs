@@ -72,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) startup: Option<Probing>,
     pub(crate) readiness: Option<Probing>,
     pub(crate) liveness: Option<Probing>,
+    /// Whether it has said that it is ready, or nobody waits for that.
+    pub(crate) notified: bool,
     pub(crate) ending: Option<Ending>,
 }
 
@@ -207,6 +209,7 @@ impl Run {
             startup: probing(&plan.probes.startup),
             readiness: probing(&plan.probes.readiness),
             liveness: probing(&plan.probes.liveness),
+            notified: !plan.notifies,
             ending: None,
         }
     }
@@ -218,7 +221,7 @@ impl Run {
 
     /// Whether it serves.
     pub(crate) fn is_ready(&self) -> bool {
-        self.has_come_up() && has_passed(self.readiness.as_ref(), true)
+        self.has_come_up() && self.notified && has_passed(self.readiness.as_ref(), true)
     }
 
     /// It is killed: nothing is to be done for it any more.

@@ -40,6 +40,8 @@ pub struct AppPlan {
     pub probes: Probes,
     /// What is done around its start and its end.
     pub hooks: Hooks,
+    /// Whether it says itself when it is ready.
+    pub notifies: bool,
 }
 
 impl Plan {
@@ -70,6 +72,7 @@ impl AppPlan {
             restart_rules: app.restart_rules.clone(),
             probes: app.probes.clone(),
             hooks: app.hooks.clone(),
+            notifies: app.notifies(),
         }
     }
 
@@ -80,5 +83,6 @@ impl AppPlan {
             && self.restart_rules.is_empty()
             && self.probes == Probes::default()
             && self.hooks == Hooks::default()
+            && !self.notifies
     }
 }

@@ -34,8 +34,7 @@ impl Supervisor {
     fn is_served(&self) -> bool {
         match self.plan.ready_when {
             ReadyWhen::Started => true,
-            ReadyWhen::Notified => self.notified,
-            ReadyWhen::Healthy => self.members.iter().all(serves),
+            ReadyWhen::Healthy | ReadyWhen::Notified => self.members.iter().all(serves),
         }
     }
 }

@@ -24,7 +24,6 @@ pub struct Supervisor {
     pub(crate) turns: usize,
     /// When it has run for as long as it may.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) notified: bool,
     pub(crate) told_ready: bool,
     pub(crate) checks: u64,
     pub(crate) actions: Vec<Action>,
@@ -85,7 +84,6 @@ impl Supervisor {
             phase: Phase::New,
             turns: 0,
             deadline: None,
-            notified: false,
             told_ready: false,
             checks: 0,
             actions: Vec::new(),
@@ -101,7 +99,9 @@ impl Supervisor {
             Event::Exited { app, code } => self.app_exited(&app, code, now),
             Event::Answered { id, answer } => self.answered(id, answer, now),
             Event::Notified(app) => {
-                self.notified |= self.member(&app).is_some_and(|member| member.is_alive());
+                if let Some(run) = self.member(&app).and_then(Member::run_mut) {
+                    run.notified = true;
+                }
             }
             Event::StopPod { grace } => self.stop_pod(grace, now),
             Event::StopApp { app, grace } => self.stop_app(&app, grace, now),

@@ -5,6 +5,8 @@
 //! - [`from_app`]: what an app of a pod may say in that protocol.
 
 pub mod from_app;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod manager;
 pub mod message;
 pub mod socket;

@@ -79,16 +79,14 @@ impl ServiceManager {
         text.map(NotifySocket::open).transpose()
     }
 
-    /// The variables that say the same to a program which takes this process's place.
+    /// The variables that say the same to a program which takes this process's place, but for its credentials.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         let watchdog = self
             .watchdog
             .map(|every| every.as_micros().to_string().into());
-        let credentials = self.credentials.clone().map(PathBuf::into_os_string);
         [
             (NOTIFY_SOCKET, self.notify_socket.clone()),
             (WATCHDOG_USEC, watchdog),
-            (CREDENTIALS_DIRECTORY, credentials),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -139,10 +137,6 @@ mod tests {
             [
                 (NOTIFY_SOCKET, "/run/notify".to_owned()),
                 (WATCHDOG_USEC, "2000000".to_owned()),
-                (
-                    CREDENTIALS_DIRECTORY,
-                    "/run/credentials/x.service".to_owned()
-                ),
             ]
         );
     }

@@ -82,6 +82,7 @@ impl Running {
         let (mut report, ready) = std::io::pipe().unwrap();
         let handover = Handover {
             service: None,
+            machined: false,
             client: None,
             sockets: &sockets,
             ready: Some(ready.as_fd()),

@@ -3,7 +3,7 @@
 use harness::Host;
 use serde_json::{Value, json};
 
-use crate::changed_manifest::run;
+use crate::changed_manifest::start;
 use crate::stocked::{IMAGE, busybox, status};
 
 /// The last words of an app that runs a line of the shell.
@@ -14,10 +14,10 @@ fn words_of(host: &Host, flags: &[&str], line: &str, policy: &str) -> Value {
         &[IMAGE, "--", "/bin/sh", "-c", line],
     ];
     let path = "/dev/termination-log";
-    run(host, &words.concat(), |manifest| {
+    start(host, &words.concat(), |manifest| {
         manifest["apps"][0]["termination-message"] = json!({ "path": path, "policy": policy });
-    })
-    .run();
+    });
+    host.fairing(["wait", "web"]).run();
     let app = status(host, "web")["apps"][0].clone();
     let text = host.fairing(["status", "web"]).run().ok();
     if let Some(message) = app["message"].as_str() {

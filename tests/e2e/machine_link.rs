@@ -236,6 +236,7 @@ fn app(
         },
         protections: Protections::without(&Default::default()),
         mounts: Vec::new(),
+        credentials: None,
         sockets: Vec::new(),
         selinux_label: None,
         mount_label: None,

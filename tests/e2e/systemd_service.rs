@@ -1,10 +1,13 @@
 //! Pods as services of systemd: a real one, which starts them, stops them and looks at their ends.
 
+use std::fs;
 use std::time::Duration;
 
-use harness::{FairingCommand, Host, Systemd, wait_until};
+use harness::{
+    Broken, FairingCommand, FaultProxy, Host, ImageBuilder, Registry, Systemd, wait_until,
+};
 
-use crate::stocked::{IDLE, IMAGE, busybox, status};
+use crate::stocked::{IDLE, IMAGE, busybox, host_with, status};
 
 const UNIT: &str = "web.service";
 
@@ -229,4 +232,184 @@ fn a_watchdog_is_fed_while_the_pod_is_alive_and_only_then() {
     let init = status(&host, "web")["init-pid"].to_string();
     systemd.sh(&format!("kill -STOP {init}"));
     systemd.wait_property(UNIT, "Result", "watchdog");
+}
+
+#[test]
+fn a_service_is_active_when_its_apps_say_so() {
+    let host = host_with(ImageBuilder::probe());
+    let systemd = Systemd::boot(&host);
+    let script = "until test -e /tmp/go; do usleep 5000; done; /probe notify READY=1 'STATUS=at work'; \
+                  trap '/probe notify RELOADING=1; touch /tmp/hup' HUP; while :; do usleep 5000; done";
+    let command = run(&host, &["--ready-when=notified"], &[], script);
+    systemd.unit(
+        UNIT,
+        &unit(
+            &command,
+            "WatchdogSec=30\nExecReload=/bin/kill -HUP $MAINPID\n",
+        ),
+    );
+    systemd.sh("systemctl start --no-block web.service");
+    systemd.wait_property(UNIT, "StatusText", "starting: busybox is not ready");
+    let enter = |words: &[&str]| host.fairing(["enter", "web", "--"]).args(words).run().ok();
+    enter(&["touch", "/tmp/go"]);
+    systemd.wait_property(UNIT, "ActiveState", "active");
+    systemd.wait_property(UNIT, "StatusText", "running: at work");
+    assert!(enter(&["env"]).stdout.contains("WATCHDOG_USEC=30000000"));
+    // The app says when it has done so.
+    systemd.sh("systemctl reload --no-block web.service");
+    systemd.wait_property(UNIT, "ActiveState", "reloading");
+    enter(&["/probe", "notify", "READY=1"]);
+    systemd.wait_property(UNIT, "ActiveState", "active");
+    enter(&["/probe", "barrier"]);
+    systemd.sh("systemctl stop web.service");
+    assert_eq!(ended(&systemd), ["inactive", "success", "0"]);
+}
+
+#[test]
+fn credentials_reach_the_app_s_user_and_nobody_else() {
+    let host = busybox();
+    let systemd = Systemd::boot(&host);
+    let script = "ls -lnd $CREDENTIALS_DIRECTORY; ls -ln $CREDENTIALS_DIRECTORY; cat /run/credentials/*; \
+                  touch /run/credentials/x; grep ' /run/credentials ' /proc/mounts";
+    let path = host.base().join("said");
+    let lines = format!(
+        "Type=oneshot\nSetCredential=password:secret\nSetCredential=key:private\nStandardOutput=file:{0}\n\
+         StandardError=append:{0}\n",
+        path.display()
+    );
+    let secrets = ["secret", "private"];
+    for users in ["auto", "host"] {
+        let command = run(&host, &["--userns", users], &["--user", "app"], script);
+        systemd.unit(UNIT, &unit(&command, &lines));
+        systemd.run("systemctl start web.service");
+        let said = fs::read_to_string(&path).unwrap();
+        for part in [
+            "dr-x------",
+            "-r--------",
+            "/run/credentials ro,",
+            "Read-only",
+            "ramfs",
+        ] {
+            assert!(said.contains(part), "{part}\n{said}");
+        }
+        for secret in secrets {
+            assert!(said.contains(secret), "{said}");
+        }
+        assert!(!said.contains("/run/credentials/web.service"), "{said}");
+        fs::remove_file(&path).unwrap();
+    }
+    // One of them, of two apps: each gets its own.
+    let command = host
+        .fairing(["run", "--name", "web", IMAGE, "--credential", "key"])
+        .args(["--", "sh", "-c", "cat /run/credentials/*"])
+        .args([
+            "---",
+            IMAGE,
+            "--app-name",
+            "other",
+            "--credential",
+            "password",
+        ])
+        .args(["--", "sh", "-c", "sleep 1; ls /run/credentials"]);
+    systemd.unit(UNIT, &unit(&command, &lines));
+    systemd.sh("systemctl start web.service");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "privatepassword\n");
+    // Nothing of them is kept.
+    for secret in secrets {
+        let kept = std::process::Command::new("grep")
+            .args(["-rl", secret])
+            .arg(host.data_dir())
+            .output();
+        assert_eq!(String::from_utf8(kept.unwrap().stdout).unwrap(), "");
+    }
+    let missing = run(&host, &["--replace"], &["--credential", "none"], "true");
+    systemd.unit(UNIT, &unit(&missing, &lines));
+    assert!(!systemd.run("systemctl start web.service").0);
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .contains("credential none")
+    );
+}
+
+#[test]
+fn a_slow_fetch_is_no_failed_start() {
+    let host = Host::new();
+    host.accept_unsigned();
+    let registry = Registry::start();
+    let proxy = FaultProxy::start(&registry);
+    ImageBuilder::busybox()
+        .build()
+        .push(&registry, "team/slow:1");
+    // Longer than the service may take to start.
+    proxy.breaks("/blobs/", 100, Broken::Slow(Duration::from_secs(8)));
+    let reference = proxy.reference("team/slow:1");
+    let command = host
+        .fairing([
+            "--insecure-options=http",
+            "run",
+            "--rm",
+            "--name",
+            "web",
+            &reference,
+        ])
+        .args(["--", "/bin/sh", "-c", IDLE]);
+    let systemd = Systemd::boot(&host);
+    systemd.unit(UNIT, &unit(&command, "TimeoutStartSec=5\n"));
+    systemd.sh("systemctl start --no-block web.service");
+    wait_until("a status of the fetch", Duration::from_secs(30), || {
+        let text = systemd.property(UNIT, "StatusText");
+        text.starts_with("fetching").then_some(())
+    });
+    systemd.wait_property(UNIT, "ActiveState", "active");
+    systemd.sh("systemctl stop web.service");
+}
+
+#[test]
+fn a_pod_is_in_the_slice_of_its_unit() {
+    let host = busybox();
+    let systemd = Systemd::boot(&host);
+    start(&systemd, &run(&host, &[], &[], IDLE), "Slice=test.slice\n");
+    let app = status(&host, "web")["apps"][0]["pid"].to_string();
+    let cgroups = systemd.sh(&format!("cat /proc/{app}/cgroup"));
+    assert!(cgroups.contains("/test.slice/web.service"), "{cgroups}");
+    systemd.sh("systemctl stop web.service");
+}
+
+#[test]
+fn a_pod_is_registered_with_machined_while_it_runs() {
+    let host = busybox();
+    let calls = host.write("calls", "");
+    let script = format!("#!/bin/sh\necho \"$*\" >> {}\n", calls.display());
+    let busctl = host.write("busctl", script);
+    let systemd = Systemd::boot(&host);
+    systemd.sh(&format!(
+        "chmod 755 {0}; mount --bind {0} /usr/bin/busctl; mkdir -p /run/share/upper /run/share/work; \
+         mount -t overlay -o lowerdir=/usr/share,upperdir=/run/share/upper,workdir=/run/share/work overlay /usr/share; \
+         mkdir -p /usr/share/dbus-1/system-services; \
+         touch /usr/share/dbus-1/system-services/org.freedesktop.machine1.service",
+        busctl.display()
+    ));
+    start(&systemd, &run(&host, &[], &[], IDLE), "");
+    let pod = status(&host, "web");
+    let call = wait_until("the registration", Duration::from_secs(20), || {
+        let text = fs::read_to_string(&calls).unwrap();
+        text.lines()
+            .find(|line| line.contains("RegisterMachine"))
+            .map(str::to_owned)
+    });
+    assert!(call.contains(" RegisterMachine sayssus web 16 "), "{call}");
+    assert!(
+        call.trim_end()
+            .ends_with(&format!(" fairing container {}", pod["init-pid"])),
+        "{call}"
+    );
+    systemd.sh("systemctl stop web.service");
+    let text = fs::read_to_string(&calls).unwrap();
+    assert!(text.contains(" UnregisterMachine s web"), "{text}");
+    // Nobody wants that.
+    fs::write(&calls, "").unwrap();
+    host.write("etc/config.toml", "[services]\nmachined = false\n");
+    systemd.sh("systemctl start web.service; systemctl stop web.service");
+    assert_eq!(fs::read_to_string(&calls).unwrap(), "");
 }

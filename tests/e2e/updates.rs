@@ -435,7 +435,10 @@ fn a_local_policy_takes_what_the_name_stands_for_in_the_store() {
     let bad = image("3", Kind::Unready);
     ground.publish(&bad, "app:1");
     ground.host.fairing(["fetch", &app]).run().ok();
-    let stuck = ground.update(&[]).run().expect_error(116, &["can't go back", "older"]);
+    let stuck = ground
+        .update(&[])
+        .run()
+        .expect_error(116, &["can't go back", "older"]);
     assert_eq!(updated(&stuck, "web"), "failed");
     assert_eq!(ground.means(&app), bad.digest());
     ground.stop(&["web"]);
@@ -453,9 +456,17 @@ fn who_goes_back_by_hand_is_not_updated_to_the_same_image_again() {
     assert_eq!(updated(&done, "web"), "true");
     let pinned = format!("{}@{}", ground.registry.name("team/app"), old.digest());
     ground.host.fairing(["fetch", &pinned]).run().ok();
-    ground.host.fairing(["image", "tag", &pinned, &app]).run().ok();
+    ground
+        .host
+        .fairing(["image", "tag", &pinned, &app])
+        .run()
+        .ok();
     ground.systemd.sh("systemctl restart web.service");
-    let left = ground.update(&["web"]).run().ok().expect_stderr("gone back");
+    let left = ground
+        .update(&["web"])
+        .run()
+        .ok()
+        .expect_stderr("gone back");
     assert_eq!(updated(&left, "web"), "refused");
     assert_eq!(ground.runs("web"), old.digest());
     // A name that has moved by hand to what a service does not come up with moves back.

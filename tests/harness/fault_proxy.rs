@@ -3,9 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::http_server::{HttpServer, Request};
 use crate::registry::Registry;
+
+/// A body that is longer, in bytes, is a layer's.
+const LONG: usize = 64 << 10;
+/// In how many pieces a slow one comes.
+const PIECES: usize = 20;
 
 /// What goes wrong with an answer.
 #[derive(Debug, Clone)]
@@ -16,6 +22,8 @@ pub enum Broken {
     Cut(usize),
     /// Nothing comes after so many bytes of the body, until the client gives up.
     Stalled(usize),
+    /// The body, if it is a long one, takes so long to come, bit by bit.
+    Slow(Duration),
     /// So many bytes of the body come, as if they were all.
     Truncated(usize),
     /// One byte in the middle of the body is another.
@@ -142,7 +150,15 @@ fn answer(
         _ => {}
     }
     stream.write_all(head.as_bytes())?;
-    stream.write_all(&body)?;
+    match broken {
+        Some(Broken::Slow(takes)) if body.len() > LONG => {
+            for piece in body.chunks(body.len().div_ceil(PIECES)) {
+                stream.write_all(piece)?;
+                std::thread::sleep(takes / 20);
+            }
+        }
+        _ => stream.write_all(&body)?,
+    }
     if matches!(broken, Some(Broken::Stalled(_))) {
         // Its end is when the client goes.
         let _ = stream.read(&mut [0]);

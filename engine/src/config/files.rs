@@ -23,6 +23,7 @@ use super::selinux::Selinux;
 use super::services::Services;
 use super::signatures::Signatures;
 use super::trust::Trust;
+use super::units::Units;
 use super::user_namespaces::{UserNamespaces, UsualUsers};
 use crate::error::{ConfigError, Distrust, Error};
 use crate::selinux::Types;
@@ -48,6 +49,8 @@ pub struct Config {
     signatures: Signatures,
     #[serde(default)]
     trust: Trust,
+    #[serde(default)]
+    units: Units,
     #[serde(default)]
     user_namespaces: UserNamespaces,
 }
@@ -107,6 +110,11 @@ impl Config {
         self.cdi.directories()
     }
 
+    /// Whether pods that a service manager looks after are registered with systemd-machined, if that is installed.
+    pub fn machined(&self) -> bool {
+        self.services.machined()
+    }
+
     /// Whether pods get user namespaces where nothing is said of it; `None` if that isn't said here either.
     pub fn usual_users(&self) -> Option<UsualUsers> {
         self.user_namespaces.default()
@@ -118,6 +126,11 @@ impl Config {
     /// If a user was named who has none.
     pub fn id_range(&self) -> Result<IdRange, Error> {
         self.user_namespaces.range()
+    }
+
+    /// Whether podman's directories of Quadlet files count, beside fairing's own.
+    pub fn quadlet_directories(&self) -> bool {
+        self.units.quadlet_directories()
     }
 
     /// The containers-policy.json(5) that is in force in place of the rules of `trust.d`, if one is.
@@ -135,6 +148,7 @@ impl Config {
             services: self.services.overridden_by(later.services),
             signatures: self.signatures.overridden_by(later.signatures),
             trust: self.trust.overridden_by(later.trust),
+            units: self.units.overridden_by(later.units),
             user_namespaces: self.user_namespaces.overridden_by(later.user_namespaces),
         }
     }

@@ -14,4 +14,5 @@ mod signatures;
 pub mod size;
 mod subordinate;
 mod trust;
+mod units;
 pub mod user_namespaces;

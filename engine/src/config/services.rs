@@ -1,4 +1,4 @@
-//! The table `[services]`: pods whose apps start again. What it can say is in docs/configuration.md.
+//! The table `[services]`: pods whose apps start again, or that a service manager looks after. What it can say is in docs/configuration.md.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Services {
     max_restart_backoff: Option<BackOff>,
+    machined: Option<bool>,
 }
 
 /// The longest wait before a start, in milliseconds: from a second to five minutes, as kubelets have it (KEP-5593).
@@ -18,7 +19,12 @@ impl Services {
     pub(super) fn overridden_by(self, later: Self) -> Self {
         Self {
             max_restart_backoff: later.max_restart_backoff.or(self.max_restart_backoff),
+            machined: later.machined.or(self.machined),
         }
+    }
+
+    pub(super) fn machined(&self) -> bool {
+        self.machined.unwrap_or(true)
     }
 
     pub(super) fn max_restart_back_off_ms(&self) -> Option<u64> {

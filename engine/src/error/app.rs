@@ -1,6 +1,6 @@
 //! Why an app can't be run as asked for.
 
-use pod::manifest::{DuplicateApp, NotAPath, PodManifest};
+use pod::manifest::{CredentialName, DuplicateApp, NotAPath, PodManifest};
 use pod::{AppName, PodUuid, State};
 
 /// Where cgroups are mounted.
@@ -15,6 +15,11 @@ pub enum AppError {
         /// The image.
         image: String,
     },
+    /// It is to have a credential that no service manager hands over.
+    #[error(
+        "no service manager hands over the credential {0}; LoadCredential= in the unit of a service does"
+    )]
+    NoCredential(CredentialName),
     /// It is said how its health is checked, but neither the image nor the caller says by what.
     #[error("image {image} has no check of its health")]
     NoHealthcheck {

@@ -100,7 +100,9 @@ pub enum UpdateError {
         second: Box<super::Error>,
     },
     /// The services have their new images still: the old ones may not run any more.
-    #[error("{names} can't go back to what was there before, which may not run any more: {source}; first, {first}")]
+    #[error(
+        "{names} can't go back to what was there before, which may not run any more: {source}; first, {first}"
+    )]
     NoWayBack {
         /// The names.
         names: String,

@@ -8,7 +8,7 @@ pub enum UserNamespaceError {
     Unavailable(&'static str),
     /// A user has no IDs for pods.
     #[error(
-        "user {0} has no 65536 IDs for pods in /etc/subuid and the same ones in /etc/subgid, above 65535 and below 2147483648"
+        "user {0} has no 65536 IDs for pods in /etc/subuid and the same ones in /etc/subgid, above 65535 and below 2147418112"
     )]
     NoSubordinateIds(String),
 }

@@ -9,8 +9,8 @@ use nix::sys::signal::SigSet;
 use pod::activation::VARIABLES;
 use pod::control::CopyRequest;
 use pod::stage1::{
-    ENV_CLIENT_FD, ENV_DIR, ENV_HINT, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_PREPARED,
-    ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SERVICE, ENV_SYSTEM_CONFIG, Stage1,
+    ENV_CLIENT_FD, ENV_DIR, ENV_HINT, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_MACHINED,
+    ENV_PREPARED, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SERVICE, ENV_SYSTEM_CONFIG, Stage1,
 };
 use pod::{LockedPod, PodEntry, PodError, PodUuid};
 
@@ -74,7 +74,8 @@ pub(super) fn command<'fd>(
         .env_remove(ENV_CLIENT_FD)
         .env_remove(ENV_HINT)
         .env_remove(ENV_PREPARED)
-        .env_remove(ENV_SERVICE);
+        .env_remove(ENV_SERVICE)
+        .env_remove(ENV_MACHINED);
     for variable in VARIABLES.iter().chain(&manager::VARIABLES) {
         command.env_remove(variable);
     }

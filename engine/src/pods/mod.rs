@@ -5,6 +5,7 @@ pub mod app_limits;
 mod app_names;
 pub(crate) mod apparmor;
 pub mod apps;
+mod by_manager;
 pub mod condition;
 pub mod connection;
 pub mod copy_at_rest;

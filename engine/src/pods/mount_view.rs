@@ -116,7 +116,10 @@ impl Shown {
 fn shown(source: &MountSource, manifest: &PodManifest, pod: &Path) -> Shown {
     match source {
         MountSource::Host { path } => Shown::new(MountKind::Bind, Some(path.clone())),
-        MountSource::Tmpfs { .. } => Shown::new(MountKind::Tmpfs, None),
+        MountSource::Tmpfs { .. } | MountSource::Credentials { .. } => {
+            Shown::new(MountKind::Tmpfs, None)
+        }
+        MountSource::Notify => Shown::new(MountKind::Bind, None),
         MountSource::Named { name, sub_path } => named(name, pod).below(sub_path.as_ref()),
         MountSource::Image { image, .. } => image_files(image),
         MountSource::Volume { name, sub_path } => {

@@ -48,7 +48,11 @@ pub(super) fn in_order(mut mounts: Vec<Mount>, volumes: &[Volume]) -> Result<Vec
                     return Err(MountError::NoVolume { name, place }.into());
                 }
             }
-            MountSource::Named { .. } | MountSource::Image { .. } | MountSource::Tmpfs { .. } => {}
+            MountSource::Named { .. }
+            | MountSource::Image { .. }
+            | MountSource::Notify
+            | MountSource::Credentials { .. }
+            | MountSource::Tmpfs { .. } => {}
         }
     }
     let depth = |mount: &Mount| {

@@ -10,6 +10,7 @@ use pod::{LockedPod, Phase, PodUuid};
 
 use super::app_limits::{require_within, warn_of_disks};
 use super::app_names::app_names;
+use super::by_manager::ByManager;
 use super::execution::execution;
 use super::folder::{self, Plan, PlannedApp, PodRequest, image_record};
 use super::healthcheck;
@@ -136,6 +137,7 @@ pub fn prepare(
     let mut mounted = MountedImages::new(&verifier, &chosen);
     let mut volumes = spec.volumes.clone();
     volumes.extend(mounted.volumes(&spec.image_volumes)?);
+    let by_manager = ByManager::of(spec.manager.as_ref())?;
     let is_in_machine = stage1.manifest.features.contains(&Feature::VirtualMachine);
     let mut planned = Vec::with_capacity(spec.apps.len());
     for ((app, image), name) in spec.apps.iter().zip(&images).zip(names) {
@@ -145,6 +147,7 @@ pub fn prepare(
         execution.groups = edits.groups;
         let mut mounts = mounted.mounts(app)?;
         mounts.extend(edits.mounts);
+        execution.add_env(by_manager.add(app, spec.ready_when, &mut mounts)?);
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }

@@ -3,8 +3,10 @@
 use pod::activation::ActivationSockets;
 use pod::manifest::{ImageRecord, MANIFEST_FILE, MountSource, PodManifest, Streams, VolumeSource};
 use pod::{Phase, PodEntry, record};
+use systemd::ServiceManager;
 
 use super::activation;
+use super::by_manager::ByManager;
 use super::folder::image_record;
 use super::machine;
 use super::oom_score::warn_if_clamped;
@@ -20,11 +22,13 @@ use crate::volumes::require;
 
 /// What is asked of a prepared pod when it starts.
 #[derive(Debug, Clone, Copy)]
-pub struct Resumption {
+pub struct Resumption<'a> {
     /// Where its output goes.
     pub streams: Streams,
     /// Whether it goes away when it has ended.
     pub remove_on_exit: bool,
+    /// The service manager that starts it, if one does.
+    pub manager: Option<&'a ServiceManager>,
 }
 
 /// Judges the images of a prepared pod by the policy of now, and takes the pod to be started with these sockets. It
@@ -35,7 +39,7 @@ pub struct Resumption {
 pub fn resume(
     engine: &Engine,
     entry: &PodEntry,
-    asked: Resumption,
+    asked: Resumption<'_>,
     sockets: &ActivationSockets,
     observer: &dyn Observer,
 ) -> Result<Prepared, Error> {
@@ -49,6 +53,10 @@ pub fn resume(
     let pod = engine.pods().lock(entry)?;
     let mut manifest = PodManifest::load(pod.path())?;
     let mut stage1 = isolator::of_pod(&manifest.stage1, &engine.directories)?;
+    let by_manager = ByManager::of(Some(asked.manager.unwrap_or(&ServiceManager::default())))?;
+    for app in manifest.apps.iter_mut() {
+        by_manager.renew(app, &manifest.volumes)?;
+    }
     stage1.require_for(&manifest)?;
     let pin = engine.store().pin()?;
     let verifier = Verifier::new(engine, observer)?;

@@ -5,12 +5,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime, Log, Mount,
-    MountOption, Probes, ReadyWhen, Resources, Restart, RestartRule, Rlimit, Role, Streams,
-    TerminationMessage, UserNamespace, Volume, VolumeName,
+    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostNamespace, Lifetime,
+    Log, Mount, MountOption, Probes, ReadyWhen, Resources, Restart, RestartRule, Rlimit, Role,
+    Streams, TerminationMessage, UserNamespace, Volume, VolumeName,
 };
 use pod::signal::SignalNumber;
 use pod::{AppName, PodName, PodUuid};
+use systemd::ServiceManager;
 
 use super::environment::Variable;
 use super::health::HealthSpec;
@@ -75,6 +76,8 @@ pub struct PodSpec {
     pub image_volumes: Vec<ImageVolume>,
     /// Where the output of apps is kept that say nothing of it.
     pub log: Option<Log>,
+    /// The service manager that starts it, which may be none; absent if it is prepared to be started later.
+    pub manager: Option<ServiceManager>,
     /// Its apps.
     pub apps: Vec<AppSpec>,
 }
@@ -108,6 +111,7 @@ impl PodSpec {
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             log: None,
+            manager: None,
             apps,
         }
     }
@@ -196,6 +200,10 @@ pub struct AppSpec {
     pub oom_score_adj: Option<i16>,
     /// How it is confined.
     pub security: SecuritySpec,
+    /// Whether it says something of itself (sd_notify(3)); if absent, where the pod's readiness asks for that.
+    pub notify: Option<bool>,
+    /// Which credentials of the service manager's it gets; all if this is empty.
+    pub credentials: Vec<CredentialName>,
     /// Whether it gets memory to write to where programs expect to.
     pub writable_in_memory: bool,
     /// Whether it is process 1 of processes of its own.

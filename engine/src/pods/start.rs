@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use pod::activation::ActivationSockets;
-use pod::stage1::{ENV_CLIENT_FD, ENV_HINT, ENV_PREPARED, ENV_READY_FD, ENV_SERVICE, Stage1};
+use pod::stage1::{
+    ENV_CLIENT_FD, ENV_HINT, ENV_MACHINED, ENV_PREPARED, ENV_READY_FD, ENV_SERVICE, Stage1,
+};
 use pod::{LockedPod, Phase};
 use systemd::ServiceManager;
 
@@ -30,6 +32,8 @@ pub struct Handover<'a> {
     pub blocked: SigSet,
     /// The service manager that looks after the isolator, if one does.
     pub service: Option<&'a ServiceManager>,
+    /// Whether the pod is to be registered with systemd-machined.
+    pub machined: bool,
     /// What to say if the pod fails at once as one whose program was called in a wrong way.
     pub hint: Option<&'a str>,
 }
@@ -88,6 +92,7 @@ impl<'a> Launch<'a> {
             client,
             blocked,
             service,
+            machined,
             hint,
         } = self.handover;
         let hint = hint.map(|hint| (ENV_HINT, hint.into()));
@@ -99,7 +104,8 @@ impl<'a> Launch<'a> {
         let is_service = service.is_some_and(|service| service.is_main);
         let is_service = is_service.then(|| (ENV_SERVICE, OsString::from("1")));
         let of_service = service.into_iter().flat_map(ServiceManager::variables);
-        let of_service = of_service.chain(is_service);
+        let machined = machined.then(|| (ENV_MACHINED, OsString::from("1")));
+        let of_service = of_service.chain(is_service).chain(machined);
         let announcement = sockets.announcement().into_iter();
         let readiness = numbered(ENV_READY_FD, ready);
         entry_point::command(

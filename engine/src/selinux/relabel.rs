@@ -53,7 +53,11 @@ pub(crate) fn relabel_mounts(
             }
             MountSource::Named { name, .. } => volumes_dir(data).join(data_of(name)),
             // Those have the labels of who mounts them.
-            MountSource::Volume { .. } | MountSource::Image { .. } | MountSource::Tmpfs { .. } => {
+            MountSource::Volume { .. }
+            | MountSource::Image { .. }
+            | MountSource::Notify
+            | MountSource::Credentials { .. }
+            | MountSource::Tmpfs { .. } => {
                 continue;
             }
         };

@@ -145,7 +145,11 @@ fn complaint(manifest: &PodManifest, live: &LiveStatus) -> Option<String> {
 
 fn complaint_of(app: &LiveApp, role: Role) -> Option<String> {
     if app.next_start.is_some() {
-        let outcome = app.last_end.as_ref().map(|last| last.outcome).or(app.outcome);
+        let outcome = app
+            .last_end
+            .as_ref()
+            .map(|last| last.outcome)
+            .or(app.outcome);
         let code = outcome.map_or(String::new(), |one| format!(" with {}", one.exit_code()));
         return Some(format!("has ended{code}, and is going to start again"));
     }

@@ -39,6 +39,9 @@ pub(super) enum Ending {
     WentBack(Error),
 }
 
+/// How many starts may be under way when names go back.
+const NOTES: u32 = 16;
+
 /// Does updates.
 pub(super) struct Updater<'a> {
     pub(super) engine: &'a Engine,
@@ -234,9 +237,10 @@ impl Updater<'_> {
         let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
         let names = names.join(", ");
         let first = why.unwrap_or_else(|| UpdateError::Interrupted(names.clone()).into());
-        self.forget_ages(&trial)?;
+        self.name(&trial, |one| &one.from)?;
         // The rules may have been changed to be rid of the old ones, and they go before all else.
-        if let Err(error) = self.verify(&trial, |one| &one.from) {
+        if let Err(error) = self.verify_old(&trial) {
+            self.name(&trial, |one| &one.to)?;
             ledger.end_trial()?;
             let error = UpdateError::NoWayBack {
                 names,
@@ -245,7 +249,6 @@ impl Updater<'_> {
             };
             return Ok(Ending::Failed(error.into()));
         }
-        self.name(&trial, |one| &one.from)?;
         let mut second = None;
         for unit in &trial.restarted {
             (self.tell)(Step::GoesBack(unit));
@@ -278,6 +281,20 @@ impl Updater<'_> {
                 .into(),
             ),
         })
+    }
+
+    /// Verifies the old images, whose names mean them again.
+    fn verify_old(&self, trial: &Trial) -> Result<(), Error> {
+        self.forget_ages(trial)?;
+        let mut verdict = self.verify(trial, |one| &one.from);
+        // Each start that was under way with a new image may note its age once more; no later one does.
+        for _ in 0..NOTES {
+            if verdict.is_ok() || !self.forget_ages(trial)? {
+                break;
+            }
+            verdict = self.verify(trial, |one| &one.from);
+        }
+        verdict
     }
 
     /// The starts of new images have noted how new those are, and their predecessors would be too old for rules that want

@@ -27,6 +27,9 @@ pub enum NoKernel {
     /// It isn't there.
     #[error("there is no kernel {}", .0.display())]
     Absent(PathBuf),
+    /// It is a directory, or nothing that is read to its end.
+    #[error("the kernel {} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
     /// Its modules are not there.
     #[error("the kernel {} has no modules: there is no lib/modules/{version} beside it", .image.display())]
     Alone {
@@ -53,8 +56,10 @@ pub fn find(wanted: Option<&Path>) -> Result<Kernel, NoKernel> {
     };
     let own = || image.to_owned();
     let version = version_of(image).ok_or_else(|| NoKernel::Nameless(own()))?;
-    if !image.exists() {
-        return Err(NoKernel::Absent(own()));
+    match fs::metadata(image) {
+        Err(_) => return Err(NoKernel::Absent(own())),
+        Ok(found) if !found.is_file() => return Err(NoKernel::NotAFile(own())),
+        Ok(_) => {}
     }
     kernel(image, version).ok_or_else(|| NoKernel::Alone {
         image: own(),
@@ -154,6 +159,9 @@ mod tests {
         assert!(message(&image).contains("there is no kernel"));
         fs::write(&image, "").unwrap();
         assert!(message(&image).contains("lib/modules/1.2.3"));
+        let link = root.path().join("vmlinuz-endless");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        assert!(message(&link).contains("not a regular file"));
         assert!(message(&root.path().join("bzImage")).contains("vmlinuz-VERSION"));
     }
 }

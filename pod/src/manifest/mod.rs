@@ -11,6 +11,7 @@
 mod app;
 mod bounds;
 mod capability;
+mod credential;
 mod devices;
 mod execution;
 mod guarded_paths;
@@ -42,6 +43,7 @@ mod widened;
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
+pub use self::credential::{CredentialName, InvalidCredentialName};
 pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{ConsoleSize, DEFAULT_PATH, Execution, Rlimit, RlimitKind, User};
 pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};

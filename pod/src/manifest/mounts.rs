@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::credential::CredentialName;
 use super::image::ImageRecord;
 use super::path::AppPath;
 use super::presence::is_default;
@@ -80,6 +81,17 @@ pub enum MountSource {
         /// A file or directory in it; the whole of it if absent.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         sub_path: Option<String>,
+    },
+    /// The socket by which the app says something of itself (sd_notify(3)).
+    Notify,
+    /// Credentials of the service that the pod is (systemd.exec(5)), as the manager has them when the app starts: files in
+    /// memory, for the app's user alone.
+    Credentials {
+        /// Where the manager has them; nowhere before the pod starts.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        directory: Option<PathBuf>,
+        /// Which.
+        names: Vec<CredentialName>,
     },
     /// Memory of the app's own.
     Tmpfs {

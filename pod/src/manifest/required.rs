@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::app::App;
 use super::execution::Execution;
 use super::limit::Limit;
+use super::mounts::{Mount, MountSource};
 use super::namespaces::HostNamespace;
 use super::network::Network;
 use super::pod::{AppFailure, Lifetime, PodManifest};
@@ -69,7 +70,9 @@ impl App {
     pub fn required_features(&self) -> BTreeSet<Feature> {
         let log = self.log.as_ref();
         let of_app = [
-            (!self.mounts.is_empty(), Feature::Mounts),
+            (self.mounts.iter().any(Mount::is_asked_for), Feature::Mounts),
+            (self.notifies(), Feature::Notify),
+            (self.has_credentials(), Feature::Credentials),
             (!self.devices.is_empty(), Feature::Devices),
             (!self.device_rules.is_empty(), Feature::Devices),
             (self.role != Role::Main, Feature::StartOrder),
@@ -101,6 +104,30 @@ impl App {
         required.extend(self.security.required_features());
         required.extend(self.resources.required_features());
         required
+    }
+}
+
+impl App {
+    /// Whether it says something of itself.
+    pub fn notifies(&self) -> bool {
+        let mut mounts = self.mounts.iter();
+        mounts.any(|mount| mount.source == MountSource::Notify)
+    }
+
+    fn has_credentials(&self) -> bool {
+        let mut mounts = self.mounts.iter();
+        mounts.any(|mount| matches!(mount.source, MountSource::Credentials { .. }))
+    }
+}
+
+impl Mount {
+    /// Whether it is there because somebody wants something to be mounted, and not for what a service manager has to do with
+    /// the app.
+    fn is_asked_for(&self) -> bool {
+        !matches!(
+            self.source,
+            MountSource::Notify | MountSource::Credentials { .. }
+        )
     }
 }
 

@@ -24,6 +24,6 @@ pub enum ReadyWhen {
     Started,
     /// When all of its apps are ready, by their readiness probes where they have some.
     Healthy,
-    /// When an app says so (sd_notify(3), `READY=1`).
+    /// When all of its apps are ready, as they say themselves where they may ([`MountSource::Notify`](super::MountSource)).
     Notified,
 }

@@ -14,6 +14,7 @@ use super::devices::{device, device_rule};
 use super::environment;
 use super::health::HealthArguments;
 use super::logging::LogArguments;
+use super::manager::ManagerArguments;
 use super::mounts::{AnonymousMount, MountWord, VolumeWord, mount, tmpfs, volume};
 use super::resources::ResourceArguments;
 use super::restart::RestartArguments;
@@ -94,6 +95,8 @@ pub(crate) struct AppArguments {
     restart: RestartArguments,
     #[command(flatten)]
     health: HealthArguments,
+    #[command(flatten)]
+    manager: ManagerArguments,
     #[command(flatten)]
     security: SecurityArguments,
     /// Give the app a pseudo-terminal
@@ -217,7 +220,7 @@ impl AppArguments {
     /// [`Failure::Usage`] for a variable that makes no sense, or why a file of variables can't be read.
     pub(crate) fn spec(&self) -> Result<AppSpec, Failure> {
         let (exec, arguments) = self.command()?;
-        let spec = self.restart.apply(AppSpec {
+        let spec = AppSpec {
             image: self.image.clone(),
             name: self.app_name.clone(),
             exec,
@@ -237,7 +240,8 @@ impl AppArguments {
             tty: self.tty,
             stdin: self.interactive,
             ..AppSpec::default()
-        });
+        };
+        let spec = self.manager.apply(self.restart.apply(spec));
         self.security.apply(self.health.apply(spec)?)
     }
 

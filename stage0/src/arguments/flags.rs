@@ -107,6 +107,8 @@ const APP_VALUES: &[&str] = &[
     "health-startup-retries",
     "health-startup-success",
     "health-on-failure",
+    "notify",
+    "credential",
 ];
 const APP_SWITCHES: &[&str] = &[
     "tty",
@@ -157,6 +159,7 @@ const POD_VALUES: &[&str] = &[
     "lifetime",
     "on-app-failure",
     "ready-when",
+    "sdnotify",
     "timeout",
     "pod-memory",
     "pod-memory-swap",

@@ -37,6 +37,7 @@ pub(crate) struct LifetimeArguments {
         value_enum,
         value_name = "WHEN",
         default_value_t,
+        alias = "sdnotify",
         hide_short_help = true
     )]
     ready_when: ReadyWhen,
@@ -50,9 +51,13 @@ pub(crate) struct LifetimeArguments {
 pub(crate) enum ReadyWhen {
     /// When all of its apps have started
     #[default]
+    #[value(alias = "conmon")]
     Started,
     /// When all of its apps are ready, by their health checks where they have some
     Healthy,
+    /// When all of its apps have said that they are (sd_notify(3)), and are so by their health checks
+    #[value(alias = "container")]
+    Notified,
 }
 
 /// When a pod ends by itself.
@@ -89,6 +94,7 @@ impl LifetimeArguments {
         spec.ready_when = match self.ready_when {
             ReadyWhen::Started => pod::manifest::ReadyWhen::Started,
             ReadyWhen::Healthy => pod::manifest::ReadyWhen::Healthy,
+            ReadyWhen::Notified => pod::manifest::ReadyWhen::Notified,
         };
         spec.active_deadline_seconds = self.timeout.and_then(whole_seconds);
     }

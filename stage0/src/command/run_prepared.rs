@@ -6,7 +6,7 @@ use pod::manifest::Streams;
 
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
-use crate::start::handover;
+use crate::start::{handover, service};
 use crate::wording::failure::Failure;
 
 /// Arguments of `run-prepared`.
@@ -36,6 +36,7 @@ impl Subcommand for RunPrepared {
                 false => Streams::Foreground,
             },
             remove_on_exit: self.rm,
+            manager: service::manager(),
         };
         let prepared = resume(&context.engine, &entry, asked, &sockets, &context.console)?;
         let _pin = prepared.pin;

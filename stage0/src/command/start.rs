@@ -111,6 +111,7 @@ fn start_prepared(
     let asked = Resumption {
         streams: Streams::Log,
         remove_on_exit: false,
+        manager: None,
     };
     let sockets = ActivationSockets::default();
     let prepared = resume(&context.engine, entry, asked, &sockets, &context.console)?;

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 
 use engine::config::directories::Directories;
+use engine::config::files::Config;
 use engine::pods::removal::remove_left;
 use engine::pods::start::{Handover, Launch, give_up};
 use nix::fcntl::OFlag;
@@ -52,6 +53,7 @@ pub(crate) fn hand_over(
             sockets,
             client: None,
             service: by_manager,
+            machined: registers(&context.engine.directories),
         };
         let (_signals, monitor) = detach(pod, stage1, context, handed)?;
         service::hand_over_to(monitor);
@@ -59,15 +61,16 @@ pub(crate) fn hand_over(
         output::line(&uuid).inspect_err(|_| output::warn(&format!("pod {uuid} runs")))?;
         return Ok(0);
     }
+    let directories = &context.engine.directories;
     let handover = Handover {
         sockets: &sockets,
         ready: None,
         client: None,
         blocked: SigSet::empty(),
         service: service::manager(),
+        machined: registers(directories),
         hint: context.doubt.as_deref(),
     };
-    let directories = &context.engine.directories;
     Err(become_monitor(pod, stage1, directories, handover))
 }
 
@@ -86,6 +89,7 @@ pub(crate) fn in_background(
         sockets: ActivationSockets::default(),
         client,
         service: None,
+        machined: false,
     };
     let (signals, _) = detach(pod, stage1, context, handed)?;
     Ok(signals)
@@ -113,6 +117,14 @@ struct Handed {
     sockets: ActivationSockets,
     client: Option<SeqPacket>,
     service: Option<&'static ServiceManager>,
+    machined: bool,
+}
+
+/// Whether the pod is to be registered with systemd-machined: if it is a service, and nobody has said otherwise.
+fn registers(directories: &Directories) -> bool {
+    // Who prepared the pod has read the same.
+    let may_be = || Config::read(directories).is_ok_and(|config| config.machined());
+    service::manager().is_some_and(|manager| manager.is_main) && may_be()
 }
 
 /// Starts the pod in the background, in a session of its own, and waits until it is up. A signal until then gives the
@@ -154,6 +166,7 @@ fn detach(
                         client: handed.client.as_ref().map(AsFd::as_fd),
                         blocked: signals.held(),
                         service: handed.service,
+                        machined: handed.machined,
                         // Nobody would see it.
                         hint: None,
                     };
@@ -301,6 +314,7 @@ mod tests {
             client: None,
             blocked: SigSet::empty(),
             service: None,
+            machined: false,
             hint: None,
         };
         let launch = Launch::new(pod, &stage1, &directories, handover).unwrap();

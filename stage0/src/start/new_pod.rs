@@ -6,8 +6,8 @@ use engine::pods::spec::PodSpec;
 use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 
-use super::handover;
 use super::uuid_file::UuidFile;
+use super::{handover, service};
 use crate::arguments::pod::UuidPlace;
 use crate::console::output;
 use crate::context::Context;
@@ -46,6 +46,7 @@ impl Run {
             true => Streams::Log,
             false => Streams::Foreground,
         };
+        spec.manager = Some(service::manager().cloned().unwrap_or_default());
         let uuid_file = UuidFile::save_if_wanted(uuid_file, spec.uuid)?;
         let prepared = loop {
             match prepare(&context.engine, &spec, &sockets, &context.console) {

@@ -47,7 +47,10 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Images and registries",
         &["fetch", "push", "save", "load", "login", "logout", "image"],
     ),
-    ("What may run, and where", &["trust", "network", "volume"]),
+    (
+        "What may run, and where",
+        &["trust", "network", "volume", "units"],
+    ),
     (
         "This fairing",
         &["doctor", "system", "version", "completion", "help"],

@@ -18,6 +18,7 @@ use crate::app::cgroup_view::CgroupView;
 use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::confinement::{self, Confinement, PathGuards};
+use crate::app::credentials;
 use crate::app::descriptor_limit;
 use crate::app::devices::{DeviceBounds, Devices, FileLabels, FirstDevices, HandedDevices};
 use crate::app::exec_label::{ExecLabel, ModuleLabel};
@@ -184,6 +185,14 @@ impl PreparedApp {
             is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }
         root.workdir(cwd, identity.uid, identity.gid)?;
+        let credentials = mounts
+            .iter()
+            .filter(|mount| spec.credentials.as_ref() == Some(mount.place.shown()));
+        for handed in credentials {
+            credentials::give(handed.mount.as_fd(), identity.uid, identity.gid).map_err(
+                StartFailure::os(format_args!("give app {} its credentials", spec.name)),
+            )?;
+        }
         let none = BTreeMap::new();
         let own = spec.security.as_deref();
         let devices = FirstDevices::new(

@@ -14,6 +14,7 @@ pub(crate) mod child;
 pub(crate) mod command;
 pub(crate) mod command_line;
 pub mod confinement;
+mod credentials;
 mod descriptor_limit;
 pub(crate) mod detached;
 pub mod device_files;

@@ -11,13 +11,15 @@ use pod::manifest::{
 };
 use pod::stage1::{ENV_DIR, ENV_LAYERS_DIR, ENV_RUN};
 use pod::{AppName, PodUuid, app_dir};
+use rustix::fs::{Gid, Uid};
 
 use super::init_process::{self, InitProcess};
 use super::network_namespace::NetworkNamespace;
 use crate::cgroup::PodCgroups;
 use crate::environment::variable;
 use crate::failure::{StartFailure, in_units};
-use crate::mounts::{VolumePlaces, Volumes};
+use crate::monitor::app_notify;
+use crate::mounts::{VolumePlaces, Volumes, credentials};
 use crate::overlay::{Storage, mount_points, tree_of};
 use crate::pod_ids::PodIds;
 
@@ -239,12 +241,22 @@ impl HostPod {
         app: &App,
         mount: &Mount,
     ) -> Result<OwnedFd, StartFailure> {
+        let root = self.ids().map_or((Uid::ROOT, Gid::ROOT), PodIds::root);
+        let label = app.security.mount_label.as_ref();
+        match &mount.source {
+            MountSource::Notify => return app_notify::socket_of(&self.run_dir, &app.name),
+            MountSource::Credentials { directory, names } => {
+                let made = credentials::detached(directory.as_deref(), names, root, label);
+                return made.map_err(|failure| failure.of_app(&app.name));
+            }
+            _ => {}
+        }
         let volumes = match self.volumes.take() {
             Some(volumes) => volumes,
             None => self.open_volumes(manifest)?,
         };
         let volumes = self.volumes.insert(volumes);
-        volumes.mount(mount, app.security.mount_label.as_ref())
+        volumes.mount(mount, label)
     }
 
     /// Makes the directory of an app that joins the running pod.

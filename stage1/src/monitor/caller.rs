@@ -13,6 +13,8 @@ use crate::failure::StartFailure;
 
 /// How long a message waits that the manager has no room for.
 const RETRY: Duration = Duration::from_millis(100);
+/// Time between two statuses, where nothing else has to be told: apps may have new ones again and again.
+const STATUS_PERIOD: Duration = Duration::from_millis(250);
 /// Most messages that wait. Who reads none of them for so long is not told the rest.
 const WAITING_MAX: usize = 16;
 
@@ -27,6 +29,10 @@ pub(super) struct Progress {
     pub(super) status: String,
     /// Whether it is as alive as it can be.
     pub(super) is_alive: bool,
+    /// Whether an app says that it is dead.
+    pub(super) is_dead: bool,
+    /// Why an app ends, as it says, as a number of errno(3).
+    pub(super) errno: Option<i32>,
     /// How often its apps have been told to read their configuration again, and since when the last time, in microseconds of
     /// `CLOCK_MONOTONIC`.
     pub(super) reloads: (u64, u64),
@@ -43,6 +49,8 @@ pub struct Caller {
     /// Whether a service manager looks at the exit code.
     is_service: bool,
     watchdog: Option<Watchdog>,
+    /// Whether the pod is to be registered with systemd-machined.
+    registers: bool,
     /// What it was told last.
     told: Told,
     /// Messages that it had no room for, and when they are sent again.
@@ -55,6 +63,12 @@ struct Told {
     is_up: bool,
     ends: bool,
     status: String,
+    /// When that was said.
+    status_at: Option<Instant>,
+    /// Whether there is another one by now.
+    has_more: bool,
+    is_dead: bool,
+    errno: Option<i32>,
     reloads: u64,
     is_reloading: bool,
 }
@@ -67,8 +81,9 @@ struct Watchdog {
 }
 
 impl Caller {
-    /// A command that waits for this report, if there is one, and this service manager.
-    pub fn new(ready: Option<OwnedFd>, manager: &ServiceManager) -> Self {
+    /// A command that waits for this report, if there is one, and this service manager; and whether the pod is to be registered
+    /// with systemd-machined.
+    pub fn new(ready: Option<OwnedFd>, manager: &ServiceManager, registers: bool) -> Self {
         // As soon as the half of the time has passed, as sd_watchdog_enabled(3) says.
         let half = manager.watchdog.map(|every| every / 2);
         Self {
@@ -80,6 +95,7 @@ impl Caller {
                 next: Instant::now(),
             }),
             ready,
+            registers,
             ..Self::default()
         }
     }
@@ -94,6 +110,11 @@ impl Caller {
         self.is_service
     }
 
+    /// Whether the pod is to be registered with systemd-machined.
+    pub(super) fn registers(&self) -> bool {
+        self.registers
+    }
+
     /// Whether it wants to hear more than that the pod is up.
     pub(super) fn listens(&self) -> bool {
         self.notify.is_some()
@@ -104,7 +125,14 @@ impl Caller {
         self.notify.as_ref()?;
         let watchdog = self.watchdog.as_ref().filter(|_| self.told.is_up);
         let ping = watchdog.map(|watchdog| watchdog.next);
-        ping.into_iter().chain(self.retry_at).min()
+        let status = self.told.status_at.filter(|_| self.told.has_more);
+        let status = status.map(|at| at + STATUS_PERIOD);
+        ping.into_iter().chain(status).chain(self.retry_at).min()
+    }
+
+    /// Within which time it wants to hear from a pod that is alive, if it does.
+    pub(super) fn watchdog(&self) -> Option<Duration> {
+        self.watchdog.as_ref().map(|watchdog| watchdog.every * 2)
     }
 
     /// Whether the manager is to hear of life now.
@@ -156,9 +184,25 @@ impl Caller {
         {
             message = message.stopping().extend_timeout(takes);
         }
-        if progress.status != self.told.status {
+        if progress.is_dead && !self.told.is_dead {
+            message = message.watchdog_trigger();
+        }
+        self.told.is_dead = progress.is_dead;
+        if let Some(errno) = progress
+            .errno
+            .filter(|errno| self.told.errno != Some(*errno))
+        {
+            message = message.errno(errno);
+            self.told.errno = Some(errno);
+        }
+        self.told.has_more = progress.status != self.told.status;
+        let is_soon = |at: Instant| now < at + STATUS_PERIOD;
+        let may_wait = message.is_empty() && self.told.status_at.is_some_and(is_soon);
+        if self.told.has_more && !may_wait {
             message = message.status(&progress.status);
             self.told.status = progress.status;
+            self.told.status_at = Some(now);
+            self.told.has_more = false;
         }
         if self.is_ping_due(now)
             && let Some(watchdog) = &mut self.watchdog

@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signalfd::SignalFd;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
@@ -14,13 +13,16 @@ use pod::seqpacket::{Listener, SeqPacket};
 use pod::timestamp::Timestamp;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
+use supervisor::Event;
 
+use super::app_notify::AppNotify;
 use super::caller::Caller;
 use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
 use super::interrupts::Interrupts;
 use super::isolator::Isolator;
+use super::machined::Registration;
 use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
 use super::questions::Questions;
@@ -54,16 +56,18 @@ pub(super) struct Monitor {
     pub(super) init_pidfd: OwnedFd,
     pub(super) init_is_dead: bool,
     /// What it can't be without.
-    companions: Vec<OwnedFd>,
+    pub(super) companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
-    listener: Listener,
+    pub(super) listener: Listener,
     pub(super) signals: SignalFd,
     pub(super) streams: Streams,
     pub(super) clients: Vec<Client>,
     pub(super) peers: Option<PeerNames>,
     /// Who decides when apps start, start again and end, where pod init doesn't.
     pub(super) supervision: Option<Box<Supervision>>,
+    /// What apps say of themselves.
+    pub(super) app_notify: AppNotify,
     pub(super) diagnostics: Diagnostics,
     /// In the manifest's order.
     pub(super) apps: Vec<AppRecord>,
@@ -72,12 +76,14 @@ pub(super) struct Monitor {
     pub(super) end: Option<Result<i32, StartFailure>>,
     pub(super) kill_init_at: Option<Instant>,
     /// When to look again whether connections can be accepted.
-    accept_at: Option<Instant>,
+    pub(super) accept_at: Option<Instant>,
     pub(super) stop_requested: bool,
     /// The signal by which that was asked for.
     pub(super) stop_signal: Option<u32>,
     /// Whether a service manager looks after this process.
     pub(super) is_service: bool,
+    /// Whether systemd-machined knows the pod.
+    pub(super) registration: Registration,
     /// The last signal that ends programs and was passed on to the apps.
     pub(super) passed_on: Option<i32>,
     /// How often the apps were told to read their configuration again, and when last, in microseconds of
@@ -91,7 +97,7 @@ pub(super) struct Monitor {
     /// The user does not want to wait for the rest of the output.
     pub(super) give_up_output: bool,
     /// When nobody waits any longer for somebody to take the rest of the output.
-    give_up_output_at: Option<Instant>,
+    pub(super) give_up_output_at: Option<Instant>,
 }
 
 impl Monitor {
@@ -100,7 +106,7 @@ impl Monitor {
         pod_dir: &Path,
         (init, init_pidfd, companions): (Box<dyn InitLink>, OwnedFd, Vec<OwnedFd>),
         (listener, client): (Listener, Option<SeqPacket>),
-        streams: Streams,
+        (streams, app_notify): (Streams, AppNotify),
         peers: Option<PeerNames>,
         supervision: Option<Box<Supervision>>,
     ) -> Result<Self, StartFailure> {
@@ -131,6 +137,7 @@ impl Monitor {
             clients: client.map(Client::new).into_iter().collect(),
             peers,
             supervision,
+            app_notify,
             diagnostics: Diagnostics::default(),
             apps,
             started: None,
@@ -140,6 +147,7 @@ impl Monitor {
             stop_requested: false,
             stop_signal: None,
             is_service: false,
+            registration: Registration::None,
             passed_on: None,
             reloads: (0, 0),
             settling: Settling::default(),
@@ -158,6 +166,7 @@ impl Monitor {
         caller: &mut Caller,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
         self.is_service = caller.is_service();
+        self.registration = Registration::wanted(caller.registers(), &self.manifest);
         if let Some(warning) = isolator.take_warning() {
             self.diagnostics.tell(&warning);
         }
@@ -200,6 +209,10 @@ impl Monitor {
         if self.init.interests().is_empty() && !self.init_is_dead {
             // Pod init is on its way out, and the kernel waits for what is frozen before it ends.
             self.resume_all(isolator)?;
+        }
+        let are_ready = self.app_notify.read(&events.said, Instant::now());
+        for app in are_ready {
+            self.supervise(Event::Notified(app), isolator)?;
         }
         if events.init_died {
             // Its last words may still be on the way.
@@ -307,6 +320,7 @@ impl Monitor {
         mut self,
         isolator: &mut dyn Isolator,
     ) -> Result<(PodEnd, Diagnostics), StartFailure> {
+        self.registration.end(&self.manifest);
         // Of apps whose ends nobody told of.
         self.count_memory_kills(isolator);
         let (exit_code, failure) = match (self.end.take(), self.started) {
@@ -365,91 +379,6 @@ impl Monitor {
         Ok((end, diagnostics))
     }
 
-    fn wait(&self, of_caller: Option<Instant>) -> Result<Events, StartFailure> {
-        let connections = match self.accept_at {
-            None => PollFlags::POLLIN,
-            Some(_) => PollFlags::empty(),
-        };
-        let mut fds = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), connections),
-        ];
-        if !self.init_is_dead {
-            fds.push(PollFd::new(self.init_pidfd.as_fd(), PollFlags::POLLIN));
-            let companions = self.companions.iter();
-            fds.extend(companions.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        }
-        let link = self.init.interests();
-        let of_link = link.len();
-        fds.extend(link.into_iter().map(|(fd, flags)| PollFd::new(fd, flags)));
-        let supervision = self.supervision.as_ref().filter(|_| !self.init_is_dead);
-        let interests = self.streams.interests();
-        let streams = interests.len();
-        fds.extend(
-            interests
-                .into_iter()
-                .map(|(fd, flags)| PollFd::new(fd, flags)),
-        );
-        let checks = supervision.map_or_else(Vec::new, |one| one.checks.interests());
-        let of_checks = checks.len();
-        fds.extend(
-            checks
-                .into_iter()
-                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
-        );
-        let told = self.diagnostics.interest();
-        fds.extend(told.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let clients = self.clients.iter();
-        fds.extend(clients.map(|c| PollFd::new(c.socket.as_fd(), PollFlags::POLLIN)));
-        let peers = self.peers.as_ref().filter(|_| self.started.is_some());
-        let look_at = peers.and_then(PeerNames::due);
-        let put_off = [
-            self.kill_init_at,
-            self.accept_at,
-            self.give_up_output_at,
-            supervision.and_then(|supervision| supervision.due()),
-        ];
-        let of_clients = self.clients.iter().filter_map(Client::due).min();
-        let next = put_off
-            .into_iter()
-            .chain([
-                look_at,
-                of_caller,
-                of_clients,
-                self.streams.due(),
-                self.init.deadline(),
-            ])
-            .flatten()
-            .min();
-        let waited = self.settling.wait(&mut fds, next);
-        waited.map_err(StartFailure::os("wait for events"))?;
-        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        let mut next = || ready.next().unwrap_or(false);
-        let (signal, connection) = (next(), next());
-        let init_died = !self.init_is_dead && next();
-        let companions = match self.init_is_dead {
-            true => 0,
-            false => self.companions.len(),
-        };
-        let companion_died = (0..companions).fold(false, |died, _| next() || died);
-        let link = (0..of_link).map(|_| next()).collect();
-        let streams = (0..streams).map(|_| next()).collect();
-        let checks = (0..of_checks).map(|_| next()).collect();
-        let room = told.is_some() && next();
-        let clients = (0..self.clients.len()).map(|_| next()).collect();
-        Ok(Events {
-            signal,
-            connection,
-            init_died,
-            companion_died,
-            link,
-            streams,
-            checks,
-            room,
-            clients,
-        })
-    }
-
     /// Pod init is dead, and now everything in the pod is.
     fn reap_init(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         let status = waitid(
@@ -478,22 +407,6 @@ impl Monitor {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// What happened while the monitor waited.
-#[derive(Debug)]
-struct Events {
-    signal: bool,
-    connection: bool,
-    init_died: bool,
-    companion_died: bool,
-    link: Vec<bool>,
-    streams: Vec<bool>,
-    /// A command of a check says something.
-    checks: Vec<bool>,
-    /// There is room on standard error.
-    room: bool,
-    clients: Vec<bool>,
 }
 
 fn set_nonblocking(fd: &impl AsFd) -> Result<(), rustix::io::Errno> {

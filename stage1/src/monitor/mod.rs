@@ -2,6 +2,7 @@
 //!
 //! One thread, one poll loop. It owns the pod's lock for as long as anything of the pod lives.
 
+pub(crate) mod app_notify;
 mod apps;
 mod attachments;
 mod budget;
@@ -14,6 +15,7 @@ mod descriptors;
 mod diagnostics;
 mod ended_input;
 mod event_loop;
+mod events;
 mod in_machine;
 mod interrupts;
 mod isolator;
@@ -26,6 +28,7 @@ mod lines;
 mod log_file;
 mod log_pump;
 mod logs;
+mod machined;
 mod names;
 mod notifications;
 mod peers;
@@ -71,6 +74,7 @@ pub use self::names::PodNetwork;
 pub use self::report::report_failure;
 pub use self::signals::ending_signals;
 
+use self::app_notify::AppNotify;
 use self::diagnostics::Diagnostics;
 use self::signals::block_signals;
 use self::supervision::Supervision;
@@ -192,6 +196,8 @@ fn start_and_serve(
     block_signals()?;
     make_run_dir(run_dir)?;
     rlimits::raise_for(&manifest.apps)?;
+    // Before anything of the pod is there that could say something.
+    let app_notify = AppNotify::listen(&manifest, run_dir)?;
     let StartedInit { process, mut link } = isolator.start(&manifest)?;
     // From here on beside pod init, which takes one message after the other as it comes.
     let mut streams = streams::Streams::new(&manifest, pod.path());
@@ -217,7 +223,7 @@ fn start_and_serve(
         pod.path(),
         (link, process, isolator.companions()),
         (listener, client),
-        streams,
+        (streams, app_notify),
         peers,
         supervision,
     )?

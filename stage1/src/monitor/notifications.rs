@@ -240,6 +240,7 @@ impl Monitor {
             self.note_end(name);
         }
         self.emit(Some(name.clone()), EventKind::Exited { outcome });
+        self.app_notify.forget(name);
         let (app, code) = (name.clone(), outcome.exit_code());
         self.supervise(Event::Exited { app, code }, isolator)?;
         self.remove_where_awaited(name, isolator);

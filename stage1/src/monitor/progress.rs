@@ -19,21 +19,36 @@ impl Monitor {
         if is_up {
             caller.is_up();
         }
+        let now = Instant::now();
+        self.keep_registered(is_up, now);
         if !caller.listens() {
             return;
         }
-        let now = Instant::now();
-        let ends = self.stop_requested || self.supervised_end() || self.init_is_dead;
+        let ends = self.stop_requested
+            || self.supervised_end()
+            || self.init_is_dead
+            || self.app_notify.are_stopping();
         let progress = Progress {
             is_up: is_up && !self.init_is_dead,
             ends: ends.then(|| self.time_to_end(now)),
             status: self.status_line(ends),
             // Looked at only then: it takes a file of `/proc`.
-            is_alive: !caller.is_ping_due(now) || self.is_alive(),
+            is_alive: !caller.is_ping_due(now) || self.is_alive(caller.watchdog(), now),
+            is_dead: self.app_notify.are_dead(),
+            errno: self.app_notify.errno(),
             reloads: self.reloads,
-            is_reloading: false,
+            is_reloading: self.app_notify.are_reloading(),
         };
         caller.tell(progress, now);
+    }
+
+    /// Registers a pod that is up, and looks after that.
+    fn keep_registered(&mut self, is_up: bool, now: Instant) {
+        if is_up && !self.init_is_dead && self.registration.is_wanted() {
+            let leader = pid_of(&self.init_pidfd);
+            self.registration.begin(&self.manifest, leader, now);
+        }
+        self.registration.keep_time(now);
     }
 
     /// How long the pod takes to end at most.
@@ -45,11 +60,13 @@ impl Monitor {
             .saturating_add(INIT_GRACE)
     }
 
-    /// Whether pod init can do something, and no app runs that was found dead.
-    fn is_alive(&self) -> bool {
+    /// Whether pod init can do something, and no app runs that was found dead, or has stopped to say that it is not: each has to,
+    /// once it has begun, within the time of the watchdog.
+    fn is_alive(&self, watchdog: Option<Duration>, now: Instant) -> bool {
         let is_init_stopped = pid_of(&self.init_pidfd).is_some_and(is_stopped);
         let is_dead = |app: &AppRecord| app.is_condemned && app.is_running();
-        !is_init_stopped && !self.apps.iter().any(is_dead)
+        let is_silent = watchdog.is_some_and(|time| self.app_notify.are_silent(time, now));
+        !is_init_stopped && !is_silent && !self.apps.iter().any(is_dead)
     }
 
     /// What the pod does, for people.
@@ -68,9 +85,19 @@ impl Monitor {
             true => "running",
             false => "starting",
         };
-        match unready.is_empty() {
+        let unready = match unready.is_empty() {
+            true => String::new(),
+            false => format!("{unready} not ready"),
+        };
+        let parts = [unready, self.app_notify.statuses()];
+        let parts: Vec<&str> = parts
+            .iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
+        match parts.is_empty() {
             true => phase.to_owned(),
-            false => format!("{phase}: {unready} not ready"),
+            false => format!("{phase}: {}", parts.join("; ")),
         }
     }
 

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use pod::AppName;
 use pod::activation::{ActivationSockets, SocketName};
-use pod::manifest::{App, AppFailure, Capability, Lifetime, Network, PodManifest, Seccomp};
+use pod::manifest::{
+    App, AppFailure, Capability, Lifetime, MountSource, Network, PodManifest, Seccomp,
+};
 
 use super::descriptors;
 use super::in_machine::of_apps_together;
 use super::isolator::Isolator;
 use super::joining::Joining;
+use super::last_words;
 use super::names;
 use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
@@ -45,6 +49,11 @@ pub(super) fn app_spec(
             .map(|mount| mount.destination.clone())
             .chain(app.termination_message.as_ref().map(|one| one.path.clone()))
             .collect(),
+        credentials: app
+            .mounts
+            .iter()
+            .find(|mount| matches!(mount.source, MountSource::Credentials { .. }))
+            .map(|mount| mount.destination.clone()),
         sockets,
     }
 }
@@ -179,6 +188,8 @@ fn send_apps(
             .map(|socket| (socket.name, socket.fd))
             .unzip();
         let security = security(app)?;
+        // The pod's directory is the working directory.
+        last_words::make_room(Path::new("."), app)?;
         let handed_over = isolator.hand_over(manifest, app, sockets)?;
         let streams = streams.for_app(app, Joining::AtStart, link)?;
         let spec = app_spec(app, security, streams, names);

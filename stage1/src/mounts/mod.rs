@@ -4,6 +4,7 @@
 //! seen in the host's mount table, and nothing is left of them when the last process of the pod has gone.
 
 mod attributes;
+pub(crate) mod credentials;
 mod memory;
 mod propagation;
 mod source;
@@ -156,6 +157,11 @@ impl Volumes {
                         .and_then(|filesystem| filesystem.copy(sub_path, &attributes)),
                 };
                 (in_it(what, sub_path), made)
+            }
+            MountSource::Notify | MountSource::Credentials { .. } => {
+                return Err(StartFailure::other(format!(
+                    "{place} is made by who starts the app"
+                )));
             }
             MountSource::Volume { name, sub_path } => {
                 return self.mount_volume(name, sub_path.as_deref(), &mount.options);
@@ -314,10 +320,10 @@ impl Volumes {
     }
 }
 
-/// Whether what is mounted is a filesystem in memory.
+/// Whether what is mounted is in memory, or a socket.
 pub fn is_memory(mount: &Mount, manifest: &PodManifest) -> bool {
     match &mount.source {
-        MountSource::Tmpfs { .. } => true,
+        MountSource::Tmpfs { .. } | MountSource::Notify | MountSource::Credentials { .. } => true,
         MountSource::Volume { name, .. } => {
             let mut volumes = manifest.volumes.iter();
             volumes.any(|volume| volume.name == *name && is_in_memory(volume))

@@ -137,6 +137,7 @@ impl Machine {
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),
+            credentials: None,
             sockets: Vec::new(),
         };
         let app = MachineApp {

@@ -40,19 +40,37 @@ fn a_pod_one_of_whose_apps_starts_again_is_not_healthy() {
 }
 
 #[test]
-fn a_pod_is_ready_when_an_app_says_so() {
-    let mut plan = plan([app("a"), app("b")]);
+fn a_pod_is_ready_when_all_its_apps_have_said_so_that_may() {
+    let mut plan = plan([app("a").notifies(), app("b"), app("c").notifies()]);
     plan.ready_when = ReadyWhen::Notified;
     let (mut stage, _) = Stage::begin(plan);
     stage.started("a");
     // All others have to have started, too.
-    assert!(stage.happens(Event::Notified(name("a"))).is_empty());
-    assert_eq!(stage.started("b"), ["b ready: true", "ready: true"]);
+    let said = |stage: &mut Stage, app| stage.happens(Event::Notified(name(app)));
+    assert_eq!(said(&mut stage, "a"), ["a ready: true"]);
+    assert_eq!(stage.started("b"), ["b ready: true", "start c"]);
+    assert!(stage.started("c").is_empty());
+    assert!(said(&mut stage, "a").is_empty());
+    assert_eq!(said(&mut stage, "c"), ["c ready: true", "ready: true"]);
+}
+
+#[test]
+fn an_app_that_has_started_again_has_to_say_so_again() {
+    let mut plan = plan([app("a").restart(RestartPolicy::Always).notifies()]);
+    plan.ready_when = ReadyWhen::Notified;
+    let mut stage = Stage::running(plan);
+    stage.happens(Event::Notified(name("a")));
+    assert!(stage.supervisor().is_ready());
+    stage.exited("a", 1);
+    stage.started("a");
+    assert!(!stage.supervisor().is_ready());
+    stage.happens(Event::Notified(name("a")));
+    assert!(stage.supervisor().is_ready());
 }
 
 #[test]
 fn nobody_speaks_for_an_app_that_does_not_run() {
-    let mut plan = plan([app("a"), app("b")]);
+    let mut plan = plan([app("a").notifies(), app("b").notifies()]);
     plan.ready_when = ReadyWhen::Notified;
     let mut stage = Stage::running(plan);
     stage.exited("a", 0);

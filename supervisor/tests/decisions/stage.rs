@@ -23,6 +23,7 @@ pub(crate) fn app(called: &str) -> AppPlan {
         restart_rules: Vec::new(),
         probes: Probes::default(),
         hooks: Hooks::default(),
+        notifies: false,
     }
 }
 
@@ -33,6 +34,7 @@ pub(crate) trait Planned: Sized {
     /// A probe by connecting, with these times in its manifest.
     fn probe(self, kind: CheckKind, times: &str) -> Self;
     fn hooks(self, json: &str) -> Self;
+    fn notifies(self) -> Self;
     /// What is done after an exit with this code.
     fn rule(self, action: RestartAction, code: i32) -> Self;
 }
@@ -58,6 +60,11 @@ impl Planned for AppPlan {
             CheckKind::Liveness => self.probes.liveness = probe,
             CheckKind::PostStart | CheckKind::PreStop => panic!("no probe"),
         }
+        self
+    }
+
+    fn notifies(mut self) -> Self {
+        self.notifies = true;
         self
     }
 

@@ -7,6 +7,7 @@
 //! `probe terminals COUNT` takes so many pseudo-terminals; `probe with-key COMMAND…` becomes a command that has a key;
 //! `probe hunt SECONDS` traces what becomes its user; `probe bomb` forks without end; `probe orphans COUNT` leaves so many processes to pid 1;
 //! `probe talk RATE LINE CHUNK SECONDS` writes so many bytes a second, in lines of so many, so many at once;
+//! `probe notify LINE…` says something of itself, `probe barrier` waits until that was heard, `probe flood SECONDS` says too much;
 //! `probe answer PORT` answers datagrams;
 //! in the place of QEMU it plays what a machine may that means ill;
 //! as `/init` of a machine it plays what a pod init may that means ill;
@@ -22,6 +23,7 @@ mod hostile_machine;
 mod hunt;
 mod identity;
 mod keys;
+mod notify;
 mod play;
 mod project;
 mod recent;
@@ -136,6 +138,18 @@ const ON_REQUEST: &[Section] = &[
     },
 ];
 
+/// What an app says of itself, if that is what is asked for.
+fn notified(command: &str, rest: &[String]) -> Option<std::io::Result<()>> {
+    match (command, rest) {
+        ("notify", lines) => Some(notify::say(lines)),
+        ("barrier", []) => Some(notify::barrier()),
+        ("flood", [seconds]) => Some(notify::flood(seconds.parse().ok()?).map(|said| {
+            let _ = writeln!(std::io::stdout(), "{said}");
+        })),
+        _ => None,
+    }
+}
+
 fn main() -> ExitCode {
     if std::process::id() == 1 && std::env::args().next().is_some_and(|name| name == "/init") {
         let played = hostile_init::play();
@@ -171,6 +185,17 @@ fn main() -> ExitCode {
     {
         let _ = writeln!(std::io::stdout(), "{outcome}");
         return ExitCode::SUCCESS;
+    }
+    if let [command, rest @ ..] = wanted.as_slice()
+        && let Some(done) = notified(command, rest)
+    {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "probe: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if let [command, pid] = wanted.as_slice()
         && command == "stop-children"

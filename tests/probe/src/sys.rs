@@ -389,3 +389,39 @@ pub(crate) fn number_name(number: i32) -> String {
     };
     name.to_owned()
 }
+
+/// Sends a datagram with a descriptor.
+pub(crate) fn send_descriptor(
+    socket: std::os::fd::RawFd,
+    text: &[u8],
+    descriptor: std::os::fd::RawFd,
+) -> std::io::Result<()> {
+    let mut control = [0_u64; 4];
+    let mut part = libc::iovec {
+        iov_base: text.as_ptr().cast_mut().cast(),
+        iov_len: text.len(),
+    };
+    // SAFETY: an all-zero header is a valid one.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    // SAFETY: computes a number, and the room of 32 bytes is enough for one descriptor. Everything that the header points
+    // to lives for the call, which changes none of it.
+    let sent = unsafe {
+        let size = u32::try_from(size_of::<libc::c_int>()).unwrap_or_default();
+        message.msg_controllen = libc::CMSG_SPACE(size) as usize;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size) as usize;
+        libc::CMSG_DATA(header)
+            .cast::<libc::c_int>()
+            .write_unaligned(descriptor);
+        libc::sendmsg(socket, &raw const message, libc::MSG_NOSIGNAL)
+    };
+    match sent {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

@@ -39,6 +39,8 @@ pub(super) enum Kind {
     /// What `--net` takes: networks, and words for several or none.
     Net,
     Volume,
+    /// What `units show` takes, but for a path.
+    Unit,
     Key,
     Prefix,
     /// What `inspect` takes.

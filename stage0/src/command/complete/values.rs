@@ -10,6 +10,7 @@ use pod::{Phase, PodEntry, State, app_dir};
 
 use super::candidate::{Kind, Which};
 use crate::command::trust::known_keys::known_keys;
+use crate::command::units::sources::installed;
 use crate::context::Context;
 
 /// How many digits a pod without a name is called by.
@@ -28,6 +29,7 @@ pub(super) fn of(kind: Kind, typed: &str, words: &[String], context: &Context) -
             names.into_iter().chain(words).collect()
         }
         Kind::Volume => volumes(context).unwrap_or_default(),
+        Kind::Unit => units(typed, context).unwrap_or_default(),
         Kind::Key => keys(context).unwrap_or_default(),
         Kind::Path => paths(typed).unwrap_or_default(),
         Kind::Prefix => prefixes(context).unwrap_or_default(),
@@ -168,6 +170,14 @@ fn network_names(context: &Context) -> Option<Vec<String>> {
 fn volumes(context: &Context) -> Option<Vec<String>> {
     let names = context.engine.volumes().names().ok()?;
     Some(names.iter().map(ToString::to_string).collect())
+}
+
+fn units(typed: &str, context: &Context) -> Option<Vec<String>> {
+    if typed.contains('/') {
+        return paths(typed);
+    }
+    let generated = installed(context).ok()?;
+    Some(generated.units.into_iter().map(|unit| unit.name).collect())
 }
 
 fn keys(context: &Context) -> Option<Vec<String>> {

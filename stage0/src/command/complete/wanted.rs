@@ -39,6 +39,7 @@ impl Kind {
             "NETWORK" => Some(Self::Network),
             "NAME,…" => Some(Self::Net),
             "VOLUME" => Some(Self::Volume),
+            "UNIT|FILE" => Some(Self::Unit),
             "FINGERPRINT" | "PREFIX|FINGERPRINT" => Some(Self::Key),
             "PREFIX" => Some(Self::Prefix),
             "POD|IMAGE" => Some(Self::PodOrImage),

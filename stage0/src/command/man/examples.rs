@@ -55,6 +55,20 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "fairing-units-check",
+        &[(
+            "Files that are to become units, before they are installed:",
+            &["fairing units check web.container pages.volume"],
+        )],
+    ),
+    (
+        "fairing-units-show",
+        &[(
+            "What systemd is given of a file:",
+            &["fairing units show web.service"],
+        )],
+    ),
+    (
         "fairing-prepare",
         &[(
             "Prepare a pod now, and start it later:",

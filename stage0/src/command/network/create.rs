@@ -42,6 +42,9 @@ pub(crate) struct Create {
     /// Largest packet [default: as the way out]
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
     mtu: Option<u32>,
+    /// Be content with one of that name
+    #[arg(long)]
+    ignore: bool,
 }
 
 /// Kinds of built-in networks.
@@ -77,6 +80,13 @@ impl Subcommand for Create {
         turn.lock().map_err(Failure::io("lock", &folder))?;
         sweep(&folder)?;
         let networks = networks(&context.engine)?;
+        if let Some(list) = networks.get(&self.name)
+            && self.ignore
+            && let Source::File(path) = &list.source
+        {
+            output::line(&path.display().to_string())?;
+            return Ok(0);
+        }
         self.require_new(&networks, &path)?;
         let state = &context.engine.attacher().runtime.state;
         check_subnets(state, &self.name, &config, networks.lists())

@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("farm", "images are built elsewhere"),
     (
         "generate",
-        "generated units are not there yet: write one that runs `fairing run IMAGE`",
+        "a file in /etc/fairing/pods.d becomes a unit: `fairing units check` tells of it",
     ),
     ("healthcheck", HEALTH),
     (
@@ -106,7 +106,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ),
     (
         "quadlet",
-        "units are written by hand: each runs `fairing run IMAGE`",
+        "files in /etc/fairing/pods.d become units: `fairing units check` and `fairing units list` tell of them",
     ),
     ("remove", REMOVAL),
     ("renumber", "there is nothing to number anew"),

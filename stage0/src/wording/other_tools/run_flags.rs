@@ -203,12 +203,14 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("runtime", ISOLATOR),
     ("runtime-flag", ISOLATOR),
-    ("sdnotify", "sd_notify is not there yet"),
     (
         "seccomp-policy",
         "the filter is always fairing's own; `--insecure-options=seccomp` gives it up",
     ),
-    ("secret", "secrets are not there yet"),
+    (
+        "secret",
+        "secrets are credentials of a service: LoadCredential= in its unit, and `--credential NAME` for an app",
+    ),
     (
         "shm-size-systemd",
         "choosing the size of /dev/shm is not there yet",

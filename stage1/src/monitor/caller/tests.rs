@@ -22,7 +22,7 @@ fn manager(watchdog: Option<Duration>) -> Manager {
     Manager {
         _dir: dir,
         socket,
-        caller: Caller::new(None, &manager),
+        caller: Caller::new(None, &manager, false),
     }
 }
 
@@ -45,6 +45,8 @@ fn progress(status: &str) -> Progress {
         ends: None,
         status: status.to_owned(),
         is_alive: true,
+        is_dead: false,
+        errno: None,
         reloads: (0, 0),
         is_reloading: false,
     }
@@ -179,4 +181,42 @@ fn why_a_pod_did_not_start_is_told() {
         manager.heard(),
         ["STATUS=no /bin/x", "EXIT_STATUS=127", "ERRNO=2"]
     );
+}
+
+#[test]
+fn statuses_that_follow_each_other_closely_are_told_now_and_then() {
+    let mut manager = manager(None);
+    let begin = Instant::now();
+    let says = |status: &str| Progress {
+        status: status.to_owned(),
+        ..up()
+    };
+    manager.caller.tell(up(), begin);
+    manager.heard();
+    for step in 0..1000_u32 {
+        let now = begin + Duration::from_millis(step.into());
+        manager.caller.tell(says(&step.to_string()), now);
+    }
+    let heard = manager.heard();
+    assert!((3..=5).contains(&heard.len()), "{heard:?}");
+    let due = manager.caller.due().unwrap();
+    manager.caller.tell(says("last"), due);
+    assert_eq!(manager.heard(), ["STATUS=last"]);
+    assert_eq!(manager.caller.due(), None);
+}
+
+#[test]
+fn what_apps_say_of_their_death_is_passed_on_once() {
+    let mut manager = manager(None);
+    let now = Instant::now();
+    manager.caller.tell(up(), now);
+    manager.heard();
+    let dead = Progress {
+        is_dead: true,
+        errno: Some(5),
+        ..up()
+    };
+    manager.caller.tell(dead.clone(), now);
+    manager.caller.tell(dead, now);
+    assert_eq!(manager.heard(), ["WATCHDOG=trigger", "ERRNO=5"]);
 }

@@ -38,6 +38,7 @@ fn things_that_have_names_are_wanted_where_the_help_says_so() {
         ("run --net a,b,_", Kind::Net, "a,b,"),
         ("network rm _", Kind::Network, ""),
         ("volume rm a _", Kind::Volume, ""),
+        ("units show _", Kind::Unit, ""),
         ("--dir /x rm _", Kind::Pod(Which::Idle), ""),
         ("rm -f _", Kind::Pod(Which::Any), ""),
         ("exec _", Kind::Pod(Which::Running), ""),

@@ -19,6 +19,7 @@ fn app(streams: ProcessStreams) -> ToInit {
         security: None,
         own_processes: false,
         mounts: Vec::new(),
+        credentials: None,
         sockets: Vec::new(),
     }))
 }

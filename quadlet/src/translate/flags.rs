@@ -1,0 +1,178 @@
+//! What the tables of keys say, done.
+
+use crate::finding::Findings;
+use crate::keys::{self, Key, Meaning, Takes};
+use crate::unit_file::{Entry, UnitFile, Word, truth, words};
+
+/// Sections that any file may have.
+const FOR_ALL: [&str; 4] = ["Unit", "Service", "Install", "Quadlet"];
+
+/// A value, and where it stands.
+pub(super) type Value<'a> = (Word, &'a Entry);
+
+/// Flags, in the order of the tables.
+#[derive(Debug, Default)]
+pub(super) struct Flags<'a> {
+    pub(super) pod: Vec<Value<'a>>,
+    pub(super) app: Vec<Word>,
+}
+
+impl Flags<'_> {
+    /// Those of the pod, without where they stand.
+    pub(super) fn of_pod(&self) -> impl Iterator<Item = Word> + '_ {
+        self.pod.iter().map(|(word, _)| word.clone())
+    }
+}
+
+/// What a file says by the keys of a section that are flags. Keys and sections that there are not are errors.
+pub(super) fn flags<'a>(
+    file: &'a UnitFile,
+    section: &str,
+    findings: &mut Findings<'_>,
+) -> Flags<'a> {
+    let table = keys::of(section).unwrap_or_default();
+    unknown(file, section, table, findings);
+    let mut flags = Flags::default();
+    for key in table {
+        match key.meaning {
+            Meaning::Own(_) => {}
+            Meaning::Refused(why) => {
+                for entry in file.all(section, key.name) {
+                    findings.error(entry, why);
+                }
+            }
+            Meaning::App(prefix) => {
+                let values = values(file, section, key, findings);
+                flags
+                    .app
+                    .extend(values.iter().map(|(value, _)| value.after(prefix)));
+            }
+            Meaning::Pod(prefix) => {
+                let values = values(file, section, key, findings);
+                let with_flag = values
+                    .into_iter()
+                    .map(|(value, entry)| (value.after(prefix), entry));
+                flags.pod.extend(with_flag);
+            }
+            Meaning::AppSwitch(on, off) => {
+                if let Some((text, _)) = switch(file, section, key, on, off, findings) {
+                    flags.app.push(Word::written(text));
+                }
+            }
+            Meaning::PodSwitch(on, off) => {
+                if let Some((text, entry)) = switch(file, section, key, on, off, findings) {
+                    flags.pod.push((Word::written(text), entry));
+                }
+            }
+        }
+    }
+    flags
+}
+
+/// A flag that a truth value stands for, if one does.
+fn switch<'a>(
+    file: &'a UnitFile,
+    section: &str,
+    key: &Key,
+    on: &'static str,
+    off: &'static str,
+    findings: &mut Findings<'_>,
+) -> Option<(&'static str, &'a Entry)> {
+    let (value, entry) = is_true(file, section, key.name, findings)?;
+    let text = match value {
+        true => on,
+        false => off,
+    };
+    (!text.is_empty()).then_some((text, entry))
+}
+
+/// A key that takes a truth value, if it is there.
+pub(super) fn is_true<'a>(
+    file: &'a UnitFile,
+    section: &str,
+    key: &str,
+    findings: &mut Findings<'_>,
+) -> Option<(bool, &'a Entry)> {
+    let entry = file.last(section, key)?;
+    let value = truth(&entry.value);
+    if value.is_none() {
+        findings.error(
+            entry,
+            format!("`{}` is no truth value: true or false", entry.value),
+        );
+    }
+    Some((value?, entry))
+}
+
+/// The values of a key, one by one.
+pub(super) fn values<'a>(
+    file: &'a UnitFile,
+    section: &str,
+    key: &Key,
+    findings: &mut Findings<'_>,
+) -> Vec<Value<'a>> {
+    match key.takes {
+        Takes::One => file
+            .last(section, key.name)
+            .map(written)
+            .into_iter()
+            .collect(),
+        Takes::Lines => file
+            .all(section, key.name)
+            .into_iter()
+            .map(written)
+            .collect(),
+        Takes::Words => split(file.all(section, key.name), findings),
+    }
+}
+
+/// The same of a key by its name.
+pub(super) fn values_of<'a>(
+    file: &'a UnitFile,
+    section: &str,
+    name: &str,
+    findings: &mut Findings<'_>,
+) -> Vec<Value<'a>> {
+    let table = keys::of(section).unwrap_or_default();
+    match table.iter().find(|key| key.name == name) {
+        Some(key) => values(file, section, key, findings),
+        None => Vec::new(),
+    }
+}
+
+fn written(entry: &Entry) -> Value<'_> {
+    (Word::written(&*entry.value), entry)
+}
+
+fn split<'a>(entries: Vec<&'a Entry>, findings: &mut Findings<'_>) -> Vec<Value<'a>> {
+    let mut all = Vec::new();
+    for entry in entries {
+        match words(&entry.value) {
+            Ok(words) => all.extend(words.into_iter().map(|word| (Word::written(word), entry))),
+            Err(unfit) => findings.error(entry, unfit.reason()),
+        }
+    }
+    all
+}
+
+fn unknown(file: &UnitFile, section: &str, table: &[Key], findings: &mut Findings<'_>) {
+    let mut told: Vec<&str> = Vec::new();
+    for entry in &file.entries {
+        let named = entry.section.as_str();
+        if named == section {
+            if !table.iter().any(|key| key.name == entry.key) {
+                findings.error(entry, format!("[{section}] has no such key"));
+            }
+        } else if named == "Quadlet" {
+            if entry.key != "DefaultDependencies" {
+                findings.error(entry, "[Quadlet] has no such key");
+            }
+        } else if !FOR_ALL.contains(&named) && !named.starts_with("X-") && !told.contains(&named) {
+            told.push(named);
+            findings.error(
+                entry,
+                format!("the section [{named}] means nothing here: there are [{section}], [Unit], [Service] and [Install]"),
+            );
+        }
+    }
+}
