@@ -13,7 +13,9 @@ use crate::id::PodUuid;
 use crate::manifest::BLOCK_SIZE;
 
 /// No ID is as high: what follows are users of virtual machines, and what some programs take for negative numbers.
-const IDS_END: u64 = crate::machine_users::FIRST as u64;
+pub(crate) const IDS_END: u32 = 2_147_418_112;
+/// The directory of those that pods have, in that of images and pods.
+pub(crate) const DIRECTORY: &str = "userns";
 
 /// IDs from which pods get blocks. It holds at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl IdRange {
     /// such. `None` if there is no room for one, below the users of virtual machines and above the host's own first block.
     pub fn new(first: u32, count: u32) -> Option<Self> {
         let (size, start) = (u64::from(BLOCK_SIZE), u64::from(first));
-        let end = start.saturating_add(u64::from(count)).min(IDS_END);
+        let end = start.saturating_add(u64::from(count)).min(u64::from(IDS_END));
         let aligned = start.next_multiple_of(size);
         let blocks = end.saturating_sub(aligned) / size;
         if start < size {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::error::PodError;
 use crate::holder_link::{claim, holder, release};
 use crate::id::PodUuid;
-use crate::pods_dir::ID_BLOCKS;
+use crate::id_blocks::{DIRECTORY, IDS_END};
 
 /// Behind all that hosts and pods use: blocks of pods, and foreign images of systemd, which end right before it.
-pub(crate) const FIRST: u32 = 2_147_418_112;
+const FIRST: u32 = IDS_END;
 /// The last ID below 2³¹, which some programs take for -1, is none of them.
 const COUNT: u32 = 65_535;
 
@@ -26,7 +26,7 @@ impl MachineUsers {
     /// Those of the pods below a data directory. Nothing is created.
     pub fn new(data_dir: &Path) -> Self {
         Self {
-            dir: data_dir.join(ID_BLOCKS),
+            dir: data_dir.join(DIRECTORY),
         }
     }
 

@@ -12,16 +12,13 @@ use rustix::fs::{FlockOperation, fstat};
 use crate::claimed_pairs::ClaimedPairs;
 use crate::error::PodError;
 use crate::id::{InvalidId, PodName, PodUuid};
-use crate::id_blocks::IdBlocks;
+use crate::id_blocks::{self, IdBlocks};
 use crate::lock::{LOCK_FILE, LockWatch, PodLock, lock_path};
 use crate::manifest::PodManifest;
 use crate::names::Names;
 use crate::phase::{Phase, State};
 use crate::private_dir;
 use crate::removal;
-
-/// The directory of IDs that pods have, in that of images and pods.
-pub(crate) const ID_BLOCKS: &str = "userns";
 
 /// `pods/` below the data directory.
 #[derive(Debug, Clone)]
@@ -95,7 +92,7 @@ impl PodsDir {
         Self {
             root,
             names,
-            id_blocks: IdBlocks::new(data_dir.join(ID_BLOCKS)),
+            id_blocks: IdBlocks::new(data_dir.join(id_blocks::DIRECTORY)),
             categories: ClaimedPairs::new(data_dir.join("selinux")),
         }
     }

@@ -1,37 +1,14 @@
 //! Files in the syntax of systemd.syntax(7).
 
 mod command;
+mod entry;
 mod parse;
 mod words;
 
-use std::path::Path;
-use std::sync::Arc;
-
 pub use self::command::{Command, Word, quoted};
+pub use self::entry::{Entry, Place};
 pub use self::parse::{Mistake, parse};
 pub use self::words::{Unfit, words};
-
-/// Where something stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
-    pub path: Arc<Path>,
-    /// The line, from 1 on.
-    pub line: u32,
-}
-
-/// An assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The section, without brackets.
-    pub section: String,
-    /// What stands before the `=`.
-    pub key: String,
-    /// What stands behind it, of continued lines as one.
-    pub value: String,
-    /// Where it stands.
-    pub place: Place,
-}
 
 /// Assignments in their order, those of drop-ins last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Why a service could not be given a newer image.
 
+use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub enum UpdateError {
         name: String,
         /// Why.
         #[source]
-        source: Box<super::Error>,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// systemctl(1) can't be run.
     #[error("cannot run systemctl: {0}")]
@@ -84,7 +85,7 @@ pub enum UpdateError {
         names: String,
         /// What was wrong with the newer images.
         #[source]
-        source: Box<super::Error>,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// The same, and a service does not start with its old image either.
     #[error(
@@ -97,7 +98,7 @@ pub enum UpdateError {
         first: String,
         /// What is wrong with the old ones.
         #[source]
-        second: Box<super::Error>,
+        second: Box<dyn StdError + Send + Sync>,
     },
     /// The services have their new images still: the old ones may not run any more.
     #[error(
@@ -110,7 +111,7 @@ pub enum UpdateError {
         first: String,
         /// Why the old ones may not run.
         #[source]
-        source: Box<super::Error>,
+        source: Box<dyn StdError + Send + Sync>,
     },
     /// An update that was interrupted was undone.
     #[error("an update of {0} was interrupted while it was being taken back")]

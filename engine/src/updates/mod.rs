@@ -5,6 +5,7 @@
 //! [`plan`] (who gets what, and which services belong together), [`watch`] (whether a service has come up). What must
 //! outlive the command is in [`records`].
 
+pub mod options;
 pub mod plan;
 pub mod policy;
 pub mod records;

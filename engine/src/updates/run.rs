@@ -1,7 +1,6 @@
 //! Updates of all services that ask for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use image_name::{Digest, Reference};
 use pod::{AppName, PodName, PodUuid};
@@ -12,36 +11,13 @@ use super::records::{self, Ledger, NameRecord, Records, Trial, Version};
 use super::registry;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, survey};
-use super::trial::{Ending, Updater};
+use super::options::Options;
+use super::trial::{Ending, Step, Updater};
 use super::unit::UnitName;
 use crate::engine::Engine;
 use crate::error::{Error, UpdateError};
 use crate::observer::Observer;
 use crate::policy::verifier::Verifier;
-
-/// How to update.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Whether services that don't come up get their old images back.
-    pub rollback: bool,
-    /// Whether digests are tried once more with which services did not come up.
-    pub again: bool,
-    /// Whether it is only said what would be done.
-    pub dry_run: bool,
-    /// How long a service may take to come up.
-    pub limit: Duration,
-    /// For how long it has to be ready.
-    pub settle: Duration,
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy)]
-pub enum Step<'a> {
-    /// A service is started again, with new images.
-    Starts(&'a UnitName),
-    /// A service is started again, with its old images.
-    GoesBack(&'a UnitName),
-}
 
 /// What has become of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

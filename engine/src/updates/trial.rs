@@ -12,7 +12,7 @@ use image_store::RefRecord;
 
 use super::plan::{Group, RunningApp};
 use super::records::{Ledger, Move, Stage, Trial, Version};
-use super::run::{Options, Step};
+use super::options::Options;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, pods_of};
 use super::unit::UnitName;
@@ -22,6 +22,15 @@ use crate::error::{Error, UpdateError};
 use crate::images::fetch::fetch_by_digest;
 use crate::observer::Observer;
 use crate::policy::verifier::Verifier;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// A service is started again, with new images.
+    Starts(&'a UnitName),
+    /// A service is started again, with its old images.
+    GoesBack(&'a UnitName),
+}
 
 /// Between two looks at a service that comes up: nobody tells of a pod that begins.
 const AGAIN: Duration = Duration::from_millis(200);

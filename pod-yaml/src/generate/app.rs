@@ -11,7 +11,8 @@ use pod::manifest::{
 use pod::signal::SignalNumber;
 use serde_json::{Map, Value, json};
 
-use super::pod::{resources, word};
+use super::resources::resources;
+use super::restart::word;
 use super::probes::{hooks, probes};
 use super::volumes::Volumes;
 

@@ -4,6 +4,8 @@ mod app;
 mod emit;
 mod pod;
 mod probes;
+mod resources;
+mod restart;
 mod volumes;
 
 pub use self::pod::{Generated, generate};

@@ -14,8 +14,15 @@ pub(crate) struct Object<'a> {
     schema: &'static Schema,
 }
 
+impl<'a> At<'a> {
+    /// Its members, all of which are known. What is refused among them is told.
+    pub(crate) fn object(&self, schema: &'static Schema) -> Result<Object<'a>, Error> {
+        Object::new(self, schema)
+    }
+}
+
 impl<'a> Object<'a> {
-    pub(super) fn new(at: &At<'a>, schema: &'static Schema) -> Result<Self, Error> {
+    fn new(at: &At<'a>, schema: &'static Schema) -> Result<Self, Error> {
         let members: &[Member] = match &at.node.value {
             Value::Map(members) => members,
             // `securityContext:` with nothing behind it.

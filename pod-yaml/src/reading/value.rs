@@ -7,8 +7,6 @@ use std::str::FromStr;
 use yaml::{Kind, Node, Value};
 
 use super::findings::{Error, Finding, Findings, Place};
-use super::object::Object;
-use crate::schema::Schema;
 
 /// A part of a document.
 #[derive(Debug, Clone)]
@@ -51,11 +49,6 @@ impl<'a> At<'a> {
     /// It means nothing here, and that is told.
     pub(crate) fn ignore(&self, text: impl Display) {
         self.findings.ignore(self.finding(text));
-    }
-
-    /// Its members, all of which are known. What is refused among them is told.
-    pub(crate) fn object(&self, schema: &'static Schema) -> Result<Object<'a>, Error> {
-        Object::new(self, schema)
     }
 
     pub(crate) fn list(&self) -> Result<Vec<At<'a>>, Error> {

@@ -1,6 +1,6 @@
 //! Containers: the pod's apps.
 
-use super::{Schema, ignored, refused, yes};
+use super::field::{Schema, ignored, refused, yes};
 
 /// A container.
 pub(crate) static CONTAINER: Schema = Schema {

@@ -1,6 +1,6 @@
 //! What stands at the top of documents.
 
-use super::{Field, Schema, ignored, refused, yes};
+use super::field::{Field, Schema, ignored, refused, yes};
 
 const OF_CLUSTER: &str = "a cluster notes it";
 

@@ -1,6 +1,6 @@
 //! A pod as a whole.
 
-use super::{Schema, ignored, refused, yes};
+use super::field::{Schema, ignored, refused, yes};
 
 const ONE_NODE: &str = "there is no other machine to run on";
 const NO_ACCOUNTS: &str = "no server asks who an app is; a value for `fieldRef` alone";

@@ -1,6 +1,6 @@
 //! How apps are confined.
 
-use super::{Field, Schema, ignored, refused, yes};
+use super::field::{Field, Schema, ignored, refused, yes};
 
 const WINDOWS: Field = refused("windowsOptions", "pods run on Linux");
 

@@ -1,6 +1,6 @@
 //! Volumes.
 
-use super::{Schema, refused, yes};
+use super::field::{Schema, refused, yes};
 
 const OF_CLUSTER: &str = "storage of a cluster: mount it here, and use `hostPath`";
 

@@ -1,6 +1,6 @@
 //! What makes pods in a cluster. Here each makes one.
 
-use super::{Field, Schema, ignored, refused, yes};
+use super::field::{Field, Schema, ignored, refused, yes};
 
 const ONE_POD: &str = "there is one pod";
 const SELECTOR: Field = ignored_quietly("selector");

@@ -6,10 +6,12 @@ use pod::manifest::{Restart, RestartPolicy as Policy, Role};
 
 use super::environment::Environment;
 use super::known::Known;
-use super::pod::About;
+use super::about::About;
 use super::volumes::Volumes;
-use super::{Facts, probes, resources, security};
-use crate::kubernetes::{Container, PullPolicy, RestartPolicy};
+use super::plan::Facts;
+use super::pull::pull;
+use super::{probes, resources, security};
+use crate::kubernetes::{Container, RestartPolicy};
 use crate::reading::{Error, Findings};
 
 /// What a container is to the others.
@@ -73,16 +75,6 @@ pub(super) fn app(
     spec.addresses
         .retain(|mark, _| texts.iter().any(|text| text.contains(mark)));
     Ok(spec)
-}
-
-/// When an image is fetched.
-pub(super) fn pull(policy: PullPolicy) -> Pull {
-    match policy {
-        PullPolicy::Always => Pull::Always,
-        PullPolicy::Newer => Pull::Newer,
-        PullPolicy::IfNotPresent => Pull::Missing,
-        PullPolicy::Never => Pull::Never,
-    }
 }
 
 /// What an app is to the others, and when it starts again.

@@ -6,7 +6,7 @@ use engine::pods::environment::Variable;
 
 use super::expansion::expanded;
 use super::known::Known;
-use super::pod::{About, Place as Wanted};
+use super::about::{About, Place as Wanted};
 use crate::kubernetes::{Container, EnvSource, KeyRef};
 use crate::reading::{Error, Place};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::pods::spec::VolumeFile;
 
 use super::known::{Data, Known};
-use super::pod::{About, Place as Wanted};
+use super::about::{About, Place as Wanted};
 use crate::kubernetes::{DownwardFile, KeyedFiles, Projection};
 use crate::reading::{Error, Place};
 

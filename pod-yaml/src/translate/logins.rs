@@ -1,6 +1,6 @@
 //! Logins for images, of secrets.
 
-use super::Login;
+use super::plan::Login;
 use super::known::Known;
 use crate::kubernetes::Pod;
 use crate::reading::{Error, Findings};

@@ -3,7 +3,7 @@
 use pod::PodName;
 use pod::named_volumes::NamedVolumeName;
 
-use super::Source;
+use super::plan::Source;
 use crate::kubernetes::{Claim, Head, heads};
 use crate::reading::{At, Error, Findings};
 

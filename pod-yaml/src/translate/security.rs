@@ -5,7 +5,7 @@ use engine::pods::spec::AppSpec;
 use engine::selinux::LabelOption;
 use pod::manifest::ImageGroups;
 
-use super::Facts;
+use super::plan::Facts;
 use crate::kubernetes::{Container, PodSecurity, Profile, SelinuxOptions};
 use crate::reading::Error;
 

@@ -12,11 +12,11 @@ use pod::manifest::{
 };
 use pod::named_volumes::Ownership;
 
-use super::app::pull;
+use super::pull::pull;
 use super::environment::Environment;
 use super::files::files;
 use super::known::Known;
-use super::pod::About;
+use super::about::About;
 use crate::kubernetes::{
     Claim, Container, HostPathType, Propagation, Volume as Asked, VolumeKind, VolumeMount,
     check_sub_path,

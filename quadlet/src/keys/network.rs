@@ -1,7 +1,7 @@
 //! `[Network]`.
 
-use super::Meaning::{Own, PodSwitch};
-use super::{GLOBAL, Key, MODULE, lines, one, refused, words};
+use super::key::Meaning::{Own, PodSwitch};
+use super::key::{GLOBAL, Key, MODULE, lines, one, refused, words};
 
 /// In the order of their names.
 pub(crate) const NETWORK: &[Key] = &[

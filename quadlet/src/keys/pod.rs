@@ -1,7 +1,7 @@
 //! `[Pod]` and `[Kube]`.
 
-use super::Meaning::{Own, Pod};
-use super::{ALIAS, GLOBAL, Key, MODULE, REMAP, SUBORDINATE, lines, one, refused, words};
+use super::key::Meaning::{Own, Pod};
+use super::key::{ALIAS, GLOBAL, Key, MODULE, REMAP, SUBORDINATE, lines, one, refused, words};
 
 /// In the order of their names.
 pub(crate) const POD: &[Key] = &[

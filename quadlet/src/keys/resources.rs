@@ -1,7 +1,7 @@
 //! `[Volume]`, `[Image]`, and small ones.
 
-use super::Meaning::{Own, Pod};
-use super::{GLOBAL, Key, MODULE, PLATFORM, RETRY, one, refused, words};
+use super::key::Meaning::{Own, Pod};
+use super::key::{GLOBAL, Key, MODULE, PLATFORM, RETRY, one, refused, words};
 
 const FILESYSTEM: &str = "volumes are directories of this host; a .mount unit mounts a filesystem, and Volume=/PATH:/PLACE gives it to an app";
 const LOGIN: &str =

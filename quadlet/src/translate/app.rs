@@ -1,6 +1,6 @@
 //! A container as an app: the image with its flags and arguments.
 
-use super::Work;
+use super::work::Work;
 use super::flags::{Flags, Value, flags, is_true, values_of};
 use super::service::warn;
 use crate::index::Parsed;

@@ -1,6 +1,6 @@
 //! A `.container`: a pod of one app.
 
-use super::Work;
+use super::work::Work;
 use super::app::app;
 use super::service::Form;
 use crate::unit::{Unit, UnitText};

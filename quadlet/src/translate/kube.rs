@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::Work;
+use super::work::Work;
 use super::flags::{flags, is_true, values_of};
 use super::service::Form;
 use crate::index::Parsed;

@@ -1,6 +1,6 @@
 //! A `.volume`, a `.network`, an `.image`: a command that is over when the service has started.
 
-use super::Work;
+use super::work::Work;
 use super::flags::{flags, is_true, values_of};
 use super::service::Form;
 use crate::unit::{Unit, UnitText};

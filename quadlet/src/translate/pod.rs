@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Work;
+use super::work::Work;
 use super::app::{App, SEPARATOR, app};
 use super::container::{pod_command, reload, remove, restarts};
 use super::flags::{flags, values_of};

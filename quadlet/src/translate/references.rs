@@ -1,6 +1,6 @@
 //! Values that may name another file: a volume, a network, an image.
 
-use super::Work;
+use super::work::Work;
 use crate::index::{Index, Target};
 use crate::name::Kind;
 use crate::unit_file::{Entry, Word};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Work;
+use super::work::Work;
 use super::flags::is_true;
 use crate::finding::{Findings, Severity};
 use crate::index::{Index, Parsed};

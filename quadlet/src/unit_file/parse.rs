@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Entry, Place};
+use super::entry::{Entry, Place};
 
 /// What stands around words.
 const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];

@@ -91,7 +91,7 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::Volume(VolumeError::Exists(_)) | Error::App(AppError::Exists { .. }) => NAME_TAKEN,
         Error::Update(
             UpdateError::WouldNotStart { source, .. } | UpdateError::NoWayBack { source, .. },
-        ) => of(source),
+        ) => source.downcast_ref().map_or(OTHER, of),
         Error::Volume(VolumeError::Unknown(_))
         | Error::Update(UpdateError::NotAsking(_))
         | Error::App(AppError::Unknown { .. })

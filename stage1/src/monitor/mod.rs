@@ -212,7 +212,7 @@ fn start_and_serve(
     };
     let peers = start::tell_init(&mut *link, &manifest, apps, &mut streams, isolator).map_err(
         |failure| {
-            let told = last_words(&mut *link).or_else(|| isolator.explain_early_end());
+            let told = told_at_last(&mut *link).or_else(|| isolator.explain_early_end());
             told.unwrap_or(failure)
         },
     )?;
@@ -239,7 +239,7 @@ fn mark_all_created(manifest: &PodManifest, pod_dir: &Path) -> Result<(), PodErr
 }
 
 /// Why pod init is gone before it was told everything, if it said so.
-fn last_words(link: &mut dyn InitLink) -> Option<StartFailure> {
+fn told_at_last(link: &mut dyn InitLink) -> Option<StartFailure> {
     let all = link.last_words().ok()?;
     all.into_iter()
         .find_map(|notification| match notification.message {

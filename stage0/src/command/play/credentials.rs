@@ -10,7 +10,7 @@ use image_name::Reference;
 use image_registry::Login;
 use pod::manifest::InsecureOption;
 
-use super::pods::Plan;
+use super::plan::Plan;
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;

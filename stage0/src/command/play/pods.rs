@@ -8,9 +8,10 @@ use pod::PodName;
 use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
 use pod::named_volumes::NewVolume;
-use pod_yaml::{ClaimPlan, Login, pods};
+use pod_yaml::{ClaimPlan, pods};
 
-use super::{Play, listed};
+use super::arguments::Play;
+use super::plan::Plan;
 use crate::arguments::pod::UuidPlace;
 use crate::command::trust::offer::Offers;
 use crate::console::output;
@@ -19,13 +20,6 @@ use crate::kube::facts::facts;
 use crate::kube::files::{PodFile, refused};
 use crate::start::{handover, new_pod};
 use crate::wording::failure::Failure;
-
-/// What files and flags ask for.
-pub(super) struct Plan {
-    pub(super) specs: Vec<PodSpec>,
-    pub(super) claims: Vec<ClaimPlan>,
-    pub(super) logins: Vec<Login>,
-}
 
 /// What files and flags ask for. What means nothing here is told of.
 ///
@@ -204,4 +198,10 @@ fn start(spec: &PodSpec, context: &Context) -> Result<(), Failure> {
     let signals = handover::in_background(prepared.pod, &prepared.stage1, context, None)?;
     signals.release();
     Ok(())
+}
+
+/// The names of pods, for messages.
+fn listed(names: &[Option<PodName>]) -> String {
+    let names = names.iter().flatten().map(PodName::as_str);
+    names.collect::<Vec<_>>().join(", ")
 }
