@@ -12,6 +12,7 @@ mod mount;
 mod network;
 mod security;
 mod selinux;
+mod update;
 mod user_namespace;
 mod volume;
 
@@ -37,6 +38,7 @@ pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
 pub use self::security::SecurityError;
 pub use self::selinux::SelinuxError;
+pub use self::update::UpdateError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;
 
@@ -154,6 +156,9 @@ pub enum Error {
     /// Something can't be done with a volume that outlives pods.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// A service could not be given a newer image.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
     /// The policy refuses the image.
     #[error("{refusal}")]
     Refused {

@@ -24,6 +24,7 @@ pub mod policy;
 pub mod selinux;
 pub mod signal_names;
 mod sys;
+pub mod updates;
 pub mod volumes;
 
 pub use self::engine::Engine;

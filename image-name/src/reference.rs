@@ -21,7 +21,7 @@ use crate::repository::{HUB_ALIAS, Repository};
 ///
 /// It always has a tag, a digest or both. Where it has a digest, that decides and the tag is
 /// only carried along.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     repository: Repository,
     tag: Option<String>,

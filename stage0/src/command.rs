@@ -3,6 +3,7 @@
 mod app;
 mod attach;
 mod attached;
+mod auto_update;
 mod cat_manifest;
 mod commit;
 mod complete;
@@ -94,6 +95,7 @@ const COMMANDS: &[Entry] = &[
     Entry::of::<pause::Pause>(),
     Entry::of::<pause::Resume>(),
     Entry::of::<update::Update>(),
+    Entry::of::<auto_update::AutoUpdate>(),
     Entry::of::<rm::Rm>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<gc::Gc>(),

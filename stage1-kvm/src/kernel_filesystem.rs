@@ -90,6 +90,7 @@ fn of_host<'a>(mount: &'a Mount, manifest: &'a PodManifest) -> Option<(&'a Path,
                 VolumeSource::Host {
                     path,
                     non_recursive,
+                    ..
                 } => {
                     let all = mount.options.contains(&MountOption::Rbind) || !*non_recursive;
                     Some((path, all && !bind))

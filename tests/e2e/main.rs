@@ -175,6 +175,8 @@ mod trust_skopeo;
 mod units;
 mod units_systemd;
 mod unpacked_trees;
+mod updates;
+mod updates_killed;
 mod upgrade;
 mod user_namespaces;
 mod user_namespaces_older;

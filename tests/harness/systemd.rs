@@ -118,6 +118,12 @@ impl Systemd {
         (output.status.success(), text)
     }
 
+    /// The command as one of its processes would run it.
+    pub fn inside(&self, command: FairingCommand) -> FairingCommand {
+        let target = format!("--target={}", self.pid);
+        command.through("nsenter", [&*target, "--mount", "--pid", "--ipc", "--uts"])
+    }
+
     /// The same for one that has to succeed.
     ///
     /// # Panics

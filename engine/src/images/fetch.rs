@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image_name::Reference;
+use image_name::{Digest, Reference};
 use image_registry::RegistryError;
 use image_store::{
     Fetch, FetchOptions, Image, ImageArgument, ImageSource, Pin, StoreError, WantedBundles,
@@ -38,6 +38,8 @@ pub enum TakenName {
     /// It stays where the new one comes from a file or directory, whose name may be anybody's: that one is in the store
     /// by its digest.
     Stays,
+    /// It stays, and that is what is wanted: the image is in the store by its digest.
+    ByDigest,
 }
 
 /// Fetches an image, under another name if one is given. Hold no pin meanwhile: a registry may be slow for as long as it
@@ -74,24 +76,21 @@ fn bring(
     taken: TakenName,
     change: impl FnOnce(&mut FetchOptions),
 ) -> Result<Fetched, Error> {
-    let mut options = registries::fetch_options(engine)?;
-    change(&mut options);
     let config = Config::read(&engine.directories)?;
-    options.limits = config.limits();
+    let mut options = options(engine, verifier, source, &config, change)?;
     selinux::label_store(&config, &engine.directories.images())?;
     let observer = verifier.observer();
     let mut transfer = observer.fetch().map_err(Error::Caller)?;
     options.interrupt = transfer.interrupt();
-    let name = options.name.as_ref().or(source.reference());
-    options.wanted = name.map_or_else(WantedBundles::default, |name| verifier.wanted_bundles(name));
-    options.wanted.limits = config.bundle_limits();
     let mut fetch = engine.store().begin_fetch(source, &options)?;
     for note in fetch.notes() {
         observer.warning(Warning::Fetch(note.clone()));
     }
-    let proof = verifier
-        .at_fetch(&fetch)
-        .map_err(|error| error.at_place(source))?;
+    let proof = match taken {
+        TakenName::ByDigest => verifier.before_fetch(&fetch),
+        TakenName::Moves | TakenName::Stays => verifier.at_fetch(&fetch),
+    };
+    let proof = proof.map_err(|error| error.at_place(source))?;
     let warning = taken_name(engine, &mut fetch, source, &proof, taken)?;
     let reference = fetch.reference().clone();
     transfer.begins(&reference);
@@ -109,6 +108,76 @@ fn bring(
     })
 }
 
+/// How to fetch, with options changed.
+fn options(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+    config: &Config,
+    change: impl FnOnce(&mut FetchOptions),
+) -> Result<FetchOptions, Error> {
+    let mut options = registries::fetch_options(engine)?;
+    change(&mut options);
+    options.limits = config.limits();
+    let name = options.name.as_ref().or(source.reference());
+    options.wanted = name.map_or_else(WantedBundles::default, |name| verifier.wanted_bundles(name));
+    options.wanted.limits = config.bundle_limits();
+    Ok(options)
+}
+
+/// What a registry has under a name today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Digest of its index if it has one, else of its manifest.
+    pub top: Digest,
+    /// Digest of the platform's manifest.
+    pub manifest: Digest,
+}
+
+/// Asks a registry what it has under a name, and judges that as a fetch would. Nothing is fetched, and nothing remembered.
+///
+/// # Errors
+/// What the registry says, at once; and whether what it has may be fetched: [`Error::Refused`].
+pub fn offered(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    source: &ImageSource,
+) -> Result<(Offered, Result<VerifiedImage, Error>), Error> {
+    let config = Config::read(&engine.directories)?;
+    let options = options(engine, verifier, source, &config, |options| {
+        // There is something that runs meanwhile.
+        options.registries = options.registries.clone().impatient();
+    })?;
+    let fetch = engine.store().begin_fetch(source, &options)?;
+    let offered = Offered {
+        top: fetch
+            .chain()
+            .first()
+            .unwrap_or(fetch.manifest_digest())
+            .clone(),
+        manifest: fetch.manifest_digest().clone(),
+    };
+    let verdict = verifier.before_fetch(&fetch);
+    Ok((offered, verdict.map_err(|error| error.at_place(source))))
+}
+
+/// Fetches an image that is judged by the name `name`, and has none in the store but its digest: nothing that is started
+/// meanwhile runs it. How new it is, is not remembered.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_by_digest(
+    engine: &Engine,
+    verifier: &Verifier<'_>,
+    name: &Reference,
+    top: &Digest,
+) -> Result<Fetched, Error> {
+    let source = ImageSource::Registry(name.at_digest(top));
+    bring(engine, verifier, &source, TakenName::ByDigest, |options| {
+        options.name = Some(name.clone());
+    })
+}
+
 /// Looks whether the name stands for another image. Tags of registries move all the time, which is told only of images
 /// that nobody vouches for.
 fn taken_name(
@@ -118,6 +187,10 @@ fn taken_name(
     proof: &VerifiedImage,
     taken: TakenName,
 ) -> Result<Option<Warning>, Error> {
+    if taken == TakenName::ByDigest {
+        fetch.name_by_digest();
+        return Ok(None);
+    }
     let is_waived = proof.verification().policy == Basis::Waived;
     let is_of_registry = matches!(source, ImageSource::Registry(_));
     if is_of_registry && !is_waived {

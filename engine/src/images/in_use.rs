@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use image_name::{Digest, Reference};
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
-use pod::{Phase, PodEntry, PodError, PodsDir, State};
+use pod::{Phase, PodEntry, PodError, State};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::updates::records;
 
 /// An image that a pod runs or may run.
 #[derive(Debug)]
@@ -31,14 +32,18 @@ impl fmt::Display for Use {
     }
 }
 
-/// The images that pods run or may run, and all digests they need: what must stay in the store.
-/// To be asked for while the store is locked against use.
+/// The images that pods run or may run; and what must stay in the store: all digests that they need, and those of images
+/// that services may have to go back to. To be asked for while the store is locked against use.
 ///
 /// # Errors
-/// If the record of a pod that may run can't be read: nobody knows then what it needs.
-pub fn images_in_use(pods: &PodsDir) -> Result<(Vec<Use>, HashSet<Digest>), Error> {
+/// If the record of a pod that may run, or that of updates, can't be read: nobody knows then what is needed.
+pub fn images_in_use(engine: &Engine) -> Result<(Vec<Use>, HashSet<Digest>), Error> {
+    let (pods, store) = (engine.pods(), engine.store());
+    // From what a damaged name stands for nobody goes back.
+    let meaning = |name: &Reference| Some(store.resolve(name).ok()??.digest);
+    let kept = records::read(&engine.directories.data)?.kept(meaning);
     let mut uses = Vec::new();
-    let mut digests = HashSet::new();
+    let mut digests: HashSet<Digest> = kept.into_iter().collect();
     for entry in pods.list()? {
         let mut state = match entry.phase {
             Phase::Prepared => State::Prepared,

@@ -124,21 +124,28 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`Error::Refused`].
     pub fn at_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Error> {
+        let proof = self.before_fetch(fetch)?;
+        if let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(fetch.reference())) {
+            self.engine.store().note_signed(name, signed.seconds())?;
+        }
+        Ok(proof)
+    }
+
+    /// As [`Verifier::at_fetch`] for an image that may be left where it is: how new it is, is not remembered.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub(crate) fn before_fetch(&self, fetch: &Fetch) -> Result<VerifiedImage, Error> {
         let known = fetch.signatures().clone().into();
         let reference = fetch.reference();
-        let proof = self
-            .judge(reference, fetch.chain(), fetch.manifest_digest(), &known)
+        self.judge(reference, fetch.chain(), fetch.manifest_digest(), &known)
             .map_err(|error| match error {
                 Error::Refused { mut refusal, place } => {
                     refusal.note_unanswered(fetch.unanswered());
                     Error::Refused { refusal, place }
                 }
                 error => error,
-            })?;
-        if let (Some(signed), Some(name)) = (proof.signed_at(), newest_name(reference)) {
-            self.engine.store().note_signed(name, signed.seconds())?;
-        }
-        Ok(proof)
+            })
     }
 
     /// Reads an image from the store, hashing it, judges it by the signatures that the store has, and
@@ -147,6 +154,20 @@ impl<'a> Verifier<'a> {
     /// # Errors
     /// [`Error::Refused`], [`Error::Integrity`], or what else is wrong with the image.
     pub fn at_start(&self, reference: &Reference, top: &Digest) -> Result<RunnableImage, Error> {
+        let image = self.before_start(reference, top)?;
+        self.note_newest(&self.engine.store(), reference, &image.proof)?;
+        Ok(image)
+    }
+
+    /// As [`Verifier::at_start`] for an image that need not be started: how new it is, is not remembered.
+    ///
+    /// # Errors
+    /// As [`Verifier::at_start`].
+    pub(crate) fn before_start(
+        &self,
+        reference: &Reference,
+        top: &Digest,
+    ) -> Result<RunnableImage, Error> {
         let store = self.engine.store();
         let image = store.image(top, &Platform::host())?;
         let judge = |known: &KnownEvidence| {
@@ -157,7 +178,6 @@ impl<'a> Verifier<'a> {
             Err(Error::Refused { .. }) => judge(&KnownEvidence::read(&store, image.chain())?)?,
             other => other?,
         };
-        self.note_newest(&store, reference, &proof)?;
         self.check_layers(&store, reference, &image, proof.integrity())?;
         Ok(RunnableImage { image, proof })
     }

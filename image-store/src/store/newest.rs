@@ -13,7 +13,7 @@ use image_name::Reference;
 use rustix::fs::{FlockOperation, flock};
 
 use super::Store;
-use super::durable::publish;
+use super::durable::{publish, sync_folder};
 use super::paths::make_folder;
 use super::ref_name::file_name;
 use crate::error::StoreError;
@@ -49,15 +49,51 @@ impl Store {
         if self.newest_signed(name)? >= Some(seconds) {
             return Ok(());
         }
+        let _turn = self.newest_turn()?;
+        // Another process may have come first.
+        if self.newest_signed(name)? >= Some(seconds) {
+            return Ok(());
+        }
+        self.write_newest(name, seconds)
+    }
+
+    /// Takes back what [`Store::note_signed`] was told since this was the newest time: of an image that was tried and
+    /// given up. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// As [`Store::note_signed`].
+    pub fn forget_signed_since(
+        &self,
+        name: &Reference,
+        newest: Option<u64>,
+    ) -> Result<(), StoreError> {
+        if self.newest_signed(name)? <= newest {
+            return Ok(());
+        }
+        let _turn = self.newest_turn()?;
+        let Some(seconds) = newest else {
+            let path = self.newest_path(name);
+            return match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    Err(StoreError::io("cannot remove", &path, error))
+                }
+                _ => sync_folder(&self.newest_folder()),
+            };
+        };
+        self.write_newest(name, seconds)
+    }
+
+    /// One at a time changes what is known.
+    fn newest_turn(&self) -> Result<File, StoreError> {
         let folder = self.newest_folder();
         make_folder(&folder)?;
         let turn = File::open(&folder).map_err(|e| StoreError::io("cannot open", &folder, e))?;
         flock(&turn, FlockOperation::LockExclusive)
             .map_err(|error| StoreError::io("cannot lock", &folder, error))?;
-        // Another process may have come first.
-        if self.newest_signed(name)? >= Some(seconds) {
-            return Ok(());
-        }
+        Ok(turn)
+    }
+
+    fn write_newest(&self, name: &Reference, seconds: u64) -> Result<(), StoreError> {
         let staging = self.stage()?;
         let from = staging.write("newest", format!("{seconds}\n").as_bytes())?;
         publish(&from, &self.newest_path(name), Durability::Full)
@@ -84,6 +120,21 @@ mod tests {
             assert_eq!(store.newest_signed(&one).unwrap(), Some(newest));
         }
         assert_eq!(store.newest_signed(&other).unwrap(), None);
+    }
+
+    #[test]
+    fn what_was_tried_and_given_up_is_forgotten_and_nothing_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let name = Reference::parse("a.example/app:1").unwrap();
+        store.forget_signed_since(&name, None).unwrap();
+        store.note_signed(&name, 50).unwrap();
+        for (before, after) in [(60, 50), (50, 50), (40, 40)] {
+            store.forget_signed_since(&name, Some(before)).unwrap();
+            assert_eq!(store.newest_signed(&name).unwrap(), Some(after));
+        }
+        store.forget_signed_since(&name, None).unwrap();
+        assert_eq!(store.newest_signed(&name).unwrap(), None);
     }
 
     #[test]

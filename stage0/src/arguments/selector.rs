@@ -78,6 +78,11 @@ impl Pods {
         }
     }
 
+    /// Whether some are named.
+    pub(crate) fn are_named(&self) -> bool {
+        !self.pods.is_empty() || self.uuid_file.is_some()
+    }
+
     /// What the user calls the pods.
     ///
     /// # Errors

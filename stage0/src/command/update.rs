@@ -1,6 +1,7 @@
-//! `fairing update`: changes the limits of running pods.
+//! `fairing update`: changes the limits of running pods; with `--all` alone, it is `auto-update`.
 
-use clap::Args;
+use clap::builder::Resettable;
+use clap::{Args, Command};
 use engine::Error;
 use engine::error::AppError;
 use engine::pods::app_limits::warn_of_disks;
@@ -10,6 +11,7 @@ use pod::{AppName, PodEntry, State};
 
 use crate::arguments::resources::{PodResourceArguments, ResourceArguments};
 use crate::arguments::selector::Pods;
+use crate::command::auto_update::{ImageArguments, update_images};
 use crate::command::several::{Named, for_each_pod};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
@@ -28,12 +30,22 @@ pub(crate) struct Update {
     limits: ResourceArguments,
     #[command(flatten, next_help_heading = "Limits of all apps together")]
     pod_limits: PodResourceArguments,
+    #[command(
+        flatten,
+        next_help_heading = "Newer images for services (with --all, and no limit)"
+    )]
+    images: ImageArguments,
 }
 
 impl Subcommand for Update {
     const NAME: &'static str = "update";
     const ABOUT: &'static str =
-        "Change the limits of running pods: what is not named stays as it is";
+        "Change the limits of running pods, or (--all) give services newer images";
+
+    fn adjusted(command: Command) -> Command {
+        // Services and pods may be named beside it: of all that ask for newer images, these.
+        command.mut_arg("all", |arg| arg.conflicts_with(Resettable::Reset))
+    }
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let Self {
@@ -41,11 +53,28 @@ impl Subcommand for Update {
             app,
             limits,
             pod_limits,
+            images,
         } = self;
         let (of_app, of_pod) = (limits.given()?, pod_limits.given()?);
-        if of_app.is_unlimited() && of_pod.is_unlimited() {
+        let names_limit = !of_app.is_unlimited() || !of_pod.is_unlimited();
+        if pods.all && !names_limit && app.is_none() {
+            return update_images(&pods.selectors()?, &images, context);
+        }
+        if !names_limit {
             return Err(Failure::Usage(
-                "no limit is named, such as --memory 64m".to_owned(),
+                "no limit is named, such as --memory 64m; --all alone looks for newer images"
+                    .to_owned(),
+            ));
+        }
+        if pods.all && pods.are_named() {
+            return Err(Failure::Usage(
+                "limits are changed of the pods that are named, or of --all".to_owned(),
+            ));
+        }
+        if images.is_any_given() {
+            return Err(Failure::Usage(
+                "newer images are looked for without any limit: leave out either the limits or the flags for images"
+                    .to_owned(),
             ));
         }
         let directories = &context.engine.directories;

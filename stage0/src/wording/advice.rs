@@ -6,8 +6,9 @@ use cni_glue::NetworkError;
 use engine::Error;
 use engine::error::{
     AppError, DeviceError, IsolatorError, MonitorError, MountError, NetworkSpecError, OwnPart,
-    SecurityError, SelinuxError, UserNamespaceError, VolumeError,
+    SecurityError, SelinuxError, UpdateError, UserNamespaceError, VolumeError,
 };
+use engine::updates::policy::LABEL;
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
 use pod::PodError;
@@ -46,6 +47,7 @@ pub(super) fn text(error: &Error) -> String {
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
         Error::Volume(error) => volume(error),
+        Error::Update(error) => update(error),
         Error::Stage1(Stage1Error::Lacks { feature, .. }) => match lacking::remedy(*feature) {
             Some(help) => format!("{error}; {help}"),
             None => error.to_string(),
@@ -156,6 +158,25 @@ fn mount(error: &MountError) -> String {
             "{error}; --volume and --mount make no source: is {} spelled right?",
             path.display()
         ),
+        error => error.to_string(),
+    }
+}
+
+fn update(error: &UpdateError) -> String {
+    match error {
+        UpdateError::Busy => format!("{error}; try again when it is done"),
+        UpdateError::Records { .. } => {
+            format!("{error}; without the file, what was refused and what came before is forgotten")
+        }
+        UpdateError::NoRegistry(_) | UpdateError::Policy { .. } => {
+            format!("{error}; `{LABEL}=local` looks for newer images in the store")
+        }
+        UpdateError::NotAsking(_) => {
+            format!("{error}; `--label {LABEL}=registry` of `fairing run` asks")
+        }
+        UpdateError::WentBack { .. } => {
+            format!("{error}; the newer image is not tried again without --retry")
+        }
         error => error.to_string(),
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use cni_glue::config::ConfigError;
 use engine::Error;
 use engine::error::{
-    AppError, IsolatorError, MountError, NetworkSpecError, SecurityError, VolumeError,
+    AppError, IsolatorError, MountError, NetworkSpecError, SecurityError, UpdateError, VolumeError,
 };
 use image_document::DocumentError;
 use image_registry::RegistryError;
@@ -89,7 +89,11 @@ pub(super) fn of(error: &Error) -> u8 {
         ) => USAGE,
         Error::Volume(VolumeError::Files(error)) => pod_code(error),
         Error::Volume(VolumeError::Exists(_)) | Error::App(AppError::Exists { .. }) => NAME_TAKEN,
+        Error::Update(
+            UpdateError::WouldNotStart { source, .. } | UpdateError::NoWayBack { source, .. },
+        ) => of(source),
         Error::Volume(VolumeError::Unknown(_))
+        | Error::Update(UpdateError::NotAsking(_))
         | Error::App(AppError::Unknown { .. })
         | Error::Networks(ConfigError::Unknown { .. }) => NO_SUCH_NAME,
         Error::NetworkSpec(error) => match error {

@@ -17,6 +17,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "pause",
             "resume",
             "update",
+            "auto-update",
             "wait",
             "rm",
             "rename",

@@ -20,7 +20,7 @@ impl Which {
             ["rm"] if !is_forced => Self::Idle,
             [
                 "stop" | "kill" | "enter" | "attach" | "top" | "port" | "pause" | "resume"
-                | "unpause" | "update" | "stats",
+                | "unpause" | "update" | "auto-update" | "stats",
             ]
             | ["app", _] => Self::Running,
             _ => Self::Any,
@@ -33,7 +33,7 @@ impl Kind {
     fn of(argument: &Arg, pods: Which) -> Option<Self> {
         let names = argument.get_value_names()?;
         match names.first()?.as_str() {
-            "POD" | "POD[/APP]" => Some(Self::Pod(pods)),
+            "POD" | "POD[/APP]" | "UNIT|POD" => Some(Self::Pod(pods)),
             "APP" => Some(Self::App),
             "IMAGE" => Some(Self::Image),
             "NETWORK" => Some(Self::Network),

@@ -44,7 +44,7 @@ impl Subcommand for Rm {
         let store = context.engine.store();
         let survey = store.survey();
         let alone = wait_for_store(&store, &context.console)?;
-        let (uses, digests) = images_in_use(&context.engine.pods())?;
+        let (uses, digests) = images_in_use(&context.engine)?;
         let mut removal = Removal {
             names: store.references()?,
             store: &store,

@@ -182,6 +182,17 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         )],
     ),
     (
+        "fairing-auto-update",
+        &[(
+            "What would be updated; then one service, and one whose newer image failed before once more:",
+            &[
+                "fairing auto-update --dry-run",
+                "fairing auto-update web.service",
+                "fairing auto-update --retry db",
+            ],
+        )],
+    ),
+    (
         "fairing-stats",
         &[(
             "What all running pods use, once, and of one pod for a program:",

@@ -84,7 +84,7 @@ fn images(context: &Context) -> Result<Row, Failure> {
     for error in unreadable {
         output::warn(&Failure::from(error).line());
     }
-    let (uses, _) = engine::images::in_use::images_in_use(&context.engine.pods())?;
+    let (uses, _) = engine::images::in_use::images_in_use(&context.engine)?;
     let is_used = |listing: &&image_store::Listing| {
         let manifest = &listing.record.manifest;
         uses.iter().any(|used| used.manifest == *manifest)

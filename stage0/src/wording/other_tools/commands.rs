@@ -11,10 +11,6 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "there is no service; `fairing list --format json` is for programs",
     ),
     ("artifact", "artifacts that are no images are not there yet"),
-    (
-        "auto-update",
-        "not there yet; `fairing fetch IMAGE` looks for a later image",
-    ),
     ("bake", "images are built elsewhere"),
     (
         "build",

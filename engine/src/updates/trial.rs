@@ -1,0 +1,422 @@
+//! One update: images come, names move, services start again, and all of it is taken back if they don't come up.
+//!
+//! The records are ahead of what is done, so that whoever comes after a kill knows what to look for. Names move only after
+//! all images were verified, so that they stand for one of two verified images at every moment.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use image_name::{Digest, Reference};
+use image_store::RefRecord;
+
+use super::plan::{Group, RunningApp};
+use super::records::{Ledger, Move, Stage, Trial, Version};
+use super::run::{Options, Step};
+use super::service_manager::ServiceManager;
+use super::survey::{Member, pods_of};
+use super::unit::UnitName;
+use super::watch::{Look, Seen, UnitState, Watch};
+use crate::engine::Engine;
+use crate::error::{Error, UpdateError};
+use crate::images::fetch::fetch_by_digest;
+use crate::observer::Observer;
+use crate::policy::verifier::Verifier;
+
+/// Between two looks at a service that comes up: nobody tells of a pod that begins.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How an update has ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The services run the new images.
+    Updated,
+    /// An image may not run; nothing was changed.
+    Refused(Error),
+    /// Something else was wrong: before anything was changed, or with nothing taken back.
+    Failed(Error),
+    /// The services have their old images.
+    WentBack(Error),
+}
+
+/// How many starts may be under way when names go back.
+const NOTES: u32 = 16;
+
+/// Does updates.
+pub(super) struct Updater<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) verifier: &'a Verifier<'a>,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) manager: &'a dyn ServiceManager,
+    pub(super) options: &'a Options,
+    pub(super) tell: &'a dyn Fn(Step<'_>),
+}
+
+impl Updater<'_> {
+    /// Updates the services of a group.
+    ///
+    /// # Errors
+    /// If what is done can't be written down, or the caller wants no more.
+    pub(super) fn update(
+        &self,
+        ledger: &mut Ledger,
+        group: &Group,
+        members: &[Member],
+    ) -> Result<Ending, Error> {
+        let store = self.engine.store();
+        let mut moves = BTreeMap::new();
+        for (name, change) in &group.changes {
+            let by_digest = store.resolve(&name.at_digest(&change.to.digest));
+            moves.insert(
+                name.clone(),
+                Move {
+                    from: change.from.clone(),
+                    to: change.to.clone(),
+                    newest: store.newest_signed(name)?,
+                    has_digest_name: !matches!(by_digest, Ok(None)),
+                },
+            );
+        }
+        let pods = |unit: &UnitName| {
+            let of_unit = members
+                .iter()
+                .filter(|one| one.running.unit.as_ref() == Some(unit));
+            let mut pods: Vec<_> = of_unit.map(|one| one.pod).collect();
+            pods.dedup();
+            (unit.clone(), pods.len())
+        };
+        let trial = Trial {
+            stage: Stage::Fetching,
+            moves,
+            units: group.units.iter().map(pods).collect(),
+            restarted: Default::default(),
+        };
+        ledger.save_trial(&trial)?;
+        if let Err(error) = self.bring(group, &trial, members) {
+            self.abandon(ledger, &trial)?;
+            return match error {
+                error @ Error::Caller(_) => Err(error),
+                error @ (Error::Refused { .. } | Error::Integrity { .. }) => {
+                    Ok(Ending::Refused(error))
+                }
+                error => Ok(Ending::Failed(error)),
+            };
+        }
+        self.try_out(ledger, trial)
+    }
+
+    /// Goes on with an update that was interrupted; `None` if there is none, or nothing of it is left to be done.
+    ///
+    /// # Errors
+    /// As [`Updater::update`].
+    pub(super) fn go_on(&self, ledger: &mut Ledger) -> Result<Option<(Trial, Ending)>, Error> {
+        let Some(trial) = ledger.records.trial.clone() else {
+            return Ok(None);
+        };
+        let store = self.engine.store();
+        let is_of_trial = |(name, one): (&Reference, &Move)| {
+            let means = store
+                .resolve(name)
+                .ok()
+                .flatten()
+                .map(|record| record.digest);
+            means.is_some_and(|means| means == one.from.digest || means == one.to.digest)
+        };
+        // Somebody has given a name another image since then: this one is history.
+        if trial.stage == Stage::Fetching || !trial.moves.iter().all(is_of_trial) {
+            self.abandon(ledger, &trial)?;
+            return Ok(None);
+        }
+        let is_verified = match trial.stage {
+            Stage::Trying => Some(self.verify(&trial, |one| &one.to)),
+            Stage::Fetching | Stage::GoingBack => None,
+        };
+        let ending = match is_verified {
+            Some(Ok(())) => self.try_out(ledger, trial.clone())?,
+            Some(Err(error)) => self.go_back(ledger, trial.clone(), Some(error))?,
+            None => self.go_back(ledger, trial.clone(), None)?,
+        };
+        Ok(Some((trial, ending)))
+    }
+
+    /// Fetches what is not there, and verifies all that the services will be started with.
+    fn bring(&self, group: &Group, trial: &Trial, members: &[Member]) -> Result<(), Error> {
+        for (name, change) in &group.changes {
+            if change.is_of_registry {
+                fetch_by_digest(self.engine, self.verifier, name, &change.to.digest)?;
+            }
+        }
+        self.verify(trial, |one| &one.to)?;
+        let store = self.engine.store();
+        let _pin = store.pin()?;
+        for member in members {
+            let RunningApp { unit, name, .. } = &member.running;
+            let Some(unit) = unit.as_ref().filter(|unit| trial.units.contains_key(unit)) else {
+                continue;
+            };
+            if member.is_waived || trial.moves.contains_key(name) {
+                continue;
+            }
+            // A name that the store does not know any more is for its start to fetch.
+            let Some(record) = store.resolve(name)? else {
+                continue;
+            };
+            self.verifier
+                .before_start(name, &record.digest)
+                .map_err(|error| UpdateError::WouldNotStart {
+                    unit: unit.to_string(),
+                    name: name.to_string(),
+                    source: Box::new(error),
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Verifies the new images, or the old ones, as a start would.
+    fn verify(&self, trial: &Trial, which: impl Fn(&Move) -> &Version) -> Result<(), Error> {
+        let _pin = self.engine.store().pin()?;
+        for (name, one) in &trial.moves {
+            self.verifier.before_start(name, &which(one).digest)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the names their new images and starts the services again.
+    fn try_out(&self, ledger: &mut Ledger, mut trial: Trial) -> Result<Ending, Error> {
+        trial.stage = Stage::Trying;
+        ledger.save_trial(&trial)?;
+        self.name(&trial, |one| &one.to)?;
+        self.forget_digests(&trial)?;
+        let mut first = None;
+        let units: Vec<_> = trial
+            .units
+            .iter()
+            .map(|(unit, pods)| (unit.clone(), *pods))
+            .collect();
+        for (unit, pods) in units {
+            // Somebody has stopped it since it was looked at, and means it.
+            if !trial.restarted.contains(&unit) && self.is_down(&unit)? {
+                continue;
+            }
+            let was_restarted = !trial.restarted.insert(unit.clone());
+            ledger.save_trial(&trial)?;
+            (self.tell)(Step::Starts(&unit));
+            match self.start(&unit, pods, &trial, |one| &one.to, was_restarted) {
+                Ok(()) => {}
+                Err(error) if self.options.rollback => {
+                    return self.go_back(ledger, trial, Some(error));
+                }
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        for (name, one) in &trial.moves {
+            ledger.records.accept(name, one);
+        }
+        ledger.end_trial()?;
+        Ok(match first {
+            None => Ending::Updated,
+            Some(error) => Ending::Failed(error),
+        })
+    }
+
+    /// Gives the names their old images, and starts those services again that had been started with the new ones.
+    fn go_back(
+        &self,
+        ledger: &mut Ledger,
+        mut trial: Trial,
+        why: Option<Error>,
+    ) -> Result<Ending, Error> {
+        trial.stage = Stage::GoingBack;
+        // Where no service could be started at all, no image is to blame.
+        if !matches!(why, Some(Error::Update(UpdateError::Systemctl(_)))) {
+            for (name, one) in &trial.moves {
+                ledger.records.refuse(name, one);
+            }
+        }
+        ledger.save_trial(&trial)?;
+        let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
+        let names = names.join(", ");
+        let first = why.unwrap_or_else(|| UpdateError::Interrupted(names.clone()).into());
+        self.name(&trial, |one| &one.from)?;
+        // The rules may have been changed to be rid of the old ones, and they go before all else.
+        if let Err(error) = self.verify_old(&trial) {
+            self.name(&trial, |one| &one.to)?;
+            ledger.end_trial()?;
+            let error = UpdateError::NoWayBack {
+                names,
+                first: first.to_string(),
+                source: Box::new(error),
+            };
+            return Ok(Ending::Failed(error.into()));
+        }
+        let mut second = None;
+        for unit in &trial.restarted {
+            (self.tell)(Step::GoesBack(unit));
+            let pods = trial.units.get(unit).copied().unwrap_or_default();
+            let start = || self.start(unit, pods, &trial, |one| &one.from, true);
+            let started = match start() {
+                // A start that was under way with a new image may have noted its age since.
+                Err(_) if self.forget_ages(&trial)? => start(),
+                other => other,
+            };
+            if let Err(error) = started {
+                second.get_or_insert(error);
+            }
+        }
+        ledger.end_trial()?;
+        Ok(match second {
+            None => Ending::WentBack(
+                UpdateError::WentBack {
+                    names,
+                    source: Box::new(first),
+                }
+                .into(),
+            ),
+            Some(second) => Ending::Failed(
+                UpdateError::BackInVain {
+                    names,
+                    first: first.to_string(),
+                    second: Box::new(second),
+                }
+                .into(),
+            ),
+        })
+    }
+
+    /// Verifies the old images, whose names mean them again.
+    fn verify_old(&self, trial: &Trial) -> Result<(), Error> {
+        self.forget_ages(trial)?;
+        let mut verdict = self.verify(trial, |one| &one.from);
+        // Each start that was under way with a new image may note its age once more; no later one does.
+        for _ in 0..NOTES {
+            if verdict.is_ok() || !self.forget_ages(trial)? {
+                break;
+            }
+            verdict = self.verify(trial, |one| &one.from);
+        }
+        verdict
+    }
+
+    /// The starts of new images have noted how new those are, and their predecessors would be too old for rules that want
+    /// names not to go back. Gives whether there was something to forget.
+    fn forget_ages(&self, trial: &Trial) -> Result<bool, Error> {
+        let store = self.engine.store();
+        let mut any = false;
+        for (name, one) in &trial.moves {
+            any |= store.newest_signed(name)? > one.newest;
+            store.forget_signed_since(name, one.newest)?;
+        }
+        Ok(any)
+    }
+
+    /// Ends an update for which no name was moved.
+    fn abandon(&self, ledger: &mut Ledger, trial: &Trial) -> Result<(), Error> {
+        self.forget_digests(trial)?;
+        ledger.end_trial()
+    }
+
+    /// Takes the names away by which images have come.
+    fn forget_digests(&self, trial: &Trial) -> Result<(), Error> {
+        for (name, one) in &trial.moves {
+            if !one.has_digest_name {
+                self.engine
+                    .store()
+                    .remove(&name.at_digest(&one.to.digest))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the names stand for one of their two images.
+    fn name(&self, trial: &Trial, which: impl Fn(&Move) -> &Version) -> Result<(), Error> {
+        let store = self.engine.store();
+        let _pin = store.pin()?;
+        for (name, one) in &trial.moves {
+            let version = which(one);
+            let known = store.resolve(name).ok().flatten();
+            if known
+                .as_ref()
+                .is_some_and(|known| known.digest == version.digest)
+            {
+                continue;
+            }
+            let now = crate::policy::circumstances::now().seconds();
+            let record = RefRecord {
+                reference: name.clone(),
+                digest: version.digest.clone(),
+                manifest: version.manifest.clone(),
+                fetched_at: now,
+                source: known.map_or_else(|| name.to_string(), |known| known.source),
+                used_at: now,
+            };
+            store.tag(&record, name)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a service again and waits until it is up. `is_maybe_done` if that may have been done by somebody who was
+    /// interrupted.
+    fn start(
+        &self,
+        unit: &UnitName,
+        pods: usize,
+        trial: &Trial,
+        which: impl Fn(&Move) -> &Version,
+        is_maybe_done: bool,
+    ) -> Result<(), Error> {
+        let wanted: BTreeMap<Reference, Digest> = trial
+            .moves
+            .iter()
+            .map(|(name, one)| (name.clone(), which(one).manifest.clone()))
+            .collect();
+        let deadline = Instant::now() + self.options.limit;
+        if !(is_maybe_done && self.runs(unit, pods, &wanted)?) {
+            self.manager.restart(unit, self.options.limit)?;
+        }
+        let mut watch = Watch::new(wanted, pods, self.options.settle, deadline);
+        let mut is_first = true;
+        loop {
+            let pods = pods_of(self.engine, unit, self.observer)?;
+            // It need not be asked again and again while the pods themselves tell.
+            let unit_status = match is_first || pods.is_empty() {
+                true => Some(self.manager.state(unit)?),
+                false => None,
+            };
+            is_first = false;
+            let seen = Seen {
+                unit: unit_status,
+                pods,
+            };
+            match watch.look(Instant::now(), &seen) {
+                Look::Up => return Ok(()),
+                Look::NotUp(why) => {
+                    return Err(UpdateError::NotUp {
+                        unit: unit.to_string(),
+                        why,
+                    }
+                    .into());
+                }
+                Look::Again => thread::sleep(AGAIN),
+            }
+        }
+    }
+
+    /// Whether nothing of a service runs.
+    fn is_down(&self, unit: &UnitName) -> Result<bool, Error> {
+        let has_pods = !pods_of(self.engine, unit, self.observer)?.is_empty();
+        Ok(!has_pods && self.manager.state(unit)?.state == UnitState::Down)
+    }
+
+    /// Whether the pods of a service run what they are to run.
+    fn runs(
+        &self,
+        unit: &UnitName,
+        count: usize,
+        wanted: &BTreeMap<Reference, Digest>,
+    ) -> Result<bool, Error> {
+        let pods = pods_of(self.engine, unit, self.observer)?;
+        let mut images = pods.values().flat_map(|pod| &pod.images);
+        let is_right = images.all(|(name, runs)| wanted.get(name).is_none_or(|one| one == runs));
+        Ok(pods.len() >= count && is_right)
+    }
+}
