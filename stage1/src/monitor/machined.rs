@@ -102,12 +102,11 @@ impl Registration {
     }
 
     fn give_up(&mut self) {
-        if let Self::Asked { process, .. } = self {
+        if let Self::Asked { mut process, .. } = std::mem::take(self) {
             // It may have ended by itself.
             let _ = process.kill();
             let _ = process.wait();
         }
-        *self = Self::None;
     }
 
     /// Has machined forget the pod, which has ended: the next one of its name is registered only then.
@@ -135,14 +134,6 @@ impl Registration {
     fn give_up_unless_known(&mut self) {
         self.keep_time(Instant::now() + INTERVAL);
         if !matches!(self, Self::Known) {
-            self.give_up();
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if matches!(self, Self::Asked { .. }) {
             self.give_up();
         }
     }
@@ -198,6 +189,29 @@ fn call(arguments: &[String]) -> Option<Child> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What becomes of a registration by this program, in so long.
+    fn by(program: &str, arguments: &[&str], patience: Duration) -> Registration {
+        let now = Instant::now();
+        let mut registration = Registration::Asked {
+            process: Command::new(program).args(arguments).spawn().unwrap(),
+            look_at: now,
+            until: now + patience,
+        };
+        while let Some(due) = registration.due() {
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            registration.keep_time(Instant::now());
+        }
+        registration
+    }
+
+    #[test]
+    fn a_registration_is_known_or_given_up() {
+        assert!(matches!(by("true", &[], PATIENCE), Registration::Known));
+        assert!(matches!(by("false", &[], PATIENCE), Registration::None));
+        let brief = Duration::from_millis(50);
+        assert!(matches!(by("sleep", &["1000"], brief), Registration::None));
+    }
 
     #[test]
     fn an_id_is_the_bytes_of_the_uuid() {
