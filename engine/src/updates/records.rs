@@ -330,7 +330,7 @@ mod tests {
             "{}",
             "{\"version\":2}",
             "{\"version\":1,\"other\":1}",
-            "[1]",
+            "[]",
         ] {
             fs::write(&path, text).unwrap();
             let error = read(data.path()).unwrap_err().to_string();

@@ -45,6 +45,9 @@ check_units_that_clear() {
     systemctl is-active fairing-gc.timer
     equal "$(systemctl is-enabled fairing-gc.timer)" enabled
     equal "$(systemctl is-enabled fairing-image-gc.timer || true)" disabled
+    equal "$(systemctl is-enabled fairing-update.timer || true)" disabled
+    # No pod asks for anything.
+    systemctl start fairing-update.service
     fairing run "$app" --exec /bin/true
     old=$(fairing list --all --quiet)
     date --set='+25 hours'
@@ -61,7 +64,7 @@ check_units_that_clear() {
     systemctl start fairing-image-gc.service
     equal "$(fairing image list --quiet)" ''
     # What they can't do was not done.
-    if journalctl -u fairing-gc -u fairing-image-gc -p warning --no-pager | grep 'fairing\['; then
+    if journalctl -u fairing-gc -u fairing-image-gc -u fairing-update -p warning --no-pager | grep 'fairing\['; then
         return 1
     fi
     fairing image import oci:/media/test/images --name "$app"
