@@ -38,7 +38,9 @@ impl IdRange {
     /// such. `None` if there is no room for one, below the users of virtual machines and above the host's own first block.
     pub fn new(first: u32, count: u32) -> Option<Self> {
         let (size, start) = (u64::from(BLOCK_SIZE), u64::from(first));
-        let end = start.saturating_add(u64::from(count)).min(u64::from(IDS_END));
+        let end = start
+            .saturating_add(u64::from(count))
+            .min(u64::from(IDS_END));
         let aligned = start.next_multiple_of(size);
         let blocks = end.saturating_sub(aligned) / size;
         if start < size {

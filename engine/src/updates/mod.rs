@@ -13,6 +13,6 @@ pub mod registry;
 pub mod run;
 pub mod service_manager;
 mod survey;
-mod trial;
+pub mod trial;
 pub mod unit;
 pub mod watch;

@@ -81,7 +81,8 @@ mod tests {
         let name = manifest(&[], &[]).apps[0].name.to_string();
         let own = format!("{LABEL}/{name}");
         let other = format!("{LABEL}/x{name}");
-        let cases: &[(&[(&str, &str)], &[(&str, &str)], Option<UpdatePolicy>)] = &[
+        type Labels = &'static [(&'static str, &'static str)];
+        let cases: &[(Labels, Labels, Option<UpdatePolicy>)] = &[
             (&[], &[], None),
             (&[(LABEL, "registry")], &[], Some(Registry)),
             (&[(LABEL, "image")], &[], Some(Registry)),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use image_name::{Digest, Reference};
 use pod::{AppName, PodName, PodUuid};
 
+use super::options::Options;
 use super::plan::{NameFacts, Plan, RunningApp, Verdict, decide};
 use super::policy::UpdatePolicy;
 use super::records::{self, Ledger, NameRecord, Records, Trial, Version};
 use super::registry;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, survey};
-use super::options::Options;
 use super::trial::{Ending, Step, Updater};
 use super::unit::UnitName;
 use crate::engine::Engine;

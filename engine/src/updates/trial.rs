@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use image_name::{Digest, Reference};
 use image_store::RefRecord;
 
+use super::options::Options;
 use super::plan::{Group, RunningApp};
 use super::records::{Ledger, Move, Stage, Trial, Version};
-use super::options::Options;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, pods_of};
 use super::unit::UnitName;

@@ -225,7 +225,8 @@ mod tests {
         let not_up = |why: &str| Look::NotUp(why.to_owned());
         let ready: &[Pod] = &[(1, 'b', true, 0)];
         let unready: &[Pod] = &[(1, 'b', false, 0)];
-        let cases: &[(&str, usize, &[(u64, UnitState, &[Pod])], Look)] = &[
+        type Seen<'a> = (u64, UnitState, &'a [Pod]);
+        let cases: &[(&str, usize, &[Seen<'_>], Look)] = &[
             ("at once", 1, &[(0, Alive, ready)], Look::Again),
             (
                 "ready",

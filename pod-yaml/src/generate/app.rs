@@ -11,9 +11,9 @@ use pod::manifest::{
 use pod::signal::SignalNumber;
 use serde_json::{Map, Value, json};
 
+use super::probes::{hooks, probes};
 use super::resources::resources;
 use super::restart::word;
-use super::probes::{hooks, probes};
 use super::volumes::Volumes;
 
 /// A container. `usual` is the policy of the pod.

@@ -4,8 +4,8 @@ use cni_glue::config::Selection;
 use cni_glue::names::DnsMode;
 use cni_glue::ports::PortMapping;
 use pod::manifest::{
-    HostNamespace, ImageGroups, InsecureOption, Lifetime, PodManifest, ReadyWhen, Resources,
-    Restart, RestartPolicy, Role,
+    HostNamespace, ImageGroups, InsecureOption, Lifetime, PodManifest, ReadyWhen, Restart,
+    RestartPolicy, Role,
 };
 use serde_json::{Map, Value, json};
 

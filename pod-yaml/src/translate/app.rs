@@ -4,12 +4,12 @@ use engine::images::choice::Pull;
 use engine::pods::spec::AppSpec;
 use pod::manifest::{Restart, RestartPolicy as Policy, Role};
 
+use super::about::About;
 use super::environment::Environment;
 use super::known::Known;
-use super::about::About;
-use super::volumes::Volumes;
 use super::plan::Facts;
 use super::pull::pull;
+use super::volumes::Volumes;
 use super::{probes, resources, security};
 use crate::kubernetes::{Container, RestartPolicy};
 use crate::reading::{Error, Findings};

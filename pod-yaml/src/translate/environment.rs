@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use engine::pods::environment::Variable;
 
+use super::about::{About, Place as Wanted};
 use super::expansion::expanded;
 use super::known::Known;
-use super::about::{About, Place as Wanted};
 use crate::kubernetes::{Container, EnvSource, KeyRef};
 use crate::reading::{Error, Place};
 

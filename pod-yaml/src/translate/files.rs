@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::pods::spec::VolumeFile;
 
-use super::known::{Data, Known};
 use super::about::{About, Place as Wanted};
+use super::known::{Data, Known};
 use crate::kubernetes::{DownwardFile, KeyedFiles, Projection};
 use crate::reading::{Error, Place};
 

@@ -1,7 +1,7 @@
 //! Logins for images, of secrets.
 
-use super::plan::Login;
 use super::known::Known;
+use super::plan::Login;
 use crate::kubernetes::Pod;
 use crate::reading::{Error, Findings};
 

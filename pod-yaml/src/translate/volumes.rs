@@ -12,11 +12,11 @@ use pod::manifest::{
 };
 use pod::named_volumes::Ownership;
 
-use super::pull::pull;
+use super::about::About;
 use super::environment::Environment;
 use super::files::files;
 use super::known::Known;
-use super::about::About;
+use super::pull::pull;
 use crate::kubernetes::{
     Claim, Container, HostPathType, Propagation, Volume as Asked, VolumeKind, VolumeMount,
     check_sub_path,

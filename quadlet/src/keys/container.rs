@@ -1,7 +1,9 @@
 //! `[Container]`.
 
 use super::key::Meaning::{App, AppSwitch, Own, Pod, PodSwitch};
-use super::key::{ALIAS, GLOBAL, Key, MODULE, REMAP, RETRY, SUBORDINATE, lines, one, refused, words};
+use super::key::{
+    ALIAS, GLOBAL, Key, MODULE, REMAP, RETRY, SUBORDINATE, lines, one, refused, words,
+};
 
 const HEALTH_LOG: &str = "`fairing status` shows what was wrong last, and the journal has the rest";
 

@@ -1,8 +1,8 @@
 //! A container as an app: the image with its flags and arguments.
 
-use super::work::Work;
 use super::flags::{Flags, Value, flags, is_true, values_of};
 use super::service::warn;
+use super::work::Work;
 use crate::index::Parsed;
 use crate::unit_file::{Command, Entry, Word};
 

@@ -1,8 +1,8 @@
 //! A `.container`: a pod of one app.
 
-use super::work::Work;
 use super::app::app;
 use super::service::Form;
+use super::work::Work;
 use crate::unit::{Unit, UnitText};
 use crate::unit_file::{Command, Word};
 

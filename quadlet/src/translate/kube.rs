@@ -2,9 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::work::Work;
 use super::flags::{flags, is_true, values_of};
 use super::service::Form;
+use super::work::Work;
 use crate::index::Parsed;
 use crate::name::Kind;
 use crate::unit::Unit;

@@ -1,8 +1,8 @@
 //! A `.volume`, a `.network`, an `.image`: a command that is over when the service has started.
 
-use super::work::Work;
 use super::flags::{flags, is_true, values_of};
 use super::service::Form;
+use super::work::Work;
 use crate::unit::{Unit, UnitText};
 use crate::unit_file::{Command, Entry, Word};
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::work::Work;
 use super::app::{App, SEPARATOR, app};
 use super::container::{pod_command, reload, remove, restarts};
 use super::flags::{flags, values_of};
 use super::service::{Form, dependencies, warn};
+use super::work::Work;
 use crate::index::Parsed;
 use crate::install::Link;
 use crate::unit::{Unit, UnitText};

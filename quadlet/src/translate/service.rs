@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::work::Work;
 use super::flags::is_true;
+use super::work::Work;
 use crate::finding::{Findings, Severity};
 use crate::index::{Index, Parsed};
 use crate::install;

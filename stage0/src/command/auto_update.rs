@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use engine::updates::run::{Options, Reason, Report, Row, Step, Updated, update};
+use engine::updates::options::Options;
+use engine::updates::run::{Reason, Report, Row, Updated, update};
 use engine::updates::service_manager::Systemctl;
+use engine::updates::trial::Step;
 use serde::Serialize;
 use serde_json::{Value, json};
 
