@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::{Host, installed_kernel};
 
-use crate::kvm::{detached, run, shell};
+use crate::kvm::{detached, shell};
 use crate::stocked::{IMAGE, busybox, status, wait_log};
 
 #[test]

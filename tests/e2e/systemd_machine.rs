@@ -84,7 +84,6 @@ fn services_written_from_the_documentation_run_come_back_and_survive_a_reboot() 
 /// Makes one check of a script. What it did and said is kept if it fails, with what the journal has of it.
 fn run(machine: &mut ServiceMachine, script: &str, check: &str, failed: &mut Vec<String>) {
     let output = machine.run(&format!("{FUNCTIONS}{script}\nset -x; check_{check}"));
-    eprintln!("{check}: {:.1} s", output.elapsed.as_secs_f64());
     if output.code != Some(0) {
         let journal =
             machine.run("journalctl --boot --no-pager | grep -v ' kernel: ' | tail -n 25");
