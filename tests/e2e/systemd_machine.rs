@@ -66,6 +66,7 @@ fn services_written_from_the_documentation_run_come_back_and_survive_a_reboot() 
         "killed_monitor",
         "killed_by_systemd",
         "stop_and_start",
+        "registration_with_machined",
         "output_in_the_journal",
         "limits_of_the_unit",
     ] {

@@ -81,8 +81,8 @@ mod tests {
         let name = manifest(&[], &[]).apps[0].name.to_string();
         let own = format!("{LABEL}/{name}");
         let other = format!("{LABEL}/x{name}");
-        type Labels = &'static [(&'static str, &'static str)];
-        let cases: &[(Labels, Labels, Option<UpdatePolicy>)] = &[
+        type Labels<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Labels<'_>, Labels<'_>, Option<UpdatePolicy>)] = &[
             (&[], &[], None),
             (&[(LABEL, "registry")], &[], Some(Registry)),
             (&[(LABEL, "image")], &[], Some(Registry)),

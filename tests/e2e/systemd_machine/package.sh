@@ -154,5 +154,7 @@ check_system_extension() {
     if command -v fairing; then return 1; fi
     find /usr /etc | sort | diff /tmp/files -
     if grep -E 'fairing|sysext' /proc/self/mountinfo; then return 1; fi
+    # udevd has looked up the pod's network interface in a database below the merged /usr.
+    systemctl restart systemd-udevd
     await no_loop_devices
 }

@@ -70,6 +70,19 @@ check_stop_and_start() {
     await answers
 }
 
+registered() {
+    machinectl list --no-legend | grep -qw web
+}
+
+check_registration_with_machined() {
+    await registered
+    equal "$(machinectl show --property=Unit --value web)" web.service
+    equal "$(machinectl show --property=Leader --value web)" "$(number web init-pid)"
+    systemctl stop web
+    if registered; then return 1; fi
+    systemctl start web
+}
+
 check_output_in_the_journal() {
     systemd-run --wait --unit=said --property=Delegate=yes \
         fairing run --rm "$app" --exec /bin/echo -- said by a pod
