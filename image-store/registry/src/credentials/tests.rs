@@ -104,6 +104,7 @@ fn own_files_come_before_those_of_others() {
         folder: Some(folder.clone()),
         files: vec![secret(dir.path(), "auth.json", json)],
         helpers: None,
+        logins: Vec::new(),
     };
     let find = |repository| {
         let found = sources.find(&place(repository)).unwrap();
