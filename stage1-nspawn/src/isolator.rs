@@ -54,6 +54,7 @@ const FEATURES: &[Feature] = &[
     Feature::OomScoreAdj,
     Feature::Pause,
     Feature::PidNamespace,
+    Feature::PodAddresses,
     Feature::PodResources,
     Feature::Privileged,
     Feature::Probes,

@@ -93,10 +93,11 @@ mod tests {
     fn nobody_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
-        let _listener = UnixDatagram::bind(&path).unwrap();
+        let listener = UnixDatagram::bind(&path).unwrap();
         let socket = NotifySocket::open(path.as_os_str()).unwrap();
         let full = (0..100_000).find_map(|_| socket.send(&Message::new().watchdog()).err());
         assert_eq!(full, Some(Errno::AGAIN));
+        drop(listener);
         std::fs::remove_file(&path).unwrap();
         assert_eq!(socket.send(&Message::new().ready()), Err(Errno::NOENT));
     }

@@ -16,7 +16,9 @@ impl Known {
     fn read(top: &Path) -> Self {
         let mut known = Self::default();
         for path in files(top, "rs") {
-            let tests = test_functions(&fs::read_to_string(&path).unwrap());
+            let text = fs::read_to_string(&path).unwrap();
+            let mut tests = test_functions(&text);
+            tests.extend(tests_of_tables(&text));
             if !tests.is_empty() {
                 known.add(&path, [format!("{}::*", module(&path))]);
                 known.add(&path, tests);
@@ -58,6 +60,22 @@ fn test_functions(text: &str) -> Vec<String> {
             Some(signature.split_once('(')?.0.to_owned())
         });
         names.extend(name);
+    }
+    names
+}
+
+/// The functions of which a macro of that file makes tests: it is given a list of them, one a line.
+fn tests_of_tables(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if text.contains("$(#[test]") {
+        let mut lines = text.lines();
+        while lines
+            .by_ref()
+            .any(|line| line.ends_with("! {") && !line.starts_with("macro_rules"))
+        {
+            let list = lines.by_ref().take_while(|line| *line != "}");
+            names.extend(list.filter_map(|line| Some(line.trim().strip_suffix(',')?.to_owned())));
+        }
     }
     names
 }

@@ -246,7 +246,7 @@ fn a_description_that_others_could_have_written_or_that_is_broken_is_refused() {
     fs::write(&yaml, "kind: &a acme.com/card\ndevices: *a\n").unwrap();
     let output = run(&host, &flags, "true").run();
     assert_ne!(output.code, Some(0));
-    let parts = ["acme.yaml", "line 2: aliases are not taken"];
+    let parts = ["acme.yaml", "\"acme.com/card\", expected a sequence"];
     for part in parts {
         assert!(output.stderr.contains(part), "{}", output.stderr);
     }

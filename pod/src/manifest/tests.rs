@@ -92,7 +92,14 @@ fn the_sample_uses_every_field() {
 #[test]
 fn a_word_that_is_not_known_refuses_the_pod_wherever_it_stands() {
     // Words of the user's own: the keys of these are data.
-    let free = ["labels", "annotations", "sysctl", "unified", "proc-options"];
+    let free = [
+        "addresses",
+        "annotations",
+        "labels",
+        "proc-options",
+        "sysctl",
+        "unified",
+    ];
     let document = every_field();
     let mut objects: Vec<Pointer> = all_parts(&document);
     objects.push(String::new());

@@ -37,7 +37,7 @@ use pod::stage1::adopt_fd;
 use rustix::system::RebootCommand;
 
 #[cfg(any(test, feature = "fuzzing"))]
-pub use self::probes::fuzzing as probe_fuzzing;
+pub use self::probes::fuzzing;
 
 use self::event_loop::Pod;
 use self::ground::{Ground, Inherited};

@@ -48,7 +48,7 @@ fn a_pod_is_ready_when_all_its_apps_have_said_so_that_may() {
     // All others have to have started, too.
     let said = |stage: &mut Stage, app| stage.happens(Event::Notified(name(app)));
     assert_eq!(said(&mut stage, "a"), ["a ready: true"]);
-    assert_eq!(stage.started("b"), ["b ready: true", "start c"]);
+    assert_eq!(stage.started("b"), ["start c", "b ready: true"]);
     assert!(stage.started("c").is_empty());
     assert!(said(&mut stage, "a").is_empty());
     assert_eq!(said(&mut stage, "c"), ["c ready: true", "ready: true"]);

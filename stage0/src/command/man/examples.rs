@@ -94,10 +94,7 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "fairing-generate-kube",
-        &[(
-            "Write a pod as YAML:",
-            &["fairing generate kube web >web.yaml"],
-        )],
+        &[("Write a pod as YAML:", &["fairing generate kube web"])],
     ),
     (
         "fairing-prepare",

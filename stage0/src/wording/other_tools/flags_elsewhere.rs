@@ -400,10 +400,6 @@ pub(super) const ELSEWHERE: &[Table] = &[
                 "ipam-driver ipam-opt",
                 "addresses are handed out by the network itself",
             ),
-            (
-                "ignore",
-                "`fairing network inspect NETWORK` tells whether there is one",
-            ),
         ],
     ),
     (
