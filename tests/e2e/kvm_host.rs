@@ -52,6 +52,7 @@ fn filesystems_of_the_hosts_kernel_are_no_volumes_of_a_machine() {
     let joins = [
         "app",
         "add",
+        "--start",
         "--volume=/sys:/s",
         "box",
         IMAGE,

@@ -392,29 +392,34 @@ fn an_update_that_fails_half_way_changes_nothing_and_says_so() {
         })
     };
     let before = limits();
-    // Version 1 gives no app more than all have together.
-    host.fairing([
+    let words = ["if=/dev/zero", "of=/dev/shm/kept", "bs=1M", "count=24"];
+    let kept = host.fairing(["enter", &uuid, "--", "/bin/dd"]).args(words);
+    kept.run().ok();
+    // What is in use is taken from nobody.
+    let change = [
         "update",
         &uuid,
-        "--memory=100m",
+        "--memory=8m",
         "--pids-limit=50",
-        "--cpus=2",
-    ])
-    .run()
-    .expect_error(125, &["no limit was changed"]);
+        "--cpus=0.5",
+    ];
+    let refused = host.fairing(change).run();
+    refused.expect_error(125, &["8388608 bytes is below the", "in use"]);
     assert_eq!(limits(), before);
-    host.fairing([
+    let change = [
         "update",
         &uuid,
-        "--memory=100m",
-        "--cpus=2",
+        "--memory=8m",
+        "--cpus=0.5",
         "--pod-pids-limit=70",
-    ])
-    .run()
-    .expect_error(
-        125,
-        &["no limit was changed", "all apps together are as they were"],
-    );
+    ];
+    let refused = host.fairing(change).run();
+    refused.expect_error(125, &["those of all apps together are as they were"]);
+    assert_eq!(limits(), before);
+    // No app has more than all have together.
+    let change = ["update", &uuid, "--memory=100m", "--cpus=2"];
+    let refused = host.fairing(change).run();
+    refused.expect_error(125, &["the time of 2 processors is more than the pod has"]);
     assert_eq!(limits(), before);
     let number = "9223372036854775807";
     host.fairing(["update", &uuid, "--memory=100m", "--cpu-quota", number])

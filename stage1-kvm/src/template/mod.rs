@@ -54,10 +54,7 @@ impl Beginning {
             }
             Err(failure) => {
                 // It is not said again of the machine that boots.
-                let said = output
-                    .reason()
-                    .map(|said| format!("; the machine ended{said}"));
-                let reason = failure.message + &said.unwrap_or_default();
+                let reason = failure.message + &output.reason().unwrap_or_default();
                 self.warning = Some(format!(
                     "the pod's virtual machine boots, and is no copy of a template: {reason}"
                 ));

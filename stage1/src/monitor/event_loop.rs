@@ -185,6 +185,8 @@ impl Monitor {
                 break;
             }
         }
+        // What has come in since the last turn.
+        self.take_signals(isolator)?;
         self.into_end(isolator)
     }
 

@@ -29,7 +29,9 @@ impl Monitor {
                     }
                 }
                 Meaning::Suspend => signals::suspend(),
-                _ if self.init_is_dead => {
+                meaning if self.init_is_dead => {
+                    // Who asked for the end was heard after it: signals may reach the apps first.
+                    self.stop_requested |= matches!(meaning, Meaning::End);
                     self.give_up_output |= signals::ends_by_default(signal);
                 }
                 Meaning::Size if self.streams.has_terminal() => self.resize()?,

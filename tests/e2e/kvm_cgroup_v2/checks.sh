@@ -32,7 +32,7 @@ check_limits_of_a_machine() {
     equal "$(cat "$pod/memory.max")" $(((64 + 128 + 256) << 20))
     equal "$(cat "$pod/memory.swap.max")" $((32 << 20))
     equal "$(cat "$pod/cpu.max")" '50000 100000'
-    equal "$(cat "$pod/cpu.weight")" 20
+    equal "$(cat "$pod/cpu.weight")" 59
     # Those are the pod's own processes, in the machine.
     equal "$(cat "$pod/pids.max")" max
     # What runs the machine is nowhere else, and nobody but the kernel can take it out of there.

@@ -34,9 +34,9 @@ pub(crate) fn play(arguments: &[String]) -> String {
         .ok_or_else(|| Error::other("nobody shares files"))
         .and_then(|socket| Client::new(Device::new(socket)?))
         .and_then(|mut client| {
-            let ended = match processors(arguments) {
-                None | Some(1) => played.all(&mut client),
-                Some(number) => played.nonsense(&mut client, number.saturating_sub(2)),
+            let ended = match nonsense(arguments) {
+                None => played.all(&mut client),
+                Some(number) => played.nonsense(&mut client, number),
             };
             played.asked = client.asked;
             ended
@@ -52,10 +52,12 @@ pub(crate) fn play(arguments: &[String]) -> String {
     format!("asked {} times {how}, reached {reached}", played.asked)
 }
 
-/// How many the machine would have. One with several does what no driver of a queue does, by this number.
-fn processors(arguments: &[String]) -> Option<usize> {
-    let mut words = arguments.iter().skip_while(|word| *word != "-smp");
-    words.nth(1)?.parse().ok()
+/// Which of the things it is that no driver of a queue does: told by the memory that the machine would have, as so much more
+/// than 200 MiB.
+fn nonsense(arguments: &[String]) -> Option<usize> {
+    let mut words = arguments.iter().skip_while(|word| *word != "-m");
+    let memory: usize = words.nth(1)?.parse().ok()?;
+    memory.checked_sub(200).filter(|number| *number < 20)
 }
 
 /// Where the host's files are shared.
@@ -183,10 +185,12 @@ impl Played {
             here = above;
         }
         if let Some(entries) = good(client.entries(here.id))? {
-            for name in ["secret", "etc", "proc"] {
+            // What is beside the volumes, and no name of anything in them.
+            for name in ["outside", "etc", "proc"] {
                 let name = name.as_bytes();
                 if entries.windows(name.len()).any(|part| part == name) {
-                    self.reach("a directory by ..");
+                    let name = String::from_utf8_lossy(name);
+                    self.reach(format!("a directory with {name} by .."));
                 }
             }
         }
