@@ -176,6 +176,7 @@ mod units;
 mod units_systemd;
 mod unpacked_trees;
 mod updates;
+mod updates_asked;
 mod updates_killed;
 mod upgrade;
 mod user_namespaces;

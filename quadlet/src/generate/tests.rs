@@ -5,6 +5,7 @@ use crate::source::DropIn;
 use crate::unit_file::words;
 
 mod cases;
+mod mistakes;
 
 fn settings() -> Settings {
     Settings {
@@ -428,108 +429,4 @@ fn yaml_is_played_alone_or_by_a_kube() {
     );
     assert_eq!(web.links[0].path, "m.target.wants/web.service");
     assert_eq!(web.argv.as_ref().unwrap().len(), 5);
-}
-
-#[test]
-fn a_file_that_is_not_understood_leaves_the_others_alone() {
-    let generated = all(&[
-        (
-            "a.container",
-            "[Container]\nImage=a\nColour=red\n[Service]\nType=forking\n[Socket]\nListenStream=80",
-        ),
-        ("b.container", "Image=a"),
-        ("c.container", "\u{0}"),
-        ("d.container", "[Container]\nExec=x"),
-        ("e.container", PLAIN),
-        ("f.build", ""),
-        ("g.artifact", ""),
-        ("h.container", "[Pod]\nPodName=x"),
-        ("e.kube", "[Kube]\nYaml=/x.yaml"),
-        ("i j.container", PLAIN),
-        (
-            "k.container",
-            "[Unit]\nAfter=none.container\n[Container]\nImage=a\nVolume=none.volume:/x\nServiceName=a/b",
-        ),
-    ]);
-    let wanted = [
-        "a.container:3: Colour=: [Container] has no such key",
-        "a.container:5: Type=: there is no `forking` for this file: there is notify and notify-reload and oneshot",
-        "a.container:7: ListenStream=: the section [Socket] means nothing here",
-        "b.container:1: it stands before the first [Section]",
-        "c.container:1: it holds a NUL byte",
-        "d.container: [Container] has no Image=",
-        "f.build: images are not built here",
-        "g.artifact: artifacts are not there yet",
-        "h.container:2: PodName=: the section [Pod] means nothing here",
-        "e.kube: e.service is already made of /etc/fairing/pods.d/e.container",
-        "i j.container: `i j.service` is no name of a unit",
-        "k.container:2: After=: there is no file none.container",
-        "k.container:5: Volume=: there is no file none.volume",
-        "k.container:6: ServiceName=: `a/b` is no name of a unit",
-    ];
-    let told = told(&generated);
-    for part in wanted {
-        assert!(told.contains(part), "{part} is not in\n{told}");
-    }
-    let names: Vec<_> = generated
-        .units
-        .iter()
-        .map(|unit| unit.name.as_str())
-        .collect();
-    assert_eq!(names, ["e.service"]);
-    assert!(
-        generated
-            .findings
-            .iter()
-            .all(|finding| finding.severity == Severity::Error)
-    );
-}
-
-#[test]
-fn two_files_cannot_mean_one_pod() {
-    let generated = all(&[("a_b.container", PLAIN), ("a-b.container", PLAIN)]);
-    assert!(
-        told(&generated).contains("a pod systemd-a-b is already made of"),
-        "{}",
-        told(&generated)
-    );
-    let generated = all(&[
-        ("a.container", "[Container]\nImage=a\nPod=p.pod"),
-        ("p.pod", "[Pod]"),
-        ("a.kube", "[Kube]\nYaml=/x"),
-    ]);
-    assert!(
-        told(&generated).contains("a.service is already made of"),
-        "{}",
-        told(&generated)
-    );
-}
-
-#[test]
-fn what_is_too_much_is_refused() {
-    let many = "[Container]\nImage=a\n".to_owned() + &"Label=x\n".repeat(ENTRIES_MAX);
-    let huge = "[Container]\nImage=a\n#".to_owned() + &"x".repeat(FILE_MAX);
-    let long = "[Container]\nImage=a\nExec=".to_owned() + &"'\"' ".repeat(250_000);
-    for (text, part) in [
-        (many, "more than 10000 assignments"),
-        (huge, "larger than 1 MiB"),
-        (long, "longer than 1 MiB"),
-    ] {
-        let generated = all(&[("a.container", &text), ("b.container", PLAIN)]);
-        assert!(
-            told(&generated).contains(part),
-            "{part}: {}",
-            told(&generated)
-        );
-        assert_eq!(generated.units.len(), 1);
-    }
-    let apps: Vec<_> = (0..=APPS_MAX)
-        .map(|number| format!("a{number}.container"))
-        .collect();
-    let mut files: Vec<_> = apps
-        .iter()
-        .map(|name| (name.as_str(), "[Container]\nImage=a\nPod=p.pod"))
-        .collect();
-    files.push(("p.pod", "[Pod]"));
-    assert!(told(&all(&files)).contains("more than 64 containers"));
 }
