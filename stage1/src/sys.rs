@@ -355,15 +355,6 @@ pub struct MountChange {
     pub propagation: u64,
 }
 
-impl MountChange {
-    /// From now on nothing spreads to it or from it. The copy of a shared mount is shared too.
-    pub const PRIVATE: Self = Self {
-        set: 0,
-        clear: 0,
-        propagation: libc::MS_PRIVATE,
-    };
-}
-
 /// Changes the mount that `fd` refers to, and those below it if `recursive`.
 pub fn change_mount(
     fd: BorrowedFd<'_>,

@@ -1,9 +1,21 @@
-//! Whether a mount of the host is shared (proc(5), `/proc/PID/mountinfo`).
+//! What spreads from a mount to others: whether one of the host is shared (proc(5), `/proc/PID/mountinfo`), and one that is
+//! nobody's peer.
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
+
+use crate::sys::MountChange;
+
+impl MountChange {
+    /// From now on nothing spreads to it or from it. The copy of a shared mount is shared too.
+    pub const PRIVATE: Self = Self {
+        set: 0,
+        clear: 0,
+        propagation: libc::MS_PRIVATE,
+    };
+}
 
 /// Whether mounts below it are seen in other namespaces too.
 pub(super) fn is_shared(source: &OwnedFd) -> Result<bool, Errno> {
