@@ -1,0 +1,2 @@
+//! Kubernetes' Container Runtime Interface.
+pub mod api;
