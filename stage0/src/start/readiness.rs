@@ -5,20 +5,17 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use engine::Error;
+use engine::pods::readiness::{READINESS_MAX, parse};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, read};
 use pod::exit::FailureKind;
-use pod::stage1::Readiness;
 
 use super::background::Background;
 use crate::console::output;
 use crate::sys;
 use crate::wording::failure::Failure;
-
-/// Longest report of an isolator, in bytes.
-const READINESS_MAX: usize = 64 << 10;
 
 /// Signals that wait, from before there is a monitor. It inherits that they are blocked, so that one that is passed on to
 /// it is there when it looks.
@@ -100,7 +97,7 @@ pub(crate) fn await_readiness(
             was_sent_kill = true;
         }
     });
-    let readiness = readiness.and_then(|bytes| parse_readiness(&bytes));
+    let readiness = readiness.and_then(|bytes| Ok(parse(&bytes)?));
     match (given_up, readiness) {
         (None, Ok(())) => Outcome::Up(signals, monitor.pid()),
         (None, Err(failure)) => Outcome::Failed(failure),
@@ -177,35 +174,4 @@ fn await_end(monitor: &Background, signals: &HeldSignals) -> bool {
 fn kill(monitor: &Background) {
     output::warn("the pod's monitor was killed; `fairing gc` clears what it left");
     monitor.send(Signal::SIGKILL);
-}
-
-fn parse_readiness(bytes: &[u8]) -> Result<(), Failure> {
-    match serde_json::from_slice(bytes) {
-        Ok(Readiness::Started) => Ok(()),
-        Ok(Readiness::Failed { kind, message }) => Err(Error::Refusing { kind, message }.into()),
-        Err(_) if bytes.is_empty() => Err(Failure::Other(
-            "the isolator ended before the pod was up".to_owned(),
-        )),
-        Err(error) => Err(Failure::Other(format!(
-            "the isolator's report can't be understood: {error}"
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_isolators_report_decides() {
-        assert!(parse_readiness(br#"{"type":"started"}"#).is_ok());
-        let failed = br#"{"type":"failed","kind":"not-found","message":"no /bin/x"}"#;
-        let failure = parse_readiness(failed).unwrap_err();
-        assert_eq!(
-            (failure.exit_code(), failure.line()),
-            (127, "no /bin/x".to_owned())
-        );
-        assert_eq!(parse_readiness(b"").unwrap_err().exit_code(), 125);
-        assert_eq!(parse_readiness(b"{").unwrap_err().exit_code(), 125);
-    }
 }

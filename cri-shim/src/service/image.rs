@@ -1,0 +1,7 @@
+//! ImageService.
+
+use super::Service;
+use crate::api::image_service_server::ImageService;
+
+#[tonic::async_trait]
+impl ImageService for Service {}

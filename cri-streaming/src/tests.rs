@@ -1,0 +1,4 @@
+//! The server and its clients, whole: what is served are commands of this machine.
+
+mod exec;
+mod local;
