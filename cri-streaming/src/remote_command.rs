@@ -7,9 +7,7 @@ mod pump;
 mod resize;
 mod spdy_channels;
 mod status;
-mod stdin;
 mod version;
-mod violation;
 mod websocket_channels;
 
 pub use self::resize::SizeReader;
@@ -18,4 +16,4 @@ pub use self::version::{SPDY_PROTOCOLS, Version, WEBSOCKET_PROTOCOLS};
 
 pub(crate) use self::abandoned::Abandoned;
 pub(crate) use self::channels::Channels;
-pub(crate) use self::pump::{Times, serve};
+pub(crate) use self::pump::serve;

@@ -2,3 +2,4 @@
 
 mod exec;
 mod local;
+mod port_forward;

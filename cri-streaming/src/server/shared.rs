@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use super::base_url::BaseUrl;
 use super::config::{Config, Limits};
 use super::tls::Tls;
+use crate::port_forward::Permits;
 use crate::process::Wanted;
 use crate::remote_command::Abandoned;
 use crate::streams::Streams;
@@ -33,6 +34,8 @@ pub(super) struct Shared<S: Streams> {
     /// Becomes readable when the server stops.
     pub(super) stopped: OwnedFd,
     pub(super) abandoned: Abandoned,
+    /// Connections to ports of pods.
+    pub(super) permits: Permits,
     connections: Mutex<Connections>,
     left: Condvar,
 }
@@ -64,6 +67,7 @@ impl<S: Streams> Shared<S> {
             tokens: Tokens::default(),
             base,
             tls: config.tls,
+            permits: Permits::new(config.limits.forwarded),
             limits: config.limits,
             stopped,
             abandoned: Abandoned::new()?,
