@@ -18,6 +18,7 @@ mod bad_archives;
 mod bad_input;
 mod bad_requests;
 mod cgroup;
+mod cgroup_parent;
 mod cgroup_v2;
 mod changed_manifest;
 mod command_words;

@@ -336,7 +336,7 @@ impl Host {
         let names: BTreeSet<String> = self
             .pod_uuids()
             .into_iter()
-            .map(|uuid| format!("fairing-{uuid}"))
+            .flat_map(|uuid| ["", "-monitor"].map(|end| format!("fairing-{uuid}{end}")))
             .collect();
         let mut found = Vec::new();
         find_folders(Path::new("/sys/fs/cgroup"), &names, &mut found);

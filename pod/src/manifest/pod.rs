@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app::{App, Apps};
 use super::bounds::Bounds;
+use super::cgroup_parent::CgroupParent;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
 use super::mounts::MountSource;
@@ -102,7 +103,7 @@ pub struct PodManifest {
     pub host_namespaces: BTreeSet<HostNamespace>,
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cgroup_parent: Option<String>,
+    pub cgroup_parent: Option<CgroupParent>,
     /// Its virtual machine, if it is to run in one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub virtual_machine: Option<VirtualMachine>,
