@@ -61,7 +61,7 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         cni: CniFolders::from_variables(std::env::var_os),
         insecure: std::collections::BTreeSet::new(),
     };
-    let shim = Arc::new(Shim::new(engine, config.cri().clone()));
+    let shim = Arc::new(Shim::new(engine, config.cri().clone())?);
     let listener = match handed_over()? {
         Some(listener) => listener,
         None => listen(&arguments.listen)?,
