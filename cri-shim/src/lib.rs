@@ -15,6 +15,7 @@ mod arguments;
 mod error;
 mod handlers;
 mod identity;
+mod image;
 mod journal;
 mod network;
 mod record;
