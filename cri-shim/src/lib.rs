@@ -16,6 +16,7 @@ mod arguments;
 mod error;
 mod handlers;
 mod identity;
+mod image;
 mod journal;
 mod network;
 mod record;
