@@ -43,10 +43,13 @@ build: ## build the programs into target/dist
 	echo 'GROUP ( -lgcc_eh -lgcc )' > $(UNWINDER)/libgcc_s.so
 	$(CARGO) rustc --locked --release --target-dir target -p fairing --bin fairing -- \
 		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
+	$(CARGO) rustc --locked --release --target-dir target -p fairing-cri-shim --bin fairing-cri -- \
+		-L native=$(CURDIR)/$(UNWINDER) -C relocation-model=static
 	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --release \
 		--target $(TRIPLE) --target-dir target/static \
 		-p fairing-stage1 -p fairing-stage1-nspawn -p fairing-stage1-fly -p fairing-stage1-kvm -p fairing-probe -p fairing-cni-glue -p fairing-quadlet
 	install -D -m 755 target/release/fairing $(DIST)/bin/fairing
+	install -D -m 755 target/release/fairing-cri $(DIST)/bin/fairing-cri
 	install -d target/tests
 	for isolator in $(ISOLATORS); do \
 		to=$(DIST)/lib/fairing/stage1/$$isolator && install -d $$to && \

@@ -82,6 +82,32 @@ impl<'fd> InheritingCommand<'fd> {
         self.command.spawn()
     }
 
+    /// Starts the program in a session of its own, as a child of nobody here: init looks after it, or whoever is the next
+    /// subreaper.
+    ///
+    /// # Errors
+    /// Why it can't be started.
+    pub fn spawn_detached(&mut self) -> io::Result<()> {
+        let leave = || {
+            // SAFETY: as fork(2), without what the C library does beside it: this is a child of a process with threads, which
+            // has one thread, makes system calls alone and executes a program. No memory is shared.
+            match unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } {
+                -1 => Err(io::Error::last_os_error()),
+                // SAFETY: makes a system call.
+                0 => match unsafe { libc::setsid() } {
+                    -1 => Err(io::Error::last_os_error()),
+                    _ => Ok(()),
+                },
+                // SAFETY: ends this process at once. Its child reports whether the program was executed.
+                _ => unsafe { libc::_exit(0) },
+            }
+        };
+        // SAFETY: the closure makes system calls alone, and allocates only where it fails.
+        unsafe { self.command.pre_exec(leave) };
+        // The one between ends before the program is executed, or when it couldn't be.
+        self.command.spawn()?.wait().map(drop)
+    }
+
     /// Starts the program, and waits for its end and all of its output.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ const FEATURES: &[Feature] = &[
     Feature::Attach,
     Feature::BlockIo,
     Feature::Capabilities,
+    Feature::CgroupParent,
     Feature::Cpuset,
     Feature::Credentials,
     Feature::Deadline,
@@ -103,7 +104,7 @@ impl Isolator for Fly {
     fn start(&mut self, manifest: &PodManifest) -> Result<StartedInit, StartFailure> {
         shares_everything(manifest)?;
         let (link, end) = descriptors::pair(None)?;
-        self.pod.find_cgroups()?;
+        self.pod.find_cgroups(manifest)?;
         if !self.pod.cgroups()?.are_there() {
             return Err(StartFailure::other(
                 "this host has no cgroups mounted, and without them nobody could tell what is the pod's and end it",

@@ -38,6 +38,7 @@ const FEATURES: &[Feature] = &[
     Feature::Attach,
     Feature::Bandwidth,
     Feature::Capabilities,
+    Feature::CgroupParent,
     Feature::Deadline,
     Feature::Exec,
     Feature::GrpcProbes,
@@ -159,7 +160,7 @@ impl Isolator for Kvm {
         let disks = self.disks.open(&data, manifest, boot.record.checks_disks)?;
         let (output, console, errors) = Output::new()?;
         let output = &*self.output.insert(output);
-        let cgroups = PodCgroups::find(&self.uuid.to_string())?;
+        let cgroups = PodCgroups::find(&self.uuid.to_string(), manifest.cgroup_parent.as_ref())?;
         let cgroup = cgroups.path();
         // It is removed by who cleans up, whatever fails from here on.
         let cgroups = self.cgroups.insert(cgroups);

@@ -31,6 +31,7 @@ const FEATURES: &[Feature] = &[
     Feature::Bandwidth,
     Feature::BlockIo,
     Feature::Capabilities,
+    Feature::CgroupParent,
     Feature::Cpuset,
     Feature::Credentials,
     Feature::Deadline,
@@ -144,7 +145,7 @@ impl Isolator for Nspawn {
         let (link, end) = descriptors::pair(ids.and_then(root_of))?;
         let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
         let network = network.transpose()?;
-        self.pod.find_cgroups()?;
+        self.pod.find_cgroups(manifest)?;
         let (process, pid) = self.pod.start_init(manifest, end, network.as_ref())?;
         self.network = network
             .map(|network| network.of(pid, &process))

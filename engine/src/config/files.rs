@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::apps::Apps;
 use super::cdi::Cdi;
+use super::cri::Cri;
 use super::directories::Directories;
 use super::layers::Layers;
 use super::root_files::RootFolder;
@@ -39,6 +40,8 @@ pub struct Config {
     apps: Apps,
     #[serde(default)]
     cdi: Cdi,
+    #[serde(default)]
+    cri: Cri,
     #[serde(default)]
     layers: Layers,
     #[serde(default)]
@@ -110,6 +113,11 @@ impl Config {
         self.cdi.directories()
     }
 
+    /// What the CRI shim serves, and how.
+    pub fn cri(&self) -> &Cri {
+        &self.cri
+    }
+
     /// Whether pods that a service manager looks after are registered with systemd-machined, if that is installed.
     pub fn machined(&self) -> bool {
         self.services.machined()
@@ -143,6 +151,7 @@ impl Config {
         Self {
             apps: self.apps.overridden_by(later.apps),
             cdi: self.cdi.overridden_by(later.cdi),
+            cri: self.cri.overridden_by(later.cri),
             layers: self.layers.overridden_by(later.layers),
             selinux: self.selinux.overridden_by(later.selinux),
             services: self.services.overridden_by(later.services),

@@ -3,6 +3,7 @@
 mod amount;
 mod apps;
 mod cdi;
+pub mod cri;
 pub mod directories;
 pub mod files;
 mod layers;

@@ -39,6 +39,18 @@ pub enum MonitorError {
     /// It can't be killed.
     #[error("cannot kill the monitor: {0}")]
     Kill(io::Error),
+    /// It can't be started.
+    #[error("cannot start the pod's monitor: {source}")]
+    Spawn {
+        /// Why.
+        source: io::Error,
+    },
+    /// The isolator has not told whether the pod is up.
+    #[error("the isolator ended before the pod was up")]
+    NoReport,
+    /// What it has told makes no sense.
+    #[error("the isolator's report can't be understood: {0}")]
+    Report(String),
     /// The entry point that clears what a pod left has failed.
     #[error("pod {uuid} can't be removed: {}", reason(.program, .status, .said))]
     Gc {

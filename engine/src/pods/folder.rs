@@ -11,9 +11,9 @@ use std::time::Duration;
 use pod::activation::ActivationSockets;
 use pod::id_blocks::IdRange;
 use pod::manifest::{
-    App, AppFailure, Apps, Bounds, Device, Execution, HostNamespace, ImageRecord, InsecureOption,
-    Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources, Stage1Choice, Streams,
-    User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
+    App, AppFailure, Apps, Bounds, CgroupParent, Device, Execution, HostNamespace, ImageRecord,
+    InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources,
+    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::named_volumes::NamedVolumeName;
 use pod::selinux::CategoryPair;
@@ -69,6 +69,7 @@ pub(super) struct PodRequest {
     pub(super) sysctl: BTreeMap<String, String>,
     /// The size of its shared memory, if not the usual one.
     pub(super) shm_size: Option<u64>,
+    pub(super) cgroup_parent: Option<CgroupParent>,
     /// What else it shares with the host.
     pub(super) host_namespaces: BTreeSet<HostNamespace>,
     /// When it ends by itself.
@@ -419,7 +420,7 @@ fn manifest(
         sysctl: request.sysctl,
         shm_size: request.shm_size,
         host_namespaces: request.host_namespaces,
-        cgroup_parent: None,
+        cgroup_parent: request.cgroup_parent,
         virtual_machine: request.virtual_machine,
         resources: request.resources,
         bounds: request.bounds,

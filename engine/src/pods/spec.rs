@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::manifest::{
-    AppFailure, AppPath, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostKind, HostNamespace,
-    ImageGroups, Lifetime, Log, Mount, MountOption, PodAddress, Probes, ReadyWhen, Resources,
-    Restart, RestartRule, Rlimit, Role, Streams, TerminationMessage, UserNamespace, Volume,
-    VolumeName,
+    AppFailure, AppPath, CgroupParent, CredentialName, DEFAULT_GRACE, DeviceRule, Hooks, HostKind,
+    HostNamespace, ImageGroups, Lifetime, Log, Mount, MountOption, PodAddress, Probes, ReadyWhen,
+    Resources, Restart, RestartRule, Rlimit, Role, Streams, TerminationMessage, UserNamespace,
+    Volume, VolumeName,
 };
 use pod::named_volumes::NamedVolumeName;
 use pod::signal::SignalNumber;
@@ -76,6 +76,8 @@ pub struct PodSpec {
     pub host_namespaces: BTreeSet<HostNamespace>,
     /// What somebody has asked it to have for itself, as pods do anyway if their isolator keeps anything apart.
     pub own_namespaces: BTreeSet<HostNamespace>,
+    /// The cgroup below which its own are made, and its monitor's; the caller's if absent.
+    pub cgroup_parent: Option<CgroupParent>,
     /// Storage that its apps share.
     pub volumes: Vec<Volume>,
     /// Images whose files its apps share.
@@ -125,6 +127,7 @@ impl PodSpec {
             shm_size: None,
             host_namespaces: BTreeSet::new(),
             own_namespaces: BTreeSet::new(),
+            cgroup_parent: None,
             volumes: Vec::new(),
             image_volumes: Vec::new(),
             files: Vec::new(),

@@ -11,6 +11,7 @@
 mod app;
 mod bounds;
 mod capability;
+mod cgroup_parent;
 mod credential;
 mod devices;
 mod execution;
@@ -43,6 +44,7 @@ mod widened;
 pub use self::app::{App, Apps, DuplicateApp};
 pub use self::bounds::Bounds;
 pub use self::capability::{Capability, CapabilitySets};
+pub use self::cgroup_parent::{CgroupParent, CgroupPath, NoCgroupParent, SliceName};
 pub use self::credential::{CredentialName, InvalidCredentialName};
 pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{
@@ -58,7 +60,8 @@ pub use self::namespaces::HostNamespace;
 pub use self::network::Network;
 pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{
-    AppFailure, DEFAULT_GRACE, Lifetime, MANIFEST_VERSION, PodManifest, Stage1Choice, Streams,
+    AppFailure, CRI_ANNOTATION, DEFAULT_GRACE, Lifetime, MANIFEST_VERSION, PodManifest,
+    Stage1Choice, Streams,
 };
 pub use self::probes::{
     ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,

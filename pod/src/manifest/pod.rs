@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app::{App, Apps};
 use super::bounds::Bounds;
+use super::cgroup_parent::CgroupParent;
 use super::image::ImageRecord;
 use super::insecure::InsecureOption;
 use super::mounts::MountSource;
@@ -34,6 +35,8 @@ use crate::timestamp::Timestamp;
 /// 3: OCI's names and meanings; lifetimes, and fields for what isolators learn later.
 /// 2 (still read): networks by name, ports, and what names resolve to.
 pub const MANIFEST_VERSION: u64 = 3;
+/// The annotation that makes a pod a sandbox of a kubelet, and an app a container of it: what was asked for over the CRI.
+pub const CRI_ANNOTATION: &str = "fairing/cri";
 /// Time between the stop signal and SIGKILL unless the user says otherwise.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
@@ -100,7 +103,7 @@ pub struct PodManifest {
     pub host_namespaces: BTreeSet<HostNamespace>,
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cgroup_parent: Option<String>,
+    pub cgroup_parent: Option<CgroupParent>,
     /// Its virtual machine, if it is to run in one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub virtual_machine: Option<VirtualMachine>,

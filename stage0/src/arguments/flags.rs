@@ -176,6 +176,7 @@ const POD_VALUES: &[&str] = &[
     "gidmap",
     "sysctl",
     "shm-size",
+    "cgroup-parent",
     "ipc",
     "uts",
     "cgroupns",

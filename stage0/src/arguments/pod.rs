@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use engine::pods::spec::PodSpec;
 use pod::PodName;
-use pod::manifest::{DEFAULT_GRACE, HostNamespace};
+use pod::manifest::{CgroupParent, DEFAULT_GRACE, HostNamespace};
 
 use super::app::AppArguments;
 use super::environment;
@@ -75,6 +75,9 @@ pub(crate) struct PodArguments {
     /// Size of the shared memory of the pod's apps, /dev/shm [default: 64m]
     #[arg(long, value_name = "BYTES", value_parser = shm_size, hide_short_help = true)]
     shm_size: Option<u64>,
+    /// Cgroup that those of the pod and its monitor lie in: a path, or a slice of systemd (NAME.slice)
+    #[arg(long, value_name = "PATH|SLICE", hide_short_help = true)]
+    cgroup_parent: Option<CgroupParent>,
     /// Time between the stop signal and SIGKILL; -1 for no end of it
     #[arg(long, value_name = "DURATION", value_parser = grace, default_value = "10s")]
     #[arg(
@@ -147,6 +150,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         log: pod.log.log()?,
         sysctl: pod.sysctl.into_iter().collect(),
         shm_size: pod.shm_size,
+        cgroup_parent: pod.cgroup_parent,
         host_namespaces: those(NamespaceOf::Host, &namespaces),
         own_namespaces: those(NamespaceOf::Own, &namespaces),
         ..PodSpec::new(pod.network.spec()?, Vec::new())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pod::PodError;
+use systemd::bus::ScopeError;
 
 use crate::failure::StartFailure;
 
@@ -83,6 +84,14 @@ pub enum CgroupError {
         reason: Box<Self>,
         /// The first file that does not say what it said.
         path: PathBuf,
+    },
+    /// systemd does not make a scope, whose cgroups would be the pod's.
+    #[error("the pod has no place in the slice {slice}: {source}")]
+    NoScope {
+        /// The slice.
+        slice: String,
+        /// Why.
+        source: ScopeError,
     },
     /// The app has one already.
     #[error("the cgroup {} is there already", .0.display())]

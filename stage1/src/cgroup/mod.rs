@@ -3,6 +3,9 @@
 //! On version 1 they lie below the monitor's own cgroup in each hierarchy, so that the limits of a service hold
 //! for its pods. On version 2 a cgroup with processes can't have children with controllers: there they lie
 //! below the monitor's cgroup if that was delegated to it, and below the root otherwise.
+//!
+//! Below a parent that somebody has chosen lies the monitor's too: [`monitor_seat`] where nobody else manages cgroups, and
+//! [`scope`] where systemd does.
 
 mod aside;
 mod devices;
@@ -12,11 +15,13 @@ mod freezer;
 mod freezing;
 mod further;
 mod limits;
+mod monitor_seat;
 mod mountinfo;
 mod placement;
 mod pod_cgroups;
 mod record;
 mod removal;
+mod scope;
 mod seat;
 pub(crate) mod statistics;
 mod weight;

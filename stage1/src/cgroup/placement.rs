@@ -75,6 +75,20 @@ impl Placement {
         ))
     }
 
+    /// Below this cgroup, relative to where a hierarchy is mounted; and all hierarchies.
+    pub(super) fn below(parent: &Path) -> Result<(Self, Vec<Mounted>), CgroupError> {
+        let mounts = directory::read(Path::new("/proc/self/mountinfo"))?;
+        let own = directory::read(Path::new("/proc/self/cgroup"))?;
+        let mounted = mountinfo::hierarchies(&mounts, &own);
+        let mut placement = Self::choose(mounted.clone(), |_| false);
+        let of_pod = placement.hierarchies.iter_mut();
+        let all = of_pod.chain(&mut placement.further);
+        for hierarchy in all.chain(&mut placement.freezer) {
+            hierarchy.base = parent.to_path_buf();
+        }
+        Ok((placement, mounted))
+    }
+
     /// Below the root of the version 2 that is mounted there.
     pub(super) fn unified(mount_point: &Path) -> Self {
         let root = Mounted {

@@ -6,7 +6,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use pod::AppName;
-use pod::manifest::{DeviceRule, Limit, Resources};
+use pod::manifest::{CgroupParent, DeviceRule, Limit, Resources};
 use pod::processes::PodCgroup;
 use rustix::fs::{Gid, OFlags, Uid};
 
@@ -16,9 +16,11 @@ use super::directory;
 use super::error::CgroupError;
 use super::further::Further;
 use super::limits::{self, Settings, Undo};
+use super::monitor_seat::MonitorSeat;
 use super::placement::{self, Hierarchy, INIT_LEAF, Placement, Version};
 use super::record;
 use super::removal;
+use super::scope;
 use super::statistics::{LimitHits, Statistics};
 use super::weight;
 
@@ -45,6 +47,8 @@ pub struct PodCgroups {
     further: Further,
     /// On version 1: its directory among those by which processes are stopped. Made when an app is first paused.
     pub(super) freezer: Option<PathBuf>,
+    /// Where the monitor goes, below a parent that somebody has chosen.
+    pub(super) monitor: Vec<MonitorSeat>,
     /// Whether an app has asked for a weight, so that the pod's is not the usual one.
     is_weighted: Cell<bool>,
     /// Whether the pod itself has one, whatever its apps have.
@@ -52,12 +56,28 @@ pub struct PodCgroups {
 }
 
 impl PodCgroups {
-    /// Finds where the cgroups of a pod go, which are called `fairing-NAME`. None is made yet.
+    /// Finds where the cgroups of a pod go, which are called `fairing-NAME`: below `parent`, if there is one. None is made
+    /// yet, but the scope of a slice, which this process goes into.
     ///
     /// # Errors
-    /// If what is mounted can't be read.
-    pub fn find(name: &str) -> Result<Self, CgroupError> {
-        Ok(Self::at(Placement::find()?, name))
+    /// If what is mounted can't be read, or there is no such scope.
+    pub fn find(name: &str, parent: Option<&CgroupParent>) -> Result<Self, CgroupError> {
+        match parent {
+            None => Ok(Self::at(Placement::find()?, name)),
+            Some(CgroupParent::Slice(slice)) => {
+                scope::enter(name, slice)?;
+                Ok(Self::at(Placement::find()?, name))
+            }
+            Some(CgroupParent::Cgroupfs(parent)) => {
+                let parent = parent.below_root();
+                let (placement, mounted) = Placement::below(parent)?;
+                let monitor = MonitorSeat::all(&mounted, parent, &folder_name(name));
+                Ok(Self {
+                    monitor,
+                    ..Self::at(placement, name)
+                })
+            }
+        }
     }
 
     /// Those of a pod in a machine that has nothing but the pod, and takes all with it when it ends: below the root of the
@@ -72,13 +92,14 @@ impl PodCgroups {
     }
 
     fn at(mut placement: Placement, name: &str) -> Self {
-        let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(format!("fairing-{name}"));
+        let folder = |hierarchy: &Hierarchy| hierarchy.parent().join(folder_name(name));
         let further = Further::new(std::mem::take(&mut placement.further), folder);
         Self {
             further,
             folders: placement.hierarchies.iter().map(folder).collect(),
             freezer: placement.freezer.as_ref().map(folder),
             placement,
+            monitor: Vec::new(),
             is_weighted: Cell::new(false),
             has_own_weight: Cell::new(false),
         }
@@ -90,7 +111,9 @@ impl PodCgroups {
     /// # Errors
     /// What could not be made, and why.
     pub fn make(&self, run_dir: &Path) -> Result<(), CgroupError> {
-        record::store(run_dir, self.all())?;
+        let of_monitor: Vec<PathBuf> = self.monitor.iter().map(MonitorSeat::folder).collect();
+        let of_monitor = of_monitor.iter().map(PathBuf::as_path);
+        record::store(run_dir, self.all().chain(of_monitor))?;
         self.make_all()
     }
 
@@ -102,7 +125,12 @@ impl PodCgroups {
     }
 
     fn make_pod(&self) -> Result<(), CgroupError> {
-        self.placement.make_room()?;
+        self.monitor.iter().try_for_each(MonitorSeat::enter)?;
+        match self.monitor.is_empty() {
+            true => self.placement.make_room()?,
+            // Its controllers have been handed on as far as that goes.
+            false => {}
+        }
         for folder in &self.folders {
             directory::make(folder)?;
             if self.placement.version == Version::V2 {
@@ -446,12 +474,13 @@ impl PodCgroups {
         Some(format!("/{}", below.to_str()?))
     }
 
-    /// Removes the cgroups, with whatever still runs in them.
+    /// Removes the cgroups, with whatever still runs in them. This process goes back to where it was.
     ///
     /// # Errors
     /// If one can't be removed.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        self.existing().try_for_each(removal::remove_tree)
+        self.existing().try_for_each(removal::remove_tree)?;
+        self.monitor.iter().try_for_each(MonitorSeat::leave)
     }
 
     /// All directories that are there, or may be.
@@ -474,6 +503,10 @@ impl PodCgroups {
         let main = self.placement.hierarchies.iter().zip(folders);
         main.chain(self.further.places_of(app)).collect()
     }
+}
+
+fn folder_name(pod: &str) -> String {
+    format!("fairing-{pod}")
 }
 
 /// Removes what is recorded in a pod's runtime directory, for `gc`.

@@ -16,10 +16,11 @@ use crate::app::cgroup::{CgroupSeat, HierarchyTasks, Leaf, Leaves};
 const TASKS: &str = "tasks";
 
 impl PodCgroups {
-    /// Whether pod init's process begins in its cgroup, which has to be there then. On version 1 the process goes into it
-    /// by itself, by what [`Self::tasks_of_init`] names. (On version 2 the kernel would wait for all processors to let it.)
+    /// Whether they are there before pod init's process is: on version 2 it begins in its cgroup, and below a parent that
+    /// somebody has chosen it inherits some of the monitor's. Else, on version 1, the process goes into them by itself, by
+    /// what [`Self::tasks_of_init`] names. (On version 2 the kernel would wait for all processors to let it.)
     pub fn are_made_first(&self) -> bool {
-        self.placement.version == Version::V2
+        self.placement.version == Version::V2 || !self.monitor.is_empty()
     }
 
     /// The directory in which pod init's process begins.
@@ -27,7 +28,8 @@ impl PodCgroups {
     /// # Errors
     /// If it could not be opened.
     pub fn directory_of_init(&self) -> Result<Option<OwnedFd>, CgroupError> {
-        let folder = self.folders.first().filter(|_| self.are_made_first());
+        let folder = self.folders.first();
+        let folder = folder.filter(|_| self.placement.version == Version::V2);
         let folder = folder.map(|folder| open_directory(&folder.join(INIT_LEAF)));
         folder.transpose()
     }

@@ -25,7 +25,7 @@ impl Pod {
         let number = PODS.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-{}-{number}", std::process::id());
         let run_dir = tempfile::tempdir().unwrap();
-        let cgroups = PodCgroups::find(&name).unwrap();
+        let cgroups = PodCgroups::find(&name, None).unwrap();
         cgroups.make(run_dir.path()).unwrap();
         Self { cgroups, run_dir }
     }
@@ -330,7 +330,7 @@ fn all_directories_are_written_down_before_one_is_made() {
     // Where that can't be written, none is.
     let nowhere = pod.run_dir.path().join("missing");
     let name = format!("test-{}-unwritten", std::process::id());
-    let unwritten = PodCgroups::find(&name).unwrap();
+    let unwritten = PodCgroups::find(&name, None).unwrap();
     let failed = unwritten.make(&nowhere).unwrap_err();
     assert!(matches!(failed, CgroupError::Record(_)), "{failed}");
     for folder in all {

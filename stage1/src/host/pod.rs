@@ -81,12 +81,13 @@ impl HostPod {
         self.uuid
     }
 
-    /// Finds where its cgroups go. None is made yet.
+    /// Finds where its cgroups go. None is made yet, but for a scope of systemd.
     ///
     /// # Errors
-    /// If what is mounted can't be read.
-    pub fn find_cgroups(&mut self) -> Result<(), StartFailure> {
-        self.cgroups = Some(PodCgroups::find(&self.uuid.to_string())?);
+    /// If what is mounted can't be read, or there is no such scope.
+    pub fn find_cgroups(&mut self, manifest: &PodManifest) -> Result<(), StartFailure> {
+        let parent = manifest.cgroup_parent.as_ref();
+        self.cgroups = Some(PodCgroups::find(&self.uuid.to_string(), parent)?);
         Ok(())
     }
 

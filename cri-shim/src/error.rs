@@ -1,0 +1,178 @@
+//! Why a call fails, and by which code gRPC says so.
+
+use std::fmt::Display;
+use std::io;
+use std::time::Duration;
+
+use engine::error::AppError;
+use pod::PodError;
+use tonic::{Code, Status};
+
+use crate::refusal::remedy;
+
+/// Why a call fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CriError {
+    /// There is no such thing.
+    #[error("{what} {id} is not found")]
+    NotFound {
+        /// What: a sandbox, a container, an image.
+        what: &'static str,
+        /// What it was called.
+        id: String,
+    },
+    /// A beginning of an id fits several.
+    #[error("{what} {id} is not one: several ids begin so")]
+    Ambiguous {
+        /// What.
+        what: &'static str,
+        /// The beginning.
+        id: String,
+    },
+    /// The request makes no sense.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// Which field.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+    /// The request asks for what this runtime doesn't do.
+    #[error("{field}: {reason}")]
+    Unsupported {
+        /// Which field.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+    /// It is not in a state for that.
+    #[error("{what} {id} {reason}")]
+    State {
+        /// What.
+        what: &'static str,
+        /// Which.
+        id: String,
+        /// How it is.
+        reason: String,
+    },
+    /// Another request for the same key is not done.
+    #[error("{0} is still being made by an earlier request")]
+    Busy(String),
+    /// It took too long.
+    #[error("{what} took longer than {} s", .after.as_secs())]
+    Deadline {
+        /// What.
+        what: String,
+        /// So long.
+        after: Duration,
+    },
+    /// Too much is asked for at once.
+    #[error("{0}")]
+    Exhausted(String),
+    /// The engine.
+    #[error("{}", told(.0))]
+    Engine(#[from] engine::Error),
+    /// An image can't be pulled, for a reason that kubelets know by a word.
+    #[error("{word}: {}", told(.error))]
+    Pull {
+        /// The word.
+        word: &'static str,
+        /// What went wrong.
+        error: Box<engine::Error>,
+    },
+    /// The pods' directories.
+    #[error(transparent)]
+    Pod(#[from] PodError),
+    /// A system call.
+    #[error("cannot {doing}: {source}")]
+    Io {
+        /// What was done.
+        doing: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// This program itself.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl CriError {
+    /// A field that has to be there is not.
+    pub(crate) fn missing(field: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: "it is missing or empty".to_owned(),
+        }
+    }
+
+    /// A field makes no sense.
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl Display) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A field asks for what can't be done.
+    pub(crate) fn unsupported(field: impl Into<String>, reason: impl Display) -> Self {
+        Self::Unsupported {
+            field: field.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// A system call failed.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        |source| Self::Io { doing, source }
+    }
+
+    /// The code of gRPC.
+    fn code(&self) -> Code {
+        match self {
+            Self::NotFound { .. } => Code::NotFound,
+            Self::Ambiguous { .. } | Self::Invalid { .. } => Code::InvalidArgument,
+            Self::Unsupported { .. } => Code::InvalidArgument,
+            Self::State { .. } => Code::FailedPrecondition,
+            Self::Busy(_) => Code::Unavailable,
+            Self::Deadline { .. } => Code::DeadlineExceeded,
+            Self::Exhausted(_) => Code::ResourceExhausted,
+            Self::Engine(error) => of_engine(error),
+            Self::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
+            Self::Pull { .. } | Self::Pod(_) | Self::Io { .. } => Code::Unknown,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+}
+
+fn of_engine(error: &engine::Error) -> Code {
+    match error {
+        engine::Error::App(AppError::Exists { .. }) => Code::AlreadyExists,
+        engine::Error::App(AppError::NotRunning(..)) => Code::FailedPrecondition,
+        _ => Code::Unknown,
+    }
+}
+
+/// An error of the engine with all that led to it, in one line.
+fn told(error: &engine::Error) -> String {
+    let mut text = error.to_string();
+    if let engine::Error::Refused { refusal, .. } = error {
+        text.push_str(&remedy(refusal));
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl From<CriError> for Status {
+    fn from(error: CriError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,48 @@
+//! What is kept of requests: in the manifests of pods, since they are written and gone as one with them.
+
+use std::collections::BTreeMap;
+
+use pod::manifest::CRI_ANNOTATION;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ContainerConfig, PodSandboxConfig};
+use crate::error::CriError;
+
+/// What is kept of a sandbox.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct SandboxRecord {
+    /// What was asked for, byte for byte.
+    pub(crate) config: PodSandboxConfig,
+    /// The runtime handler that was asked for; empty for the default one.
+    #[serde(default)]
+    pub(crate) runtime_handler: String,
+}
+
+/// What is kept of a container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ContainerRecord {
+    /// What was asked for, byte for byte.
+    pub(crate) config: ContainerConfig,
+    /// The id of its image.
+    pub(crate) image_id: String,
+    /// Its image by name and digest.
+    pub(crate) image_ref: String,
+    /// When it was made, in nanoseconds since 1970.
+    pub(crate) created_at: i64,
+}
+
+/// A record as an annotation.
+pub(crate) fn annotations(record: &impl Serialize) -> Result<BTreeMap<String, String>, CriError> {
+    let text = serde_json::to_string(record)
+        .map_err(|error| CriError::Internal(format!("a record can't be written: {error}")))?;
+    Ok(BTreeMap::from([(CRI_ANNOTATION.to_owned(), text)]))
+}
+
+/// The record among annotations. Pods and apps that no request has made have none; one that can't be read is as good as
+/// none, and is somebody's else.
+pub(crate) fn read<T: DeserializeOwned>(annotations: &BTreeMap<String, String>) -> Option<T> {
+    serde_json::from_str(annotations.get(CRI_ANNOTATION)?).ok()
+}

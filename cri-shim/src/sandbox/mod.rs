@@ -1,0 +1,16 @@
+//! Sandboxes: made, stopped, removed, told of.
+
+mod dns;
+mod list;
+mod ports;
+mod remove;
+mod run;
+mod spec;
+mod status;
+mod stop;
+
+pub(crate) use self::list::list;
+pub(crate) use self::remove::remove;
+pub(crate) use self::run::run;
+pub(crate) use self::status::{status, told_state};
+pub(crate) use self::stop::{end, stop};

@@ -1,0 +1,147 @@
+//! From what is asked of a sandbox to what is asked of a pod.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use cni_glue::config::Selection;
+use engine::config::cri::CgroupDriver;
+use engine::networks::spec::NetworkSpec;
+use engine::pods::spec::{PodSpec, Users};
+use pod::PodUuid;
+use pod::manifest::{AppFailure, CgroupParent, HostNamespace, Lifetime, Streams};
+
+use super::{dns, ports};
+use crate::api::{LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig};
+use crate::error::CriError;
+use crate::identity::{SandboxId, pod_name};
+use crate::record::{self, SandboxRecord};
+use crate::shim::Shim;
+use crate::{handlers, network, user_namespace};
+
+/// Puts the pod of a sandbox together.
+///
+/// # Errors
+/// [`CriError`] if the request makes no sense, or asks for what this runtime doesn't do.
+pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriError> {
+    let config = &record.config;
+    let metadata = config
+        .metadata
+        .as_ref()
+        .ok_or_else(|| CriError::missing("config.metadata"))?;
+    let name = pod_name(metadata)?;
+    let uuid = PodUuid::random();
+    let linux = config.linux.clone().unwrap_or_default();
+    let security = linux.security_context.unwrap_or_default();
+    let namespaces = security.namespace_options.clone().unwrap_or_default();
+    let is_host_network = is_node(namespaces.network);
+    let selection = match is_host_network {
+        true => Selection::Host,
+        false => network::of_sandbox(shim, SandboxId(uuid), metadata)?,
+    };
+    let mut network = NetworkSpec::from(selection);
+    network.dns = dns::options(config.dns_config.as_ref())?;
+    if !is_host_network {
+        network.ports = ports::specs(&config.port_mappings)?;
+    }
+    let mut spec = PodSpec::new(network, Vec::new());
+    spec.uuid = uuid;
+    spec.name = Some(name);
+    spec.isolator = handlers::isolator(shim, &record.runtime_handler)?;
+    spec.hostname = hostname(config, is_host_network)?;
+    spec.annotations = record::annotations(record)?;
+    spec.streams = Streams::Log;
+    spec.lifetime = Lifetime::UntilStopped;
+    spec.on_app_failure = AppFailure::Continue;
+    spec.host_namespaces = host_namespaces(&namespaces, is_host_network)?;
+    spec.users = users(&namespaces)?;
+    spec.cgroup_parent = cgroup_parent(shim, &linux.cgroup_parent)?;
+    spec.sysctl = linux.sysctls.into_iter().collect::<BTreeMap<_, _>>();
+    check_security(&security)?;
+    check_log_directory(&config.log_directory)?;
+    Ok(spec)
+}
+
+/// Where the pod's cgroups lie: the kubelet says it in the words of the driver that it was told.
+fn cgroup_parent(shim: &Shim, text: &str) -> Result<Option<CgroupParent>, CriError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let driver = shim.settings.cgroup_driver.unwrap_or_default();
+    let parent = match driver {
+        CgroupDriver::Cgroupfs => CgroupParent::cgroupfs(text),
+        CgroupDriver::Systemd => CgroupParent::slice(text),
+    };
+    let invalid = |error| CriError::invalid("config.linux.cgroup_parent", error);
+    parent.map(Some).map_err(invalid)
+}
+
+fn is_node(mode: i32) -> bool {
+    mode == NamespaceMode::Node as i32
+}
+
+/// The host name: the host's own in its network, or the one that is given.
+fn hostname(config: &PodSandboxConfig, is_host_network: bool) -> Result<Option<String>, CriError> {
+    match (config.hostname.as_str(), is_host_network) {
+        ("", _) => Ok(None),
+        (name, _) if name.len() > 64 => Err(CriError::invalid(
+            "config.hostname",
+            "it is longer than 64 characters",
+        )),
+        (name, _) => Ok(Some(name.to_owned())),
+    }
+}
+
+fn host_namespaces(
+    namespaces: &NamespaceOption,
+    is_host_network: bool,
+) -> Result<BTreeSet<HostNamespace>, CriError> {
+    let field = "config.linux.security_context.namespace_options";
+    let mut shared = BTreeSet::new();
+    for (name, mode, shares) in [
+        ("pid", namespaces.pid, HostNamespace::Pid),
+        ("ipc", namespaces.ipc, HostNamespace::Ipc),
+    ] {
+        match NamespaceMode::try_from(mode) {
+            Ok(NamespaceMode::Node) => {
+                shared.insert(shares);
+            }
+            Ok(NamespaceMode::Pod | NamespaceMode::Container) => {}
+            Ok(NamespaceMode::Target) | Err(_) => {
+                return Err(CriError::invalid(
+                    format!("{field}.{name}"),
+                    format!("a sandbox has no namespace of mode {mode}"),
+                ));
+            }
+        }
+    }
+    if is_host_network {
+        shared.insert(HostNamespace::Uts);
+    }
+    Ok(shared)
+}
+
+fn users(namespaces: &NamespaceOption) -> Result<Users, CriError> {
+    let mapped = user_namespace::of(namespaces.userns_options.as_ref())?;
+    Ok(mapped.map_or(Users::Host, Users::Mapped))
+}
+
+/// What is asked of the sandbox's own processes: pod init, which runs nothing of an image and has no privileges in any case.
+fn check_security(security: &LinuxSandboxSecurityContext) -> Result<(), CriError> {
+    match security.run_as_group.is_some() && security.run_as_user.is_none() {
+        true => Err(CriError::invalid(
+            "config.linux.security_context.run_as_group",
+            "it is given without run_as_user",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn check_log_directory(path: &str) -> Result<(), CriError> {
+    match path.is_empty() || Path::new(path).is_absolute() {
+        true => Ok(()),
+        false => Err(CriError::invalid(
+            "config.log_directory",
+            "it is not absolute",
+        )),
+    }
+}

@@ -1,0 +1,84 @@
+//! How a sandbox is.
+
+use std::collections::BTreeMap;
+
+use crate::api::{
+    LinuxPodSandboxStatus, Namespace, PodIp, PodSandboxNetworkStatus, PodSandboxState,
+    PodSandboxStatus, PodSandboxStatusRequest, PodSandboxStatusResponse,
+};
+use crate::error::CriError;
+use crate::shim::Shim;
+use crate::state::{self, Sandbox, SandboxPhase};
+
+/// How a sandbox is.
+pub(crate) fn status(
+    shim: &Shim,
+    request: PodSandboxStatusRequest,
+) -> Result<PodSandboxStatusResponse, CriError> {
+    let sandbox = state::sandbox(shim, &request.pod_sandbox_id)?;
+    let info = match request.verbose {
+        true => information(&sandbox)?,
+        false => BTreeMap::new(),
+    };
+    Ok(PodSandboxStatusResponse {
+        status: Some(told(&sandbox)),
+        info,
+        containers_statuses: Vec::new(),
+        timestamp: 0,
+    })
+}
+
+/// The state of a sandbox, as the interface has it.
+pub(crate) fn told_state(sandbox: &Sandbox) -> PodSandboxState {
+    match sandbox.phase {
+        SandboxPhase::Ready => PodSandboxState::SandboxReady,
+        SandboxPhase::Starting | SandboxPhase::NotReady => PodSandboxState::SandboxNotready,
+    }
+}
+
+/// All that the interface tells of a sandbox.
+pub(crate) fn told(sandbox: &Sandbox) -> PodSandboxStatus {
+    let record = sandbox.record();
+    let config = &record.config;
+    let security = config.linux.as_ref();
+    let security = security.and_then(|linux| linux.security_context.as_ref());
+    let options = security.and_then(|security| security.namespace_options.clone());
+    PodSandboxStatus {
+        id: sandbox.id().to_string(),
+        metadata: config.metadata.clone(),
+        state: told_state(sandbox) as i32,
+        created_at: sandbox.created_at(),
+        network: Some(network(sandbox)),
+        linux: Some(LinuxPodSandboxStatus {
+            namespaces: Some(Namespace {
+                options: Some(options.unwrap_or_default()),
+            }),
+        }),
+        labels: config.labels.clone(),
+        annotations: config.annotations.clone(),
+        runtime_handler: record.runtime_handler.clone(),
+    }
+}
+
+/// Its addresses; none for one in the host's network, or that has ended.
+fn network(sandbox: &Sandbox) -> PodSandboxNetworkStatus {
+    let joined = match sandbox.phase {
+        // A torn record says as little as none.
+        SandboxPhase::Ready => pod::network::load(&sandbox.entry.path).ok().flatten(),
+        SandboxPhase::Starting | SandboxPhase::NotReady => None,
+    };
+    let networks = joined.into_iter().flat_map(|status| status.networks);
+    let addresses = networks.flat_map(|network| network.addresses);
+    let mut addresses = addresses.map(|address| address.address.address().to_string());
+    PodSandboxNetworkStatus {
+        ip: addresses.next().unwrap_or_default(),
+        additional_ips: addresses.map(|ip| PodIp { ip }).collect(),
+    }
+}
+
+/// What only people look at.
+fn information(sandbox: &Sandbox) -> Result<BTreeMap<String, String>, CriError> {
+    let text = serde_json::to_string(sandbox.manifest())
+        .map_err(|error| CriError::Internal(error.to_string()))?;
+    Ok(BTreeMap::from([("pod".to_owned(), text)]))
+}

@@ -1,0 +1,86 @@
+//! Containers.
+
+use pod::app_dir;
+use pod::exit::AppStatus;
+use pod::lock::LOCK_FILE;
+use pod::manifest::App;
+use pod::timestamp::Timestamp;
+
+use super::sandbox::{Sandbox, SandboxPhase, nanoseconds};
+use crate::identity::ContainerId;
+use crate::record::ContainerRecord;
+
+/// A container of a sandbox that was looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Container<'a> {
+    /// Its sandbox.
+    pub(crate) sandbox: &'a Sandbox,
+    /// Its app.
+    pub(crate) app: &'a App,
+    /// What was asked for.
+    pub(crate) record: &'a ContainerRecord,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ContainerPhase {
+    /// It has not been started.
+    Created,
+    /// It runs.
+    Running,
+    /// It has ended.
+    Exited(ContainerEnd),
+}
+
+/// How a container has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ContainerEnd {
+    /// As its monitor has written down.
+    Recorded(AppStatus),
+    /// Nobody has written it down: its pod was killed. Since then, in nanoseconds since 1970.
+    Lost(i64),
+}
+
+impl<'a> Container<'a> {
+    pub(super) fn new(sandbox: &'a Sandbox, app: &'a App, record: &'a ContainerRecord) -> Self {
+        Self {
+            sandbox,
+            app,
+            record,
+        }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> ContainerId {
+        ContainerId::of(self.sandbox.id(), &self.app.name)
+    }
+
+    /// What it does now.
+    pub(crate) fn phase(&self) -> ContainerPhase {
+        let pod = &self.sandbox.entry.path;
+        // A torn record says as little as none.
+        if let Ok(Some(status)) = AppStatus::load(pod, &self.app.name) {
+            return ContainerPhase::Exited(ContainerEnd::Recorded(status));
+        }
+        if app_dir::is_created(pod, &self.app.name) {
+            return ContainerPhase::Created;
+        }
+        match self.sandbox.phase {
+            SandboxPhase::Ready | SandboxPhase::Starting => ContainerPhase::Running,
+            SandboxPhase::NotReady if is_locked(pod) => ContainerPhase::Running,
+            SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(lost_since(pod))),
+        }
+    }
+}
+
+/// Whether the pod still runs, though it is being stopped.
+fn is_locked(pod: &std::path::Path) -> bool {
+    pod::lock::PodLock::is_held(pod).unwrap_or(false)
+}
+
+/// When a pod was last known to run, as far as its directory tells.
+fn lost_since(pod: &std::path::Path) -> i64 {
+    let lock = std::fs::symlink_metadata(pod.join(LOCK_FILE));
+    let time = lock.and_then(|file| file.modified());
+    time.map_or(1, |time| nanoseconds(Timestamp::from(time)).max(1))
+}

@@ -1,0 +1,105 @@
+//! Sandboxes and containers by their ids, or by what these begin with.
+
+use pod::AppName;
+use pod::Phase;
+
+use super::container::Container;
+use super::sandbox::{Sandbox, SandboxPhase, all};
+use crate::error::CriError;
+use crate::identity::{ContainerId, SandboxId};
+use crate::shim::Shim;
+
+const SANDBOX: &str = "sandbox";
+const CONTAINER: &str = "container";
+
+/// The sandbox of this id.
+///
+/// # Errors
+/// [`CriError::NotFound`].
+pub(crate) fn sandbox(shim: &Shim, id: &str) -> Result<Sandbox, CriError> {
+    sandbox_if_any(shim, id)?.ok_or_else(|| not_found(SANDBOX, id))
+}
+
+/// The sandbox of this id, if there is one.
+pub(crate) fn sandbox_if_any(shim: &Shim, id: &str) -> Result<Option<Sandbox>, CriError> {
+    if let Some(id) = SandboxId::parse(id) {
+        return by_id(shim, id);
+    }
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let all = all(shim)?.into_iter();
+    only(
+        SANDBOX,
+        id,
+        all.filter(|one| one.id().to_string().starts_with(id)),
+    )
+}
+
+fn by_id(shim: &Shim, id: SandboxId) -> Result<Option<Sandbox>, CriError> {
+    match shim.engine.pods().by_uuid(id.0)? {
+        Some(entry) if entry.phase == Phase::Run => {
+            let sandbox = Sandbox::of(entry, shim)?;
+            Ok(sandbox.filter(|sandbox| sandbox.phase != SandboxPhase::Starting))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The container of this id: its sandbox, and the name of its app there.
+///
+/// # Errors
+/// [`CriError::NotFound`].
+pub(crate) fn container(shim: &Shim, id: &str) -> Result<(Sandbox, AppName), CriError> {
+    container_if_any(shim, id)?.ok_or_else(|| not_found(CONTAINER, id))
+}
+
+/// The container of this id, if there is one.
+pub(crate) fn container_if_any(
+    shim: &Shim,
+    id: &str,
+) -> Result<Option<(Sandbox, AppName)>, CriError> {
+    let named = |container: Container<'_>| container.app.name.clone();
+    if let Some(id) = ContainerId::parse(id) {
+        let sandbox = by_id(shim, id.sandbox())?;
+        return Ok(sandbox.and_then(|sandbox| {
+            let name = sandbox.containers().find(|one| one.id() == id).map(named)?;
+            Some((sandbox, name))
+        }));
+    }
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for sandbox in all(shim)? {
+        let containers = sandbox.containers();
+        let names: Vec<_> = containers
+            .filter(|one| one.id().to_string().starts_with(id))
+            .map(named)
+            .collect();
+        found.extend(names.into_iter().map(|name| (sandbox.clone(), name)));
+    }
+    only(CONTAINER, id, found.into_iter())
+}
+
+fn only<T>(
+    what: &'static str,
+    id: &str,
+    mut found: impl Iterator<Item = T>,
+) -> Result<Option<T>, CriError> {
+    let first = found.next();
+    match found.next() {
+        Some(_) => Err(CriError::Ambiguous {
+            what,
+            id: id.to_owned(),
+        }),
+        None => Ok(first),
+    }
+}
+
+fn not_found(what: &'static str, id: &str) -> CriError {
+    CriError::NotFound {
+        what,
+        id: id.to_owned(),
+    }
+}

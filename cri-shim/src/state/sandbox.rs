@@ -1,0 +1,113 @@
+//! Sandboxes.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pod::control::SOCKET_FILE;
+use pod::lock::PodLock;
+use pod::manifest::PodManifest;
+use pod::{Phase, PodEntry};
+
+use super::cache::Known;
+use super::container::Container;
+use super::stopping;
+use crate::error::CriError;
+use crate::identity::SandboxId;
+use crate::record::SandboxRecord;
+use crate::shim::Shim;
+
+/// A sandbox, as it was when it was looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Sandbox {
+    /// Its pod.
+    pub(crate) entry: PodEntry,
+    /// What it does.
+    pub(crate) phase: SandboxPhase,
+    known: Arc<Known>,
+}
+
+/// What a sandbox does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SandboxPhase {
+    /// A request that is not done is making it.
+    Starting,
+    /// It is up.
+    Ready,
+    /// It is being ended, or has ended.
+    NotReady,
+}
+
+impl Sandbox {
+    /// The sandbox that a pod is, if it is one.
+    pub(super) fn of(entry: PodEntry, shim: &Shim) -> Result<Option<Self>, CriError> {
+        let Some(known) = shim.cache.read(entry.uuid, &entry.path)? else {
+            return Ok(None);
+        };
+        let run = shim.engine.directories.pod_run(entry.uuid);
+        let phase = match PodLock::is_held(&entry.path)? {
+            false => SandboxPhase::NotReady,
+            true if stopping::is_marked(&run) => SandboxPhase::NotReady,
+            true if run.join(SOCKET_FILE).exists() => SandboxPhase::Ready,
+            true => SandboxPhase::Starting,
+        };
+        Ok(Some(Self {
+            entry,
+            phase,
+            known,
+        }))
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> SandboxId {
+        SandboxId(self.entry.uuid)
+    }
+
+    /// What was asked for.
+    pub(crate) fn record(&self) -> &SandboxRecord {
+        &self.known.record
+    }
+
+    /// The manifest of its pod.
+    pub(crate) fn manifest(&self) -> &PodManifest {
+        &self.known.manifest
+    }
+
+    /// Its runtime directory.
+    pub(crate) fn run_directory(&self, shim: &Shim) -> PathBuf {
+        shim.engine.directories.pod_run(self.entry.uuid)
+    }
+
+    /// When it was made, in nanoseconds since 1970.
+    pub(crate) fn created_at(&self) -> i64 {
+        nanoseconds(self.manifest().created)
+    }
+
+    /// Its containers.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+        let apps = self.known.manifest.apps.iter();
+        let both = apps.zip(&self.known.containers);
+        both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
+    }
+}
+
+/// All sandboxes, but for those that are not made yet.
+pub(crate) fn all(shim: &Shim) -> Result<Vec<Sandbox>, CriError> {
+    let entries = shim.engine.pods().in_phase(Phase::Run)?;
+    let uuids: BTreeSet<_> = entries.iter().map(|entry| entry.uuid).collect();
+    let mut sandboxes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let sandbox = Sandbox::of(entry, shim)?;
+        sandboxes.extend(sandbox.filter(|sandbox| sandbox.phase != SandboxPhase::Starting));
+    }
+    shim.cache.keep(&uuids);
+    Ok(sandboxes)
+}
+
+/// A time as the interface has it.
+pub(crate) fn nanoseconds(time: pod::timestamp::Timestamp) -> i64 {
+    let since = std::time::SystemTime::from(time).duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}

@@ -1,0 +1,204 @@
+//! The link to a client: what is on its way there, and when something last passed.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::transport::{Received, Transport};
+
+/// With more bytes than that on their way, nothing is read that would become more.
+const CONGESTED: usize = 128 << 10;
+/// How long a client that is being left may take for what was sent to it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client that has been told of the end may take to leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A connection with a client, in bytes.
+pub(crate) struct Link<'a> {
+    transport: Transport,
+    /// Becomes readable when the server stops.
+    stop: Option<BorrowedFd<'a>>,
+    outgoing: Vec<u8>,
+    sent: usize,
+    incoming: Vec<u8>,
+    last_traffic: Instant,
+}
+
+/// What a wait came back with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// The server stops.
+    pub(crate) stopped: bool,
+    /// The client is gone without having ended what it sends.
+    pub(crate) hung_up: bool,
+    /// Which of the others are ready, in their order.
+    pub(crate) others: Vec<bool>,
+}
+
+/// What a session waits for, besides its link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interest<'a> {
+    /// Which descriptor.
+    pub(crate) descriptor: BorrowedFd<'a>,
+    /// For what.
+    pub(crate) flags: PollFlags,
+}
+
+impl<'a> Link<'a> {
+    /// Over this transport.
+    pub(crate) fn new(transport: Transport, stop: Option<BorrowedFd<'a>>) -> Self {
+        let (outgoing, incoming) = (Vec::new(), Vec::new());
+        let last_traffic = Instant::now();
+        Self {
+            transport,
+            stop,
+            outgoing,
+            sent: 0,
+            incoming,
+            last_traffic,
+        }
+    }
+
+    /// Appends bytes to what is on its way, and leaves none.
+    pub(crate) fn queue(&mut self, bytes: &mut Vec<u8>) {
+        self.outgoing.append(bytes);
+    }
+
+    /// Whether so much is on its way that nothing should be added.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.waiting() > CONGESTED
+    }
+
+    /// When something last came in or went out.
+    pub(crate) fn last_traffic(&self) -> Instant {
+        self.last_traffic
+    }
+
+    /// Sends what can be sent now.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        loop {
+            let rest = self.outgoing.get(self.sent..).unwrap_or_default();
+            if rest.is_empty() && !self.transport.has_backlog() {
+                break;
+            }
+            let sent = self.transport.send(rest)?;
+            if sent == 0 {
+                break;
+            }
+            self.last_traffic = Instant::now();
+            self.sent += sent;
+        }
+        if self.sent == self.outgoing.len() {
+            self.outgoing.clear();
+            self.sent = 0;
+            // A burst doesn't keep its memory for as long as the session lasts.
+            self.outgoing.shrink_to(CONGESTED);
+        } else if self.sent > CONGESTED {
+            self.outgoing.drain(..self.sent);
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come in.
+    pub(crate) fn receive(&mut self) -> io::Result<Received> {
+        let before = self.incoming.len();
+        let received = self.transport.receive(&mut self.incoming)?;
+        if self.incoming.len() > before {
+            self.last_traffic = Instant::now();
+        }
+        Ok(received)
+    }
+
+    /// What was received, until it is taken from there.
+    pub(crate) fn incoming(&mut self) -> &mut Vec<u8> {
+        &mut self.incoming
+    }
+
+    /// Waits for the client, for what else is of interest, or for a time. What is ready shows when
+    /// it is used: all descriptors are non-blocking.
+    pub(crate) fn wait(
+        &self,
+        for_input: bool,
+        others: &[Interest<'_>],
+        until: Option<Instant>,
+    ) -> io::Result<Ready> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, for_input);
+        flags.set(
+            PollFlags::OUT,
+            self.waiting() > 0 || self.transport.has_backlog(),
+        );
+        let client = self.transport.descriptor();
+        let mut polled = Vec::with_capacity(others.len() + 2);
+        polled.push(PollFd::from_borrowed_fd(client, flags));
+        for other in others {
+            polled.push(PollFd::from_borrowed_fd(other.descriptor, other.flags));
+        }
+        polled.extend(
+            self.stop
+                .map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)),
+        );
+        wait_for(&mut polled, until)?;
+        let stop = polled.last().filter(|_| self.stop.is_some());
+        let stopped = stop.is_some_and(|stop| !stop.revents().is_empty());
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        let client = polled.first().map_or(PollFlags::empty(), PollFd::revents);
+        // Where there is something to read, reading tells.
+        let hung_up = !for_input && client.intersects(gone);
+        let others = polled.iter().skip(1).take(others.len());
+        let others = others.map(|other| !other.revents().is_empty()).collect();
+        Ok(Ready {
+            stopped,
+            hung_up,
+            others,
+        })
+    }
+
+    /// Sends what is left, says that this was all, and waits until the client has read it and
+    /// leaves: a socket that is closed with something unread takes back what the other side hasn't
+    /// read.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        let mut until = Instant::now() + PATIENCE;
+        while self.waiting() > 0 || self.transport.has_backlog() {
+            let before = self.waiting();
+            self.flush()?;
+            if self.waiting() < before {
+                until = Instant::now() + PATIENCE;
+            } else if self.discard(until)? {
+                return Ok(());
+            }
+        }
+        self.transport.end()?;
+        let until = Instant::now() + FAREWELL;
+        while !self.discard(until)? {}
+        Ok(())
+    }
+
+    fn waiting(&self) -> usize {
+        self.outgoing.len() - self.sent
+    }
+
+    /// Waits for the client, and forgets what it sends. Whether it is over.
+    fn discard(&mut self, until: Instant) -> io::Result<bool> {
+        if Instant::now() >= until || self.wait(true, &[], Some(until))?.stopped {
+            return Ok(true);
+        }
+        let received = self.receive()?;
+        self.incoming.clear();
+        Ok(received == Received::End)
+    }
+}
+
+/// poll(2), at most until a time. Interruptions count as being woken.
+pub(crate) fn wait_for(polled: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<()> {
+    let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    match poll(polled, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}

@@ -1,0 +1,391 @@
+//! Moves bytes between a client and a process, until the process has ended and all that it wrote
+//! was sent.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+
+use super::abandoned::{Abandoned, Command};
+use super::channel::{Channel, Incoming};
+use super::channels::Channels;
+use super::resize::SizeReader;
+use super::status::{Kind, Status, exit_status};
+use crate::link::{Interest, Link};
+use crate::outlet::{AtEnd, Outlet};
+use crate::process::{Ended, Process, ProcessControl, ProcessStreams};
+use crate::times::Times;
+use crate::transport::Received;
+use crate::violation::Violation;
+
+/// The most bytes that a client may send before the process is there. No client that waits for
+/// answers sends more.
+const MOST_EARLY: usize = 1 << 20;
+/// How long output may pause after the end, if something that the command started holds it open.
+const QUIET: Duration = Duration::from_millis(300);
+/// How long, and how much, something that the command started may go on to write after the end.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+const MOST_AFTERWARDS: u64 = 16 << 20;
+/// The most bytes that are read from a process at once.
+const CHUNK: usize = 32 << 10;
+
+/// What ends a session other than the end of the process.
+enum Loss {
+    /// The client left, was idle for too long, or the server stops.
+    Client,
+    /// The client broke the protocol.
+    Violation(Violation),
+}
+
+impl From<io::Error> for Loss {
+    /// Whatever is wrong with a connection, its client is gone.
+    fn from(_: io::Error) -> Self {
+        Self::Client
+    }
+}
+
+/// A client and its channels.
+struct Client<'a> {
+    link: Link<'a>,
+    channels: Channels,
+    times: Times,
+}
+
+/// Serves a client: waits for its streams, has the process started, and moves bytes until the end.
+pub(crate) fn serve(
+    link: Link<'_>,
+    channels: Channels,
+    kind: Kind,
+    times: Times,
+    abandoned: &Abandoned,
+    start: impl FnOnce() -> Result<Process, String>,
+) {
+    let mut client = Client {
+        link,
+        channels,
+        times,
+    };
+    let early = match client.wait_for_streams() {
+        Ok(early) => early,
+        Err(loss) => return client.leave(loss),
+    };
+    let session = start().and_then(|process| Session::new(process, kind, early));
+    let mut session = match session {
+        Ok(session) => session,
+        Err(reason) => return client.finish(&Status::Failure(reason)),
+    };
+    match session.run(&mut client) {
+        Ok(ended) => client.finish(&exit_status(kind, ended)),
+        Err(loss) => {
+            session.abandon(abandoned);
+            client.leave(loss);
+        }
+    }
+}
+
+impl Client<'_> {
+    /// What the client sends before all its streams are there.
+    fn wait_for_streams(&mut self) -> Result<Vec<Incoming>, Loss> {
+        let until = Instant::now() + self.times.creation;
+        let (mut early, mut bytes) = (Vec::new(), 0);
+        self.take_in()?;
+        loop {
+            while let Some(incoming) = self.channels.incoming() {
+                match &incoming {
+                    Incoming::Gone => return Err(Loss::Client),
+                    Incoming::Data(_, data) => bytes += data.len(),
+                    Incoming::End(_) => {}
+                }
+                early.push(incoming);
+            }
+            self.send()?;
+            if self.channels.are_ready() {
+                return Ok(early);
+            }
+            let waited = Instant::now() >= until || bytes > MOST_EARLY;
+            if waited || self.link.wait(true, &[], Some(until))?.stopped {
+                return Err(Loss::Client);
+            }
+            self.receive()?;
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), Loss> {
+        let received = self.link.receive()?;
+        // What came before the end counts.
+        self.take_in()?;
+        match received {
+            Received::Open => Ok(()),
+            Received::End => Err(Loss::Client),
+        }
+    }
+
+    /// Understands what has come in.
+    fn take_in(&mut self) -> Result<(), Loss> {
+        let result = self.channels.receive(self.link.incoming());
+        self.link.incoming().clear();
+        result.map_err(Loss::Violation)
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        self.link.queue(self.channels.output());
+        self.link.flush()
+    }
+
+    fn finish(mut self, status: &Status) {
+        self.channels.finish(status);
+        self.link.queue(self.channels.output());
+        // A client that is gone by now has nothing left to be told.
+        let _ = self.link.finish();
+    }
+
+    fn leave(mut self, loss: Loss) {
+        if let Loss::Violation(violation) = &loss {
+            self.channels.refuse(violation);
+            self.link.queue(self.channels.output());
+            // As above.
+            let _ = self.link.finish();
+        }
+    }
+}
+
+/// A stream of output.
+struct Output {
+    from: OwnedFd,
+    channel: Channel,
+}
+
+/// The end of the process, while its output is still sent.
+struct End {
+    ended: Ended,
+    at: Instant,
+    /// How many bytes it had written by then that weren't read yet.
+    owed: u64,
+    read: u64,
+}
+
+/// A process that is being served.
+struct Session {
+    kind: Kind,
+    stdin: Outlet,
+    outputs: Vec<Output>,
+    control: Box<dyn ProcessControl>,
+    sizes: SizeReader,
+    end: Option<End>,
+    /// When the last output came, or when the client last was too slow for more.
+    last_output: Instant,
+    buffer: Vec<u8>,
+}
+
+impl Session {
+    fn new(process: Process, kind: Kind, early: Vec<Incoming>) -> Result<Self, String> {
+        let (stdin, outputs) = take_streams(process.streams, kind)
+            .map_err(|error| format!("the streams of the process: {error}"))?;
+        let mut session = Self {
+            kind,
+            stdin,
+            outputs,
+            control: process.control,
+            sizes: SizeReader::default(),
+            end: None,
+            last_output: Instant::now(),
+            buffer: vec![0; CHUNK],
+        };
+        for incoming in early {
+            session.take(incoming);
+        }
+        Ok(session)
+    }
+
+    fn run(&mut self, client: &mut Client<'_>) -> Result<Ended, Loss> {
+        loop {
+            client.send()?;
+            if let Some(ended) = self.is_over(client.link.is_congested()) {
+                return Ok(ended);
+            }
+            let for_input = self.stdin.has_room();
+            let until = self.wake_at(&client.link, client.times.idle);
+            let ready = client
+                .link
+                .wait(for_input, &self.interests(&client.link), Some(until))?;
+            let idle = Instant::now() >= client.link.last_traffic() + client.times.idle;
+            if ready.stopped || ready.hung_up || idle {
+                return Err(Loss::Client);
+            }
+            if for_input {
+                let result = client.receive();
+                while let Some(incoming) = client.channels.incoming() {
+                    if incoming == Incoming::Gone {
+                        return Err(Loss::Client);
+                    }
+                    self.take(incoming);
+                }
+                result?;
+            }
+            self.stdin.write();
+            self.note_end();
+            if !client.link.is_congested() {
+                self.read_outputs(&mut client.channels);
+            }
+        }
+    }
+
+    fn interests(&self, link: &Link<'_>) -> Vec<Interest<'_>> {
+        let interest = |descriptor, flags| Interest { descriptor, flags };
+        let mut interests = Vec::new();
+        interests.extend(
+            self.stdin
+                .descriptor()
+                .map(|fd| interest(fd, PollFlags::OUT)),
+        );
+        if !link.is_congested() {
+            let outputs = self.outputs.iter();
+            interests.extend(outputs.map(|out| interest(out.from.as_fd(), PollFlags::IN)));
+        }
+        if self.end.is_none() {
+            interests.extend(
+                self.control
+                    .descriptor()
+                    .map(|fd| interest(fd, PollFlags::IN)),
+            );
+        }
+        interests
+    }
+
+    fn wake_at(&self, link: &Link<'_>, idle: Duration) -> Instant {
+        let idle = link.last_traffic() + idle;
+        match &self.end {
+            Some(end) if !link.is_congested() => {
+                let quiet = self.last_output.max(end.at) + QUIET;
+                idle.min(quiet).min(end.at.max(Instant::now()) + AFTERWARDS)
+            }
+            _ => idle,
+        }
+    }
+
+    /// How it ended, if nothing of it is left to be sent.
+    fn is_over(&mut self, congested: bool) -> Option<Ended> {
+        let now = Instant::now();
+        if congested {
+            self.last_output = now;
+        }
+        let Some(end) = &self.end else {
+            let silent = self.outputs.is_empty() && self.control.descriptor().is_none();
+            return silent.then_some(Ended::Detached);
+        };
+        let quiet = now >= self.last_output.max(end.at) + QUIET;
+        let others = now >= end.at + AFTERWARDS || end.read > MOST_AFTERWARDS;
+        let over = self.outputs.is_empty() || quiet || (end.read >= end.owed && others);
+        over.then(|| end.ended.clone())
+    }
+
+    fn take(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Data(Channel::Stdin, bytes) => self.stdin.push(&bytes),
+            Incoming::Data(Channel::Resize, bytes) => {
+                if let Some(size) = self.sizes.read(&bytes) {
+                    // A terminal of the wrong size is better than none.
+                    let _ = self.control.resize(size);
+                }
+            }
+            Incoming::End(Channel::Stdin) => self.stdin.end(),
+            Incoming::Data(..) | Incoming::End(_) | Incoming::Gone => {}
+        }
+    }
+
+    fn note_end(&mut self) {
+        if self.end.is_none()
+            && let Some(ended) = self.control.ended()
+        {
+            let outputs = self.outputs.iter();
+            // What can't be counted is waited for by its silence.
+            let owed = outputs
+                .map(|out| rustix::io::ioctl_fionread(&out.from).unwrap_or(0))
+                .sum();
+            self.end = Some(End {
+                ended,
+                at: Instant::now(),
+                owed,
+                read: 0,
+            });
+        }
+    }
+
+    fn read_outputs(&mut self, channels: &mut Channels) {
+        let mut read = 0;
+        let buffer = &mut self.buffer;
+        self.outputs.retain(
+            |output| match rustix::io::read(&output.from, &mut *buffer) {
+                Ok(length @ 1..) => {
+                    channels.send(output.channel, buffer.get(..length).unwrap_or_default());
+                    read += length as u64;
+                    true
+                }
+                Err(Errno::AGAIN | Errno::INTR) => true,
+                // A terminal answers EIO when nobody has its other side.
+                Ok(_) | Err(_) => {
+                    channels.end(output.channel);
+                    false
+                }
+            },
+        );
+        if read > 0 {
+            self.last_output = Instant::now();
+            if let Some(end) = &mut self.end {
+                end.read += read;
+            }
+        }
+    }
+
+    /// Leaves the process to itself: without its client, a command goes on.
+    fn abandon(mut self, abandoned: &Abandoned) {
+        if self.kind == Kind::Exec && self.end.is_none() {
+            self.stdin.end();
+            let outputs = self.outputs.into_iter().map(|output| output.from).collect();
+            abandoned.take_over(Command {
+                stdin: self.stdin,
+                outputs,
+                control: self.control,
+            });
+        }
+    }
+}
+
+fn take_streams(streams: ProcessStreams, kind: Kind) -> io::Result<(Outlet, Vec<Output>)> {
+    let output = |from: OwnedFd, channel| {
+        set_nonblocking(&from)?;
+        Ok::<_, io::Error>(Output { from, channel })
+    };
+    match streams {
+        ProcessStreams::Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } => {
+            stdin.as_ref().map(set_nonblocking).transpose()?;
+            let stdout = stdout.map(|fd| output(fd, Channel::Stdout)).transpose()?;
+            let stderr = stderr.map(|fd| output(fd, Channel::Stderr)).transpose()?;
+            Ok((
+                Outlet::new(stdin, AtEnd::Close),
+                stdout.into_iter().chain(stderr).collect(),
+            ))
+        }
+        ProcessStreams::Terminal(terminal) => {
+            // Of a command of one client, the end is told; to an app, others may come.
+            let at_end = match kind {
+                Kind::Exec => AtEnd::EndOfTransmission,
+                Kind::Attach => AtEnd::Nothing,
+            };
+            let stdin = Outlet::new(Some(terminal.try_clone()?), at_end);
+            Ok((stdin, vec![output(terminal, Channel::Stdout)?]))
+        }
+    }
+}
+
+fn set_nonblocking(descriptor: &OwnedFd) -> io::Result<()> {
+    let flags = fcntl_getfl(descriptor)?;
+    Ok(fcntl_setfl(descriptor, flags | OFlags::NONBLOCK)?)
+}

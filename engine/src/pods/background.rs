@@ -1,0 +1,95 @@
+//! Pods in the background of a process that goes on: their monitors are nobody's children but init's.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::SigSet;
+use nix::unistd::pipe2;
+use pod::PodUuid;
+use pod::activation::ActivationSockets;
+
+use super::connection::wait_readable;
+use super::prepare::Prepared;
+use super::readiness::{self, READINESS_MAX};
+use super::removal::remove_left;
+use super::start::{Handover, Launch};
+use super::stop::{Stop, stop};
+use crate::engine::Engine;
+use crate::error::{Error, MonitorError};
+use crate::observer::Observer;
+
+/// Starts a prepared pod: its monitor is a process in a session of its own, and no child of this one. Returns when the pod
+/// is up.
+///
+/// # Errors
+/// Why it did not come up, perhaps that it took longer than `patience`; nothing of it is left then.
+pub fn start(
+    prepared: Prepared,
+    engine: &Engine,
+    patience: Duration,
+    observer: &dyn Observer,
+) -> Result<PodUuid, Error> {
+    let Prepared {
+        pod, stage1, pin, ..
+    } = prepared;
+    let uuid = pod.uuid();
+    let failed = |source: std::io::Error| MonitorError::Spawn { source };
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let sockets = ActivationSockets::default();
+    let handover = Handover {
+        sockets: &sockets,
+        ready: Some(writer.as_fd()),
+        client: None,
+        blocked: SigSet::empty(),
+        service: None,
+        machined: false,
+        hint: None,
+    };
+    let launch = Launch::new(pod, &stage1, &engine.directories, handover)?;
+    let mut command = launch.command();
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let spawned = command.spawn_detached();
+    drop(command);
+    spawned.map_err(failed)?;
+    launch.started();
+    drop(writer);
+    // The pod is on record: its images are in use.
+    drop(pin);
+    match report(File::from(reader), patience) {
+        Ok(Some(bytes)) => readiness::parse(&bytes).map(|()| uuid),
+        other => {
+            if let Some(entry) = engine.pods().by_uuid(uuid)? {
+                stop(&entry, &engine.directories, Stop::AtOnce)?;
+            }
+            remove_left(uuid, engine, observer)?;
+            Err(other
+                .err()
+                .unwrap_or_else(|| MonitorError::Mute(patience).into()))
+        }
+    }
+}
+
+/// What the monitor reports; `None` if it doesn't within that time.
+fn report(mut reader: File, patience: Duration) -> Result<Option<Vec<u8>>, Error> {
+    let deadline = Instant::now() + patience;
+    let mut bytes = Vec::new();
+    let mut some = [0; 4096];
+    while bytes.len() < READINESS_MAX {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !wait_readable(&reader, Some(left))? {
+            return Ok(None);
+        }
+        match reader.read(&mut some) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend(some.iter().take(count)),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(MonitorError::Wait(source).into()),
+        }
+    }
+    Ok(Some(bytes))
+}
