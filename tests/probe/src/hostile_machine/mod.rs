@@ -70,8 +70,11 @@ pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
             std::thread::park();
         }
     }
+    // It looks for its own files beside its program.
     Command::new("/usr/lib/qemu/qemu-bridge-helper")
+        .env("QEMU_MODULE_DIR", "/usr/lib/x86_64-linux-gnu/qemu")
         .args(arguments)
+        .args(["-L", "/usr/share/seabios", "-L", "/usr/share/qemu"])
         .exec()
 }
 
