@@ -178,6 +178,7 @@ struct Session {
     end: Option<End>,
     /// When the last output came, or when the client last was too slow for more.
     last_output: Instant,
+    was_congested: bool,
     buffer: Vec<u8>,
 }
 
@@ -193,6 +194,7 @@ impl Session {
             sizes: SizeReader::default(),
             end: None,
             last_output: Instant::now(),
+            was_congested: false,
             buffer: vec![0; CHUNK],
         };
         for incoming in early {
@@ -270,9 +272,11 @@ impl Session {
     /// How it ended, if nothing of it is left to be sent.
     fn is_over(&mut self, congested: bool) -> Option<Ended> {
         let now = Instant::now();
-        if congested {
+        // Also the first time that it isn't any more: nothing could be read until now.
+        if congested || self.was_congested {
             self.last_output = now;
         }
+        self.was_congested = congested;
         let Some(end) = &self.end else {
             let silent = self.outputs.is_empty() && self.control.descriptor().is_none();
             return silent.then_some(Ended::Detached);
