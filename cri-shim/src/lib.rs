@@ -12,9 +12,11 @@
 mod about;
 pub mod api;
 mod arguments;
+mod container;
 mod error;
 mod handlers;
 mod identity;
+mod image;
 mod journal;
 mod network;
 mod record;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{ContainerConfig, PodSandboxConfig};
+use crate::api::{ContainerConfig, LinuxContainerUser, PodSandboxConfig};
 use crate::error::CriError;
 
 /// The annotation of a pod, and of an app, that holds the record.
@@ -34,6 +34,8 @@ pub(crate) struct ContainerRecord {
     pub(crate) image_ref: String,
     /// When it was made, in nanoseconds since 1970.
     pub(crate) created_at: i64,
+    /// Whose process it is, in the numbers of its image.
+    pub(crate) user: LinuxContainerUser,
 }
 
 /// A record as an annotation.

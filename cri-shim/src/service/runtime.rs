@@ -5,13 +5,17 @@ use tonic::{Request, Response, Status};
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
 use crate::api::{
-    ListPodSandboxRequest, ListPodSandboxResponse, PodSandboxStatusRequest,
-    PodSandboxStatusResponse, RemovePodSandboxRequest, RemovePodSandboxResponse,
+    ContainerStatusRequest, ContainerStatusResponse, CreateContainerRequest,
+    CreateContainerResponse, ListContainersRequest, ListContainersResponse, ListPodSandboxRequest,
+    ListPodSandboxResponse, PodSandboxStatusRequest, PodSandboxStatusResponse,
+    RemoveContainerRequest, RemoveContainerResponse, RemovePodSandboxRequest,
+    RemovePodSandboxResponse, ReopenContainerLogRequest, ReopenContainerLogResponse,
     RunPodSandboxRequest, RunPodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse,
-    StatusRequest, StatusResponse, StopPodSandboxRequest, StopPodSandboxResponse,
+    StartContainerRequest, StartContainerResponse, StatusRequest, StatusResponse,
+    StopContainerRequest, StopContainerResponse, StopPodSandboxRequest, StopPodSandboxResponse,
     UpdateRuntimeConfigRequest, UpdateRuntimeConfigResponse, VersionRequest, VersionResponse,
 };
-use crate::{about, sandbox};
+use crate::{about, container, sandbox};
 
 /// Each call, its messages, and what carries it out.
 macro_rules! calls {
@@ -41,4 +45,12 @@ calls! {
     remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse = sandbox::remove;
     pod_sandbox_status(PodSandboxStatusRequest) -> PodSandboxStatusResponse = sandbox::status;
     list_pod_sandbox(ListPodSandboxRequest) -> ListPodSandboxResponse = sandbox::list;
+    create_container(CreateContainerRequest) -> CreateContainerResponse = container::create;
+    start_container(StartContainerRequest) -> StartContainerResponse = container::start;
+    stop_container(StopContainerRequest) -> StopContainerResponse = container::stop;
+    remove_container(RemoveContainerRequest) -> RemoveContainerResponse = container::remove;
+    list_containers(ListContainersRequest) -> ListContainersResponse = container::list;
+    container_status(ContainerStatusRequest) -> ContainerStatusResponse = container::status;
+    reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse =
+        container::reopen;
 }

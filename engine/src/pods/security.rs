@@ -31,6 +31,8 @@ pub struct SecuritySpec {
     pub mask: Vec<AppPath>,
     /// Usual ones that it can.
     pub unmask: Vec<Unmask>,
+    /// Which paths are guarded instead of all these.
+    pub guarded: Option<GuardedPaths>,
     /// Options of its `/proc`: `hidepid`, `gid` and `subset`.
     pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
@@ -41,6 +43,15 @@ pub struct SecuritySpec {
     pub apparmor: Option<String>,
     /// What it is where nothing is said.
     pub usual: Usual,
+}
+
+/// All paths of an app that are guarded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GuardedPaths {
+    /// Those that it can't read.
+    pub masked: Vec<AppPath>,
+    /// Those that it can't write to.
+    pub read_only: Vec<AppPath>,
 }
 
 /// How an app is confined where nothing is said of it.
@@ -65,6 +76,8 @@ pub enum Capabilities {
     },
     /// These alone.
     Retained(BTreeSet<Capability>),
+    /// These sets.
+    Sets(CapabilitySets),
 }
 
 impl Default for Capabilities {
@@ -168,12 +181,22 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         let all = kept.into_iter().chain(more.iter().cloned());
         Ok(changes_paths.then(|| all.collect()))
     };
+    let (masked_paths, readonly_paths) = match &spec.guarded {
+        Some(guarded) => (
+            Some(guarded.masked.clone()),
+            Some(guarded.read_only.clone()),
+        ),
+        None => (
+            list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
+            list(&DEFAULT_READONLY_PATHS, &[])?,
+        ),
+    };
     Ok(Security {
         capabilities,
         seccomp,
         no_new_privileges: !spec.new_privileges.unwrap_or(!is_confined),
-        masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
-        readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
+        masked_paths,
+        readonly_paths,
         proc_options: spec.proc_options.clone(),
         read_only_root: spec.read_only,
         writable_cgroups: spec.writable_cgroups,
@@ -204,6 +227,7 @@ fn sets(asked: &Capabilities, usual: Usual) -> Result<Option<CapabilitySets>, Se
     };
     let (bounding, named) = match asked {
         Capabilities::Retained(set) => (set.clone(), BTreeSet::new()),
+        Capabilities::Sets(sets) => return Ok(Some(sets.clone())),
         Capabilities::Changed { add, drop } if add.is_empty() && drop.is_empty() => match usual {
             Usual::Confined => return Ok(None),
             Usual::Unconfined => (usual_ones(), BTreeSet::new()),
@@ -259,6 +283,8 @@ pub(super) fn require_held<'a>(
     for spec in specs {
         let named: Vec<Capability> = match &spec.capabilities {
             Capabilities::Retained(set) => set.iter().copied().collect(),
+            // Whoever puts them together has seen what is held.
+            Capabilities::Sets(_) => Vec::new(),
             Capabilities::Changed { add, .. } => {
                 let named = add.iter().filter_map(|word| match word {
                     CapabilityWord::All => None,
