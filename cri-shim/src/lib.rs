@@ -7,6 +7,7 @@
 //! - `service/`: gRPC. Calls are carried out by threads, by plain functions:
 //! - `sandbox/`, `container/`, `image/`: what calls do.
 //! - `state/`: what there is, read from disk.
+//! - `streaming/`: commands, attachments, ports.
 //! - `identity/`: ids and names; `record`: what is kept of requests.
 
 mod about;
@@ -25,6 +26,7 @@ mod serve;
 mod service;
 mod shim;
 mod state;
+mod streaming;
 mod user_namespace;
 
 pub use self::serve::main;

@@ -1,10 +1,10 @@
 //! Which image a request means that makes something of it.
 
-use engine::images::choice;
-use image_document::Platform;
 use image_name::{Digest, Reference};
 use image_store::{Image, RefRecord};
 
+use super::find::{by_name, find};
+use super::stored::load;
 use crate::api::ImageSpec;
 use crate::error::CriError;
 use crate::shim::Shim;
@@ -27,45 +27,63 @@ pub(crate) struct Resolved {
 /// The image of the store that a request means, by its id, a tag or a digest.
 ///
 /// # Errors
-/// [`CriError::NotFound`].
-pub(crate) fn resolve(shim: &Shim, asked: &ImageSpec) -> Result<Resolved, CriError> {
-    let found = find(shim, &asked.image)?.ok_or_else(|| CriError::NotFound {
+/// [`CriError::NotFound`]; [`CriError::Invalid`] if nothing is said, or what can't be a name.
+pub(crate) fn resolve(shim: &Shim, spec: &ImageSpec) -> Result<Resolved, CriError> {
+    let text = spec.image.as_str();
+    if text.is_empty() {
+        return Err(CriError::missing("image.image"));
+    }
+    if let Some(resolved) = by_users_name(shim, spec)? {
+        return Ok(resolved);
+    }
+    let not_found = || CriError::NotFound {
         what: "image",
-        id: asked.image.clone(),
-    })?;
-    let written = &asked.user_specified_image;
-    if written.is_empty() || *written == asked.image {
-        return Ok(found);
+        id: text.to_owned(),
+    };
+    if let Some(record) = by_name(shim, text)? {
+        let image = load(&shim.engine.store(), &record).ok_or_else(not_found)?;
+        return Ok(resolved(record, image));
     }
-    let by_name = find(shim, written)?;
-    Ok(by_name
-        .filter(|named| named.id == found.id)
-        .unwrap_or(found))
+    let stored = find(shim, text)?.ok_or_else(not_found)?;
+    let image = stored.image;
+    // A tag says more than a digest.
+    let mut names = stored.names.into_iter();
+    let first = names.next().ok_or_else(not_found)?;
+    let best = match first.reference.tag() {
+        Some(_) => first,
+        None => names
+            .find(|name| name.reference.tag().is_some())
+            .unwrap_or(first),
+    };
+    Ok(resolved(best, image))
 }
 
-fn find(shim: &Shim, text: &str) -> Result<Option<Resolved>, CriError> {
-    if let Ok(record) = choice::record(&shim.engine, text) {
-        return resolved(shim, record).map(Some);
+/// The image by the name that the user has given, if it is the one that is meant. No other image is looked at.
+fn by_users_name(shim: &Shim, spec: &ImageSpec) -> Result<Option<Resolved>, CriError> {
+    if spec.user_specified_image.is_empty() {
+        return Ok(None);
     }
-    let records = shim.engine.store().references();
-    for record in records.map_err(engine::Error::from)? {
-        if let Ok(one) = resolved(shim, record)
-            && one.id == text
-        {
-            return Ok(Some(one));
-        }
+    // A name that says nothing here is no failure: the id counts.
+    let Ok(Some(record)) = by_name(shim, &spec.user_specified_image) else {
+        return Ok(None);
+    };
+    let Some(image) = load(&shim.engine.store(), &record) else {
+        return Ok(None);
+    };
+    let id = image.config_digest();
+    let is_meant = spec.image == id.as_str() || spec.image == id.hex();
+    match is_meant || by_name(shim, &spec.image)?.is_some_and(|own| own.digest == record.digest) {
+        true => Ok(Some(resolved(record, image))),
+        false => Ok(None),
     }
-    Ok(None)
 }
 
-fn resolved(shim: &Shim, record: RefRecord) -> Result<Resolved, CriError> {
-    let image = shim.engine.store().image(&record.digest, &Platform::host());
-    let image = image.map_err(engine::Error::from)?;
-    Ok(Resolved {
+fn resolved(record: RefRecord, image: Image) -> Resolved {
+    Resolved {
         id: image.config_digest().to_string(),
-        image_ref: format!("{}@{}", record.reference.repository(), record.digest),
-        reference: record.reference,
+        image_ref: record.reference.at_digest(&record.digest).to_string(),
         top: record.digest,
+        reference: record.reference,
         image,
-    })
+    }
 }

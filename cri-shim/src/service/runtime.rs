@@ -4,18 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
-use crate::api::{
-    ContainerStatusRequest, ContainerStatusResponse, CreateContainerRequest,
-    CreateContainerResponse, ListContainersRequest, ListContainersResponse, ListPodSandboxRequest,
-    ListPodSandboxResponse, PodSandboxStatusRequest, PodSandboxStatusResponse,
-    RemoveContainerRequest, RemoveContainerResponse, RemovePodSandboxRequest,
-    RemovePodSandboxResponse, ReopenContainerLogRequest, ReopenContainerLogResponse,
-    RunPodSandboxRequest, RunPodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse,
-    StartContainerRequest, StartContainerResponse, StatusRequest, StatusResponse,
-    StopContainerRequest, StopContainerResponse, StopPodSandboxRequest, StopPodSandboxResponse,
-    UpdateRuntimeConfigRequest, UpdateRuntimeConfigResponse, VersionRequest, VersionResponse,
-};
-use crate::{about, container, sandbox};
+use crate::{about, api, container, sandbox, streaming};
 
 /// Each call, its messages, and what carries it out.
 macro_rules! calls {
@@ -25,8 +14,8 @@ macro_rules! calls {
             $(
                 async fn $name(
                     &self,
-                    request: Request<$request>,
-                ) -> Result<Response<$response>, Status> {
+                    request: Request<api::$request>,
+                ) -> Result<Response<api::$response>, Status> {
                     self.call(request, $carry_out).await
                 }
             )+
@@ -44,6 +33,9 @@ calls! {
     stop_pod_sandbox(StopPodSandboxRequest) -> StopPodSandboxResponse = sandbox::stop;
     remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse = sandbox::remove;
     pod_sandbox_status(PodSandboxStatusRequest) -> PodSandboxStatusResponse = sandbox::status;
+    exec(ExecRequest) -> ExecResponse = streaming::exec;
+    attach(AttachRequest) -> AttachResponse = streaming::attach;
+    port_forward(PortForwardRequest) -> PortForwardResponse = streaming::port_forward;
     list_pod_sandbox(ListPodSandboxRequest) -> ListPodSandboxResponse = sandbox::list;
     create_container(CreateContainerRequest) -> CreateContainerResponse = container::create;
     start_container(StartContainerRequest) -> StartContainerResponse = container::start;
