@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use engine::error::AppError;
+use engine::policy::remedy::{self, Origin};
 use pod::PodError;
 use tonic::{Code, Status};
 
@@ -143,9 +144,16 @@ fn of_engine(error: &engine::Error) -> Code {
     }
 }
 
-/// An error of the engine with all that led to it, in one line.
+/// An error of the engine with all that led to it, in one line; of an image that the policy refuses, what helps.
 fn told(error: &engine::Error) -> String {
     let mut text = error.to_string();
+    if let engine::Error::Refused { refusal, .. } = error {
+        for line in remedy::advice(refusal, Origin::Node) {
+            text.push_str("; ");
+            text.push_str(&line);
+        }
+        return text;
+    }
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let cause_text = cause.to_string();

@@ -33,6 +33,8 @@ mod cosign;
 mod cosign_forms;
 mod cp;
 mod cp_hostile;
+mod cri_container_basics;
+mod cri_containers;
 mod cri_sandbox;
 mod detach;
 mod devices;

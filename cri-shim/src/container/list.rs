@@ -3,12 +3,15 @@
 use super::status::told_state;
 use crate::api::{
     Container as Told, ContainerFilter, ContainerState, ListContainersRequest,
-    ListContainersResponse,
+    ListContainersResponse, StreamContainersRequest, StreamContainersResponse,
 };
 use crate::error::CriError;
 use crate::sandbox::labels_fit;
 use crate::shim::Shim;
 use crate::state::{self, Container};
+
+/// How many are told of in a message of a stream.
+const PART: usize = 64;
 
 /// The containers that fit a filter.
 pub(crate) fn list(
@@ -20,8 +23,19 @@ pub(crate) fn list(
     })
 }
 
-/// The same, for who hands them on by and by.
-pub(crate) fn fitting(shim: &Shim, filter: ContainerFilter) -> Result<Vec<Told>, CriError> {
+/// The same by and by: so many in a message that each is small.
+pub(crate) fn stream(
+    shim: &Shim,
+    request: StreamContainersRequest,
+) -> Result<Vec<StreamContainersResponse>, CriError> {
+    let containers = fitting(shim, request.filter.unwrap_or_default())?;
+    let parts = containers.chunks(PART).map(|part| StreamContainersResponse {
+        containers: part.to_vec(),
+    });
+    Ok(parts.collect())
+}
+
+fn fitting(shim: &Shim, filter: ContainerFilter) -> Result<Vec<Told>, CriError> {
     let mut containers = Vec::new();
     for sandbox in state::all(shim)? {
         if !sandbox.id().to_string().starts_with(&filter.pod_sandbox_id) {

@@ -1,6 +1,7 @@
 //! Containers: made, started, stopped, removed, told of.
 
 mod create;
+// mod exec_sync;
 mod facts;
 mod images;
 mod list;
@@ -10,11 +11,15 @@ mod spec;
 mod start;
 mod status;
 mod stop;
+mod update;
 
 pub(crate) use self::create::create;
-pub(crate) use self::list::list;
+// pub(crate) use self::exec_sync::exec_sync;
+pub(crate) use self::list::{list, stream};
 pub(crate) use self::logs::reopen;
 pub(crate) use self::remove::remove;
 pub(crate) use self::start::start;
 pub(crate) use self::status::status;
+pub(crate) use self::spec::limits;
 pub(crate) use self::stop::stop;
+pub(crate) use self::update::update;

@@ -3,22 +3,40 @@
 use std::collections::BTreeMap;
 
 use super::status::told_state;
-use crate::api::{ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter};
+use crate::api::{ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter, StreamPodSandboxesRequest, StreamPodSandboxesResponse};
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
+
+/// How many are told of in a message of a stream.
+const PART: usize = 64;
 
 /// The sandboxes that fit a filter.
 pub(crate) fn list(
     shim: &Shim,
     request: ListPodSandboxRequest,
 ) -> Result<ListPodSandboxResponse, CriError> {
-    let filter = request.filter.unwrap_or_default();
-    let sandboxes = state::all(shim)?;
-    let items = sandboxes.iter().filter(|sandbox| fits(sandbox, &filter));
     Ok(ListPodSandboxResponse {
-        items: items.map(told).collect(),
+        items: fitting(shim, &request.filter.unwrap_or_default())?,
     })
+}
+
+/// The same by and by: so many in a message that each is small.
+pub(crate) fn stream(
+    shim: &Shim,
+    request: StreamPodSandboxesRequest,
+) -> Result<Vec<StreamPodSandboxesResponse>, CriError> {
+    let sandboxes = fitting(shim, &request.filter.unwrap_or_default())?;
+    let parts = sandboxes.chunks(PART).map(|part| StreamPodSandboxesResponse {
+        pod_sandboxes: part.to_vec(),
+    });
+    Ok(parts.collect())
+}
+
+fn fitting(shim: &Shim, filter: &PodSandboxFilter) -> Result<Vec<PodSandbox>, CriError> {
+    let sandboxes = state::all(shim)?;
+    let fitting = sandboxes.iter().filter(|sandbox| fits(sandbox, filter));
+    Ok(fitting.map(told).collect())
 }
 
 fn fits(sandbox: &Sandbox, filter: &PodSandboxFilter) -> bool {

@@ -6,6 +6,7 @@ mod runtime;
 
 use std::sync::Arc;
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use crate::error::CriError;
@@ -41,5 +42,20 @@ impl Service {
                 "the call was not carried out: {error}"
             ))),
         }
+    }
+
+    /// As [`Self::call`], for an answer in parts, each of which is small enough for a message.
+    async fn parts<Q, A>(
+        &self,
+        request: Request<Q>,
+        carry_out: fn(&Shim, Q) -> Result<Vec<A>, CriError>,
+    ) -> Result<Response<BoxStream<A>>, Status>
+    where
+        Q: Send + 'static,
+        A: Send + 'static,
+    {
+        let parts = self.call(request, carry_out).await?.into_inner();
+        let parts = tokio_stream::iter(parts.into_iter().map(Ok));
+        Ok(Response::new(Box::pin(parts)))
     }
 }

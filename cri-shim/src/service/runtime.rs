@@ -1,14 +1,18 @@
 //! RuntimeService.
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
 use crate::{about, api, container, sandbox, streaming};
 
-/// Each call, its messages, and what carries it out.
+/// Each call, its messages, and what carries it out; last those whose answer comes in parts.
 macro_rules! calls {
-    ($($name:ident($request:ident) -> $response:ident = $carry_out:path;)+) => {
+    (
+        $($name:ident($request:ident) -> $response:ident = $carry_out:path;)+
+        in parts: $($part_name:ident($part_request:ident) -> $part:ident = $make_parts:path;)+
+    ) => {
         #[tonic::async_trait]
         impl RuntimeService for Service {
             $(
@@ -17,6 +21,14 @@ macro_rules! calls {
                     request: Request<api::$request>,
                 ) -> Result<Response<api::$response>, Status> {
                     self.call(request, $carry_out).await
+                }
+            )+
+            $(
+                async fn $part_name(
+                    &self,
+                    request: Request<api::$part_request>,
+                ) -> Result<Response<BoxStream<api::$part>>, Status> {
+                    self.parts(request, $make_parts).await
                 }
             )+
         }
@@ -45,4 +57,12 @@ calls! {
     container_status(ContainerStatusRequest) -> ContainerStatusResponse = container::status;
     reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse =
         container::reopen;
+    update_container_resources(UpdateContainerResourcesRequest) ->
+        UpdateContainerResourcesResponse = container::update;
+    update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->
+        UpdatePodSandboxResourcesResponse = sandbox::update;
+    in parts:
+    stream_pod_sandboxes(StreamPodSandboxesRequest) -> StreamPodSandboxesResponse =
+        sandbox::stream;
+    stream_containers(StreamContainersRequest) -> StreamContainersResponse = container::stream;
 }

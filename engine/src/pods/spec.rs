@@ -336,7 +336,7 @@ pub struct AppSpec {
     pub tty: bool,
     /// Whether it gets the standard input.
     pub stdin: bool,
-    /// Whether that ends when the first client that attached to it has gone.
+    /// Whether that ends with the first client that is attached to it.
     pub stdin_once: bool,
 }
 

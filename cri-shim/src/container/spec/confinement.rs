@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine::pods::security::{GuardedPaths, SeccompChoice, SecuritySpec};
+use engine::pods::security::{SeccompChoice, SecuritySpec};
 use engine::pods::spec::AppSpec;
 use engine::selinux::LabelOption;
 use pod::manifest::AppPath;
@@ -27,10 +27,9 @@ pub(super) fn set(
         capabilities: capabilities::of(security.capabilities.as_ref())?,
         seccomp: seccomp(security)?,
         new_privileges: Some(!security.no_new_privs),
-        guarded: Some(GuardedPaths {
-            masked: paths("masked_paths", &security.masked_paths)?,
-            read_only: paths("readonly_paths", &security.readonly_paths)?,
-        }),
+        // All that there are, and none if none is named.
+        masked_paths: Some(paths("masked_paths", &security.masked_paths)?),
+        readonly_paths: Some(paths("readonly_paths", &security.readonly_paths)?),
         read_only: security.readonly_rootfs,
         apparmor: apparmor(security)?,
         ..SecuritySpec::default()
@@ -191,10 +190,11 @@ mod tests {
 
     #[test]
     fn paths_are_those_that_are_named_and_no_others() {
-        let guarded = |spec: AppSpec| spec.security.guarded.unwrap();
-        assert_eq!(guarded(of(|_| ()).unwrap()), GuardedPaths::default());
+        let usual = of(|_| ()).unwrap().security;
+        assert_eq!(usual.masked_paths, Some(Vec::new()));
+        assert_eq!(usual.readonly_paths, Some(Vec::new()));
         let named = of(|security| security.masked_paths = vec!["/proc/kcore".to_owned()]).unwrap();
-        assert_eq!(guarded(named).masked.len(), 1);
+        assert_eq!(named.security.masked_paths.unwrap().len(), 1);
         let refused = of(|security| security.readonly_paths = vec!["proc".to_owned()]).unwrap_err();
         assert!(refused.contains("readonly_paths: "), "{refused}");
     }

@@ -15,7 +15,7 @@ use std::path::Path;
 use engine::pods::spec::{AppSpec, Systemd};
 use pod::manifest::{Log, LogDriver};
 
-pub(crate) use self::resources::told as told_resources;
+pub(crate) use self::resources::{limits, told as told_resources};
 pub(crate) use self::signal::told as told_signal;
 
 use super::facts::SandboxFacts;
