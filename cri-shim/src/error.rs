@@ -71,6 +71,14 @@ pub(crate) enum CriError {
     /// The engine.
     #[error("{}", told(.0))]
     Engine(#[from] engine::Error),
+    /// An image can't be pulled, for a reason that kubelets know by a word.
+    #[error("{word}: {}", told(.error))]
+    Pull {
+        /// The word.
+        word: &'static str,
+        /// What went wrong.
+        error: Box<engine::Error>,
+    },
     /// The pods' directories.
     #[error(transparent)]
     Pod(#[from] PodError),
@@ -130,7 +138,7 @@ impl CriError {
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::Engine(error) => of_engine(error),
             Self::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
-            Self::Pod(_) | Self::Io { .. } => Code::Unknown,
+            Self::Pull { .. } | Self::Pod(_) | Self::Io { .. } => Code::Unknown,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -149,8 +157,12 @@ fn told(error: &engine::Error) -> String {
     let mut text = error.to_string();
     if let engine::Error::Refused { refusal, .. } = error {
         for line in remedy::advice(refusal, Origin::Node) {
+            let (what, why) = line.split_once(remedy::NOTE).unwrap_or((&line, ""));
             text.push_str("; ");
-            text.push_str(&line);
+            text.push_str(what);
+            if !why.is_empty() {
+                text.push_str(&format!(" ({why})"));
+            }
         }
         return text;
     }

@@ -14,6 +14,7 @@ mod about;
 pub mod api;
 mod arguments;
 mod container;
+mod disk;
 mod error;
 mod handlers;
 mod identity;

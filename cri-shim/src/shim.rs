@@ -5,7 +5,9 @@ use std::time::Duration;
 use engine::Engine;
 use engine::config::cri::Cri;
 
+use crate::disk::Disk;
 use crate::error::CriError;
+use crate::image::Collector;
 use crate::state::Cache;
 use crate::streaming::{self, StreamServer};
 
@@ -21,6 +23,10 @@ pub(crate) struct Shim {
     pub(crate) settings: Cri,
     /// Manifests that have been read.
     pub(crate) cache: Cache,
+    /// What directories take.
+    pub(crate) disk: Disk,
+    /// What takes removed images from the disk.
+    pub(crate) collector: Collector,
     /// What gives URLs for streams, and serves them.
     pub(crate) streams: StreamServer,
 }
@@ -36,6 +42,8 @@ impl Shim {
             engine,
             settings,
             cache: Cache::default(),
+            disk: Disk::default(),
+            collector: Collector::default(),
             streams,
         })
     }

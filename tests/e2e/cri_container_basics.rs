@@ -14,7 +14,9 @@ use crate::stocked::IMAGE;
 
 fn list(ground: &Ground, filter: Option<ContainerFilter>) -> Vec<Container> {
     let request = ListContainersRequest { filter };
-    let listed = ground.cri.call(ground.cri.runtime().list_containers(request));
+    let listed = ground
+        .cri
+        .call(ground.cri.runtime().list_containers(request));
     listed.unwrap().containers
 }
 
@@ -189,7 +191,10 @@ fn a_list_has_what_fits_all_of_a_filter() {
     let ids = |change: fn(&mut ContainerFilter, &str, &str), of: &str| {
         let mut filter = ContainerFilter::default();
         change(&mut filter, of, &ground.sandbox);
-        let mut ids: Vec<_> = list(&ground, Some(filter)).into_iter().map(|one| one.id).collect();
+        let mut ids: Vec<_> = list(&ground, Some(filter))
+            .into_iter()
+            .map(|one| one.id)
+            .collect();
         ids.sort();
         ids
     };
@@ -197,12 +202,30 @@ fn a_list_has_what_fits_all_of_a_filter() {
     both.sort();
     assert_eq!(list(&ground, None).len(), 2);
     assert_eq!(ids(|_, _, _| (), ""), both);
-    assert_eq!(ids(|filter, id, _| filter.id = id.to_owned(), &front), [&*front]);
-    assert_eq!(ids(|filter, id, _| filter.id = id.to_owned(), &front[..9]), [&*front]);
-    assert_eq!(ids(|f, of, _| f.pod_sandbox_id = of.to_owned(), &ground.sandbox), both);
-    assert_eq!(ids(|f, of, _| f.pod_sandbox_id = of.to_owned(), &other), [""; 0]);
+    assert_eq!(
+        ids(|filter, id, _| filter.id = id.to_owned(), &front),
+        [&*front]
+    );
+    assert_eq!(
+        ids(|filter, id, _| filter.id = id.to_owned(), &front[..9]),
+        [&*front]
+    );
+    assert_eq!(
+        ids(|f, of, _| f.pod_sandbox_id = of.to_owned(), &ground.sandbox),
+        both
+    );
+    assert_eq!(
+        ids(|f, of, _| f.pod_sandbox_id = of.to_owned(), &other),
+        [""; 0]
+    );
     let state = |f: &mut ContainerFilter, state| f.state = Some(ContainerStateValue { state });
-    assert_eq!(ids(|f, _, _| f.state = Some(ContainerStateValue { state: RUNNING }), ""), [&*back]);
+    assert_eq!(
+        ids(
+            |f, _, _| f.state = Some(ContainerStateValue { state: RUNNING }),
+            ""
+        ),
+        [&*back]
+    );
     let mut filter = ContainerFilter::default();
     state(&mut filter, CREATED);
     filter.label_selector = BTreeMap::from([("tier".into(), "back".into())]);
@@ -231,7 +254,9 @@ fn a_key_is_one_container_however_often_it_is_asked_for() {
                 config: Some(config.clone()),
                 sandbox_config: None,
             };
-            calls.push(tokio::spawn(async move { client.create_container(request).await }));
+            calls.push(tokio::spawn(async move {
+                client.create_container(request).await
+            }));
         }
         let mut ids = Vec::new();
         for call in calls {
@@ -317,7 +342,10 @@ fn with_its_monitor_a_container_is_lost() {
     let late = ground.try_create(&idle("late")).unwrap_err();
     assert_eq!(late.code(), Code::FailedPrecondition, "{late}");
     cri_sandbox::remove(&ground.cri, &ground.sandbox).unwrap();
-    assert_eq!(ground.try_status(&running).unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        ground.try_status(&running).unwrap_err().code(),
+        Code::NotFound
+    );
 }
 
 #[test]
@@ -326,7 +354,10 @@ fn containers_of_one_sandbox_share_its_host_name_and_not_their_files() {
         sandbox.hostname = "shared".to_owned();
     });
     ground.run_to_end(&script("one", "hostname; touch /of-one"));
-    ground.run_to_end(&script("two", "hostname; ls /of-one 2>/dev/null || echo none"));
+    ground.run_to_end(&script(
+        "two",
+        "hostname; ls /of-one 2>/dev/null || echo none",
+    ));
     assert_eq!(ground.logged("one"), "shared");
     assert_eq!(ground.logged("two"), "shared\nnone");
     let mut config = idle("user");

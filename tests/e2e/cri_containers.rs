@@ -6,8 +6,8 @@ use std::time::Duration;
 use cri_shim::api::{
     ContainerConfig, ContainerMetadata, ContainerState, ContainerStatus, ContainerStatusRequest,
     CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, ImageSpec, LinuxContainerConfig,
-    LinuxContainerSecurityContext, PodSandboxConfig, RemoveContainerRequest,
-    StartContainerRequest, StopContainerRequest,
+    LinuxContainerSecurityContext, PodSandboxConfig, RemoveContainerRequest, StartContainerRequest,
+    StopContainerRequest,
 };
 use harness::{Cri, Host, ImageBuilder, wait_until};
 use tonic::Status;
@@ -61,7 +61,9 @@ impl Ground {
             config: Some(config.clone()),
             sandbox_config: Some(self.config.clone()),
         };
-        let made = self.cri.call(self.cri.runtime().create_container(request))?;
+        let made = self
+            .cri
+            .call(self.cri.runtime().create_container(request))?;
         Ok(made.container_id)
     }
 
@@ -122,7 +124,9 @@ impl Ground {
             container_id: id.to_owned(),
             verbose: false,
         };
-        let told = self.cri.call(self.cri.runtime().container_status(request))?;
+        let told = self
+            .cri
+            .call(self.cri.runtime().container_status(request))?;
         Ok(told.status.expect("a status"))
     }
 
@@ -152,7 +156,10 @@ impl Ground {
         let done = self.try_exec(id, &["/bin/sh", "-c", script], 20).unwrap();
         let told = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.exit_code, 0, "{script}: {told}");
-        String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
+        String::from_utf8(done.stdout)
+            .unwrap()
+            .trim_end()
+            .to_owned()
     }
 
     pub(crate) fn log_file(&self, name: &str) -> PathBuf {

@@ -3,15 +3,12 @@
 use super::status::told_state;
 use crate::api::{
     Container as Told, ContainerFilter, ContainerState, ListContainersRequest,
-    ListContainersResponse, StreamContainersRequest, StreamContainersResponse,
+    ListContainersResponse, StreamContainersRequest,
 };
 use crate::error::CriError;
 use crate::sandbox::labels_fit;
 use crate::shim::Shim;
 use crate::state::{self, Container};
-
-/// How many are told of in a message of a stream.
-const PART: usize = 64;
 
 /// The containers that fit a filter.
 pub(crate) fn list(
@@ -23,16 +20,9 @@ pub(crate) fn list(
     })
 }
 
-/// The same by and by: so many in a message that each is small.
-pub(crate) fn stream(
-    shim: &Shim,
-    request: StreamContainersRequest,
-) -> Result<Vec<StreamContainersResponse>, CriError> {
-    let containers = fitting(shim, request.filter.unwrap_or_default())?;
-    let parts = containers.chunks(PART).map(|part| StreamContainersResponse {
-        containers: part.to_vec(),
-    });
-    Ok(parts.collect())
+/// The same, to be streamed.
+pub(crate) fn listed(shim: &Shim, request: StreamContainersRequest) -> Result<Vec<Told>, CriError> {
+    fitting(shim, request.filter.unwrap_or_default())
 }
 
 fn fitting(shim: &Shim, filter: ContainerFilter) -> Result<Vec<Told>, CriError> {

@@ -15,11 +15,11 @@ mod update;
 
 pub(crate) use self::create::create;
 // pub(crate) use self::exec_sync::exec_sync;
-pub(crate) use self::list::{list, stream};
+pub(crate) use self::list::{list, listed};
 pub(crate) use self::logs::reopen;
 pub(crate) use self::remove::remove;
+pub(crate) use self::spec::limits;
 pub(crate) use self::start::start;
 pub(crate) use self::status::status;
-pub(crate) use self::spec::limits;
 pub(crate) use self::stop::stop;
 pub(crate) use self::update::update;

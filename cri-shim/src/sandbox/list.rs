@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::status::told_state;
-use crate::api::{ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter, StreamPodSandboxesRequest, StreamPodSandboxesResponse};
+use crate::api::{
+    ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter,
+    StreamPodSandboxesRequest,
+};
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
-
-/// How many are told of in a message of a stream.
-const PART: usize = 64;
 
 /// The sandboxes that fit a filter.
 pub(crate) fn list(
@@ -21,16 +21,12 @@ pub(crate) fn list(
     })
 }
 
-/// The same by and by: so many in a message that each is small.
-pub(crate) fn stream(
+/// The same, to be streamed.
+pub(crate) fn listed(
     shim: &Shim,
     request: StreamPodSandboxesRequest,
-) -> Result<Vec<StreamPodSandboxesResponse>, CriError> {
-    let sandboxes = fitting(shim, &request.filter.unwrap_or_default())?;
-    let parts = sandboxes.chunks(PART).map(|part| StreamPodSandboxesResponse {
-        pod_sandboxes: part.to_vec(),
-    });
-    Ok(parts.collect())
+) -> Result<Vec<PodSandbox>, CriError> {
+    fitting(shim, &request.filter.unwrap_or_default())
 }
 
 fn fitting(shim: &Shim, filter: &PodSandboxFilter) -> Result<Vec<PodSandbox>, CriError> {

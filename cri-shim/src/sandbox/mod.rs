@@ -10,7 +10,7 @@ mod status;
 mod stop;
 mod update;
 
-pub(crate) use self::list::{labels_fit, list, stream};
+pub(crate) use self::list::{labels_fit, list, listed};
 pub(crate) use self::remove::remove;
 pub(crate) use self::run::run;
 pub(crate) use self::status::{status, told_state};

@@ -10,8 +10,10 @@ use crate::{about, api, container, sandbox, streaming};
 /// Each call, its messages, and what carries it out; last those whose answer comes in parts.
 macro_rules! calls {
     (
-        $($name:ident($request:ident) -> $response:ident = $carry_out:path;)+
-        in parts: $($part_name:ident($part_request:ident) -> $part:ident = $make_parts:path;)+
+        whole { $($name:ident($request:ident) -> $response:ident = $carry_out:path;)+ }
+        listed {
+            $($list:ident($wanted:ident) -> $part:ident { $items:ident } = $carry_out_list:path;)+
+        }
     ) => {
         #[tonic::async_trait]
         impl RuntimeService for Service {
@@ -24,11 +26,11 @@ macro_rules! calls {
                 }
             )+
             $(
-                async fn $part_name(
+                async fn $list(
                     &self,
-                    request: Request<api::$part_request>,
+                    request: Request<api::$wanted>,
                 ) -> Result<Response<BoxStream<api::$part>>, Status> {
-                    self.parts(request, $make_parts).await
+                    self.list(request, $carry_out_list, |$items| api::$part { $items }).await
                 }
             )+
         }
@@ -36,6 +38,7 @@ macro_rules! calls {
 }
 
 calls! {
+    whole {
     version(VersionRequest) -> VersionResponse = about::version;
     status(StatusRequest) -> StatusResponse = about::status;
     runtime_config(RuntimeConfigRequest) -> RuntimeConfigResponse = about::runtime_config;
@@ -61,8 +64,11 @@ calls! {
         UpdateContainerResourcesResponse = container::update;
     update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->
         UpdatePodSandboxResourcesResponse = sandbox::update;
-    in parts:
-    stream_pod_sandboxes(StreamPodSandboxesRequest) -> StreamPodSandboxesResponse =
-        sandbox::stream;
-    stream_containers(StreamContainersRequest) -> StreamContainersResponse = container::stream;
+    }
+    listed {
+    stream_pod_sandboxes(StreamPodSandboxesRequest) -> StreamPodSandboxesResponse { pod_sandboxes } =
+        sandbox::listed;
+    stream_containers(StreamContainersRequest) -> StreamContainersResponse { containers } =
+        container::listed;
+    }
 }

@@ -7,7 +7,7 @@ use trust::{Demand, Flaw, Refusal, RuleId};
 
 /// Where the command of a line ends and its explanation begins: what is pasted into a shell whole
 /// does the same.
-const NOTE: &str = "  # ";
+pub const NOTE: &str = "  # ";
 
 /// From where an image was to come.
 #[derive(Debug, Clone, Copy)]

@@ -168,6 +168,21 @@ impl<'a> Verifier<'a> {
         reference: &Reference,
         top: &Digest,
     ) -> Result<RunnableImage, Error> {
+        let (image, proof) = self.in_store(reference, top)?;
+        self.check_layers(&self.engine.store(), reference, &image, proof.integrity())?;
+        Ok(RunnableImage { image, proof })
+    }
+
+    /// Reads an image from the store, hashing it, and judges it by the signatures that the store has. Its layers are not
+    /// looked at, and so it can't be started.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], or what else is wrong with the image.
+    pub fn in_store(
+        &self,
+        reference: &Reference,
+        top: &Digest,
+    ) -> Result<(Image, VerifiedImage), Error> {
         let store = self.engine.store();
         let image = store.image(top, &Platform::host())?;
         let judge = |known: &KnownEvidence| {
@@ -178,8 +193,7 @@ impl<'a> Verifier<'a> {
             Err(Error::Refused { .. }) => judge(&KnownEvidence::read(&store, image.chain())?)?,
             other => other?,
         };
-        self.check_layers(&store, reference, &image, proof.integrity())?;
-        Ok(RunnableImage { image, proof })
+        Ok((image, proof))
     }
 
     /// What the rule for a name can make use of. What nobody asks for is not even read: a list of an image's

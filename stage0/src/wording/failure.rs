@@ -15,8 +15,8 @@ use pod::PodError;
 use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
-use engine::policy::remedy::{self, Origin};
 use super::{advice, edits, exit_code};
+use engine::policy::remedy::{self, Origin};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
