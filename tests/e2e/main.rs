@@ -34,6 +34,8 @@ mod cosign_forms;
 mod cp;
 mod cp_hostile;
 mod cri_container_basics;
+mod cri_container_mounts;
+mod cri_container_security;
 mod cri_containers;
 mod cri_sandbox;
 mod detach;
