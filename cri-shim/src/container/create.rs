@@ -65,7 +65,8 @@ pub(crate) fn create(
         config,
     };
     spec.annotations = record::annotations(&record)?;
-    let made = OpenPod::connect(&shim.engine, &sandbox.entry)
+    let engine = shim.engine_for(sandbox.record().config.metadata.as_ref());
+    let made = OpenPod::connect(&engine, &sandbox.entry)
         .and_then(|pod| pod.add(&spec, Pull::Never, &Journal));
     match made {
         Ok(_) => Ok(response(&ContainerId::of(sandbox.id(), &name))),

@@ -28,6 +28,7 @@ pub(crate) fn start(
             reason: reason.to_owned(),
         });
     }
-    OpenPod::connect(&shim.engine, &sandbox.entry)?.start(&app, &Journal)?;
+    let engine = shim.engine_for(sandbox.record().config.metadata.as_ref());
+    OpenPod::connect(&engine, &sandbox.entry)?.start(&app, &Journal)?;
     Ok(StartContainerResponse {})
 }
