@@ -5,6 +5,7 @@ use std::time::Duration;
 use engine::Engine;
 use engine::config::cri::Cri;
 
+use crate::api::PodSandboxMetadata;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::image::Collector;
@@ -46,5 +47,14 @@ impl Shim {
             collector: Collector::default(),
             streams,
         })
+    }
+
+    /// The engine for the pod of a sandbox: rules may be for some namespaces alone.
+    pub(crate) fn engine_for(&self, sandbox: Option<&PodSandboxMetadata>) -> Engine {
+        let namespace = sandbox.map(|metadata| metadata.namespace.clone());
+        Engine {
+            kubernetes_namespace: namespace.filter(|namespace| !namespace.is_empty()),
+            ..self.engine.clone()
+        }
     }
 }

@@ -40,7 +40,9 @@ pub(crate) fn pull(
             return Ok(response(stored.id().to_string()));
         }
     };
-    let mut engine = shim.engine.clone();
+    let metadata = request.sandbox_config.as_ref();
+    let metadata = metadata.and_then(|config| config.metadata.as_ref());
+    let mut engine = shim.engine_for(metadata);
     let mut logins = Vec::new();
     for name in &names {
         logins.extend(login(request.auth.as_ref(), name)?);

@@ -89,7 +89,11 @@ impl<'a> Verifier<'a> {
     ) -> Result<Self, Error> {
         let policy = match engine.gives_up(InsecureOption::Image) {
             true => None,
-            false => Some(files::read_with(&engine.directories, config)?),
+            false => {
+                let namespace = engine.kubernetes_namespace.as_deref();
+                let policy = files::read_with(&engine.directories, config)?;
+                Some(policy.for_kubernetes_namespace(namespace))
+            }
         };
         Ok(Self {
             engine,
