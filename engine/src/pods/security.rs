@@ -69,6 +69,8 @@ pub enum Capabilities {
     },
     /// These alone.
     Retained(BTreeSet<Capability>),
+    /// These sets.
+    Sets(CapabilitySets),
 }
 
 impl Default for Capabilities {
@@ -216,6 +218,7 @@ fn sets(asked: &Capabilities, usual: Usual) -> Result<Option<CapabilitySets>, Se
     };
     let (bounding, named) = match asked {
         Capabilities::Retained(set) => (set.clone(), BTreeSet::new()),
+        Capabilities::Sets(sets) => return Ok(Some(sets.clone())),
         Capabilities::Changed { add, drop } if add.is_empty() && drop.is_empty() => match usual {
             Usual::Confined => return Ok(None),
             Usual::Unconfined => (usual_ones(), BTreeSet::new()),
@@ -271,6 +274,8 @@ pub(super) fn require_held<'a>(
     for spec in specs {
         let named: Vec<Capability> = match &spec.capabilities {
             Capabilities::Retained(set) => set.iter().copied().collect(),
+            // Whoever puts them together has seen what is held.
+            Capabilities::Sets(_) => Vec::new(),
             Capabilities::Changed { add, .. } => {
                 let named = add.iter().filter_map(|word| match word {
                     CapabilityWord::All => None,

@@ -8,7 +8,6 @@ use pod::manifest::UserNamespace;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::mount::MountAttrFlags;
 
-use crate::app::accounts::{Identity, by_numbers};
 use crate::app::among_processes::among_processes_of;
 use crate::app::child::Root;
 use crate::app::command_line::{CommandLine, environment};
@@ -22,6 +21,7 @@ use crate::failure::StartFailure;
 use crate::file_transfer;
 use crate::link::StreamEnds;
 use crate::protocol::ExecSpec;
+use pod::accounts::{Identity, by_numbers};
 
 impl RunningApp {
     /// Who a command is that is not the app's user's.
