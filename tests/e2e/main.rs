@@ -178,6 +178,7 @@ mod units_systemd;
 mod unpacked_trees;
 mod updates;
 mod updates_asked;
+mod updates_by_hand;
 mod updates_killed;
 mod upgrade;
 mod user_namespaces;
