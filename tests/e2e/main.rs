@@ -127,6 +127,7 @@ mod pause;
 mod play;
 mod play_corpus;
 mod play_files;
+mod play_services;
 mod prepare;
 mod process_settings;
 mod programs;

@@ -180,6 +180,12 @@ fn unknown(file: &UnitFile, section: &str, table: &[Key], findings: &mut Finding
     for entry in &file.entries {
         let named = entry.section.as_str();
         if named == section {
+            if let Some(specifier) = unknown_specifier(&entry.value) {
+                let reason = format!(
+                    "systemd has no specifier `{specifier}`; a percent sign is written `%%`"
+                );
+                findings.error(entry, reason);
+            }
             if !table.iter().any(|key| key.name == entry.key) {
                 let near = table.iter().find(|key| is_near(key.name, &entry.key));
                 let near = near.map(|key| format!(", perhaps {} is meant", key.name));
@@ -198,6 +204,23 @@ fn unknown(file: &UnitFile, section: &str, table: &[Key], findings: &mut Finding
             );
         }
     }
+}
+
+/// The first `%` that systemd would not put something in for, with what stands behind it: then it would leave the line out.
+fn unknown_specifier(value: &str) -> Option<String> {
+    // systemd.unit(5)
+    const KNOWN: &str = "%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY";
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            continue;
+        }
+        match rest.next() {
+            Some(letter) if KNOWN.contains(letter) => {}
+            letter => return Some(letter.map_or_else(|| "%".to_owned(), |c| format!("%{c}"))),
+        }
+    }
+    None
 }
 
 /// Whether a key was meant that is written otherwise, or with a letter more or less.
@@ -219,7 +242,20 @@ fn is_near(key: &str, typed: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_near;
+    use super::{is_near, unknown_specifier};
+
+    #[test]
+    fn a_percent_sign_that_means_nothing_is_found() {
+        for (value, found) in [
+            ("a%%b %n-%i", None),
+            ("100%", Some("%")),
+            ("%%%z", Some("%z")),
+            ("date +%F", Some("%F")),
+            ("", None),
+        ] {
+            assert_eq!(unknown_specifier(value).as_deref(), found, "{value}");
+        }
+    }
 
     #[test]
     fn a_key_is_near_if_it_differs_by_case_or_by_one_letter() {
