@@ -8,11 +8,12 @@ use crate::stocked::{IDLE, IMAGE, busybox, status};
 
 const UNIT: &str = "web.service";
 
-/// A pod that is ready when somebody has made a file in it.
+/// A pod that is ready when somebody has made a file in it. Its process is the first of its own, which no signal ends that
+/// it does not handle.
 fn pod() -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  \
-         - name: app\n    image: {IMAGE}\n    command: [/bin/sh, -c, '{IDLE}']\n    readinessProbe:\n      \
+         - name: app\n    image: {IMAGE}\n    command: [/bin/sh, -c, 'trap \"exit 0\" TERM; {IDLE}']\n    readinessProbe:\n      \
          periodSeconds: 1\n      exec: {{command: [test, -e, /tmp/ready]}}\n"
     )
 }
@@ -23,7 +24,12 @@ fn a_service_that_plays_is_active_when_its_pod_is_ready_and_comes_back() {
     let systemd = Systemd::boot(&host);
     let file = host.write("web.yaml", pod());
     let command = host
-        .fairing(["play", "--replace", "--network=none", "--ready-when=healthy"])
+        .fairing([
+            "play",
+            "--replace",
+            "--network=none",
+            "--ready-when=healthy",
+        ])
         .arg(&file);
     let service = Systemd::service(&command);
     systemd.unit(
@@ -83,9 +89,14 @@ fn a_secret_of_the_file_logs_in_to_a_registry_and_is_kept_nowhere() {
     };
     let play = |text: String| {
         let file = host.write("pod.yaml", text);
-        host.fairing(["--insecure-options=http", "play", "--wait", "--network=none"])
-            .arg(file)
-            .run()
+        host.fairing([
+            "--insecure-options=http",
+            "play",
+            "--wait",
+            "--network=none",
+        ])
+        .arg(file)
+        .run()
     };
     let asking = "  imagePullSecrets: [{name: login}]\n";
     // Nobody is logged in, the secret is not named, is not there, or is another one.

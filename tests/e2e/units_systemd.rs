@@ -33,7 +33,13 @@ fn boot(host: &Host) -> Systemd {
     // Whatever kind it is, a service works on the same directories.
     let environment = format!("[Service]\nEnvironment={}\n", variables.join(" "));
     for kind in [
-        "container", "pod", "volume", "network", "image", "yaml", "kube",
+        "container",
+        "pod",
+        "volume",
+        "network",
+        "image",
+        "yaml",
+        "kube",
     ] {
         put(host, &format!("{kind}.d/directories.conf"), &environment);
     }
@@ -308,7 +314,7 @@ fn a_kube_is_a_service_whose_output_is_in_the_journal_once() {
     let systemd = boot(&host);
     let yaml = format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - name: app\n    image: {IMAGE}\n    \
-         command: [/bin/sh, -c, 'echo said by the app; echo and so >&2; {IDLE}']\n"
+         command: [/bin/sh, -c, 'trap \"exit 0\" TERM; echo said by the app; echo and so >&2; {IDLE}']\n"
     );
     put(&host, "sub/web.yaml", &yaml);
     put(
@@ -348,7 +354,11 @@ fn a_container_that_notifies_is_active_when_it_says_so() {
     );
     put(&host, "web.container", &text);
     systemd.sh("systemctl daemon-reload && systemctl start --no-block web.service");
-    systemd.wait_property("web.service", "StatusText", "starting: app is not ready");
+    systemd.wait_property(
+        "web.service",
+        "StatusText",
+        "starting: busybox is not ready",
+    );
     let state = || systemd.property("web.service", "ActiveState");
     assert_eq!(state(), "activating");
     host.fairing(["enter", "web", "--", "touch", "/tmp/go"])
