@@ -10,6 +10,8 @@
 
 #[cfg(any(test, feature = "client"))]
 pub mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod http;
 mod link;
 mod outlet;

@@ -3,6 +3,8 @@
 
 mod channel_pairs;
 mod connector;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod pair;
 mod pairs;
 mod session;
@@ -23,5 +25,7 @@ pub const WEBSOCKET_PROTOCOLS: [&str; 5] = [
 ];
 
 pub(crate) use self::connector::{Connect, Permits};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::fuzz::fuzz;
 pub(crate) use self::pairs::Pairs;
 pub(crate) use self::session::serve;

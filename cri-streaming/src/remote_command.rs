@@ -3,6 +3,8 @@
 mod abandoned;
 mod channel;
 mod channels;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod pump;
 mod resize;
 mod spdy_channels;
@@ -16,4 +18,6 @@ pub use self::version::{SPDY_PROTOCOLS, Version, WEBSOCKET_PROTOCOLS};
 
 pub(crate) use self::abandoned::Abandoned;
 pub(crate) use self::channels::Channels;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::fuzz::fuzz;
 pub(crate) use self::pump::serve;

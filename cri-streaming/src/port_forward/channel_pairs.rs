@@ -108,7 +108,7 @@ impl ChannelPairs {
         let pair = Pair::from(number / 2);
         let open = self.open.get(usize::from(number / 2)) == Some(&true);
         // What is sent on a channel of errors is for nobody.
-        if number % 2 == 0 && open && !bytes.is_empty() {
+        if number.is_multiple_of(2) && open && !bytes.is_empty() {
             self.incoming.push_back(Incoming::Data(pair, bytes));
         }
     }
