@@ -218,6 +218,7 @@ mod tests {
             outcome: None,
             oom_kills: None,
             out_of_memory: None,
+            restart: Default::default(),
             restarts: 0,
             ready: None,
             next_start: None,
