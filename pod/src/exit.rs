@@ -155,6 +155,16 @@ pub struct AppStatus {
     /// Its last words, where it writes some to a file of its own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub message: Option<String>,
+    /// What was wrong when it was found not to be well, if it was ended for that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub complaint: Option<String>,
+    /// How often it had been started again.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub restarts: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl AppStatus {
@@ -196,7 +206,7 @@ pub struct PodExit {
     pub finished: Timestamp,
     /// The pod's exit code: that of the first app that failed, or 0.
     pub exit_code: i32,
-    /// Why the pod could not be run, if that is how it ended.
+    /// Why it ended, if not by what its apps did: it could not be run, an app was found not to be well, or its time was up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<String>,
 }
@@ -306,6 +316,8 @@ mod tests {
             oom_kills: Some(1),
             out_of_memory: Some(OutOfMemory::Machine),
             message: Some("no such table".to_owned()),
+            complaint: Some("health check: no answer".to_owned()),
+            restarts: 3,
         };
         status.store(dir.path(), &app).unwrap();
         assert_eq!(AppStatus::load(dir.path(), &app).unwrap(), Some(status));

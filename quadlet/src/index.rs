@@ -49,6 +49,10 @@ impl<'a> Parsed<'a> {
     pub(crate) fn service_name(&self) -> Option<&Entry> {
         let section = self.source.name.kind().section();
         let entry = self.file.last(section, "ServiceName")?;
+        // Its name would end so twice.
+        if entry.value.ends_with(".service") {
+            return None;
+        }
         is_unit_name(&self.source.name.service_called(&entry.value)).then_some(entry)
     }
 

@@ -3,6 +3,14 @@
 use std::time::Instant;
 
 use nix::poll::PollTimeout;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Microseconds of `CLOCK_MONOTONIC`, as service managers count.
+pub(crate) fn monotonic_microseconds() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let microseconds = now.tv_sec.saturating_mul(1_000_000) + now.tv_nsec / 1000;
+    u64::try_from(microseconds).unwrap_or_default()
+}
 
 /// How long poll(2) may wait for the next thing to do, rounded up, so that the time has come when the
 /// wait is over.

@@ -68,6 +68,8 @@ fn services_written_from_the_documentation_run_come_back_and_survive_a_reboot() 
         "stop_and_start",
         "registration_with_machined",
         "output_in_the_journal",
+        "credentials",
+        "timer_of_updates",
         "limits_of_the_unit",
     ] {
         run(&mut machine, script, check, &mut failed);

@@ -6,7 +6,7 @@ use std::path::Path;
 use harness::{Host, ImageBuilder, Systemd, dist_dir};
 use quadlet::unit_file::{Command, Word};
 
-use crate::stocked::{IDLE, IMAGE, busybox, status};
+use crate::stocked::{IDLE, IMAGE, busybox, host_with, status};
 
 /// A systemd with the generator, whose files are those of the host's directories.
 fn boot(host: &Host) -> Systemd {
@@ -32,7 +32,15 @@ fn boot(host: &Host) -> Systemd {
     systemd.sh("chmod 755 /etc/systemd/system-generators/fairing-generator");
     // Whatever kind it is, a service works on the same directories.
     let environment = format!("[Service]\nEnvironment={}\n", variables.join(" "));
-    for kind in ["container", "pod", "volume", "network", "image", "yaml"] {
+    for kind in [
+        "container",
+        "pod",
+        "volume",
+        "network",
+        "image",
+        "yaml",
+        "kube",
+    ] {
         put(host, &format!("{kind}.d/directories.conf"), &environment);
     }
     systemd
@@ -298,4 +306,67 @@ fn systemd_starts_the_words_that_were_meant() {
     systemd.unit("words.service", &text);
     systemd.sh("systemctl start words.service");
     assert_eq!(fs::read_to_string(out).unwrap(), wanted);
+}
+
+#[test]
+fn a_kube_is_a_service_whose_output_is_in_the_journal_once() {
+    let host = busybox();
+    let systemd = boot(&host);
+    let yaml = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - name: app\n    image: {IMAGE}\n    \
+         command: [/bin/sh, -c, 'trap \"exit 0\" TERM; echo said by the app; echo and so >&2; {IDLE}']\n"
+    );
+    put(&host, "sub/web.yaml", &yaml);
+    put(
+        &host,
+        "web.kube",
+        "[Kube]\nYaml=sub/web.yaml\nNetwork=none\nLogDriver=journald\n[Install]\nWantedBy=test.target\n",
+    );
+    systemd.sh("systemctl daemon-reload && systemctl start web.service");
+    assert_eq!(systemd.property("web.service", "ActiveState"), "active");
+    assert_eq!(systemd.property("web.service", "StatusText"), "running");
+    let pod = status(&host, "web");
+    assert_eq!(
+        pod["monitor-pid"].to_string(),
+        systemd.property("web.service", "MainPID")
+    );
+    systemd.sh("systemctl stop web.service");
+    assert_eq!(systemd.property("web.service", "ActiveState"), "inactive");
+    assert_eq!(systemd.property("web.service", "Result"), "success");
+    assert!(host.pod_folders().is_empty());
+    systemd.sh("journalctl --sync");
+    let said = systemd.sh("journalctl --no-pager -o cat FAIRING_APP=app");
+    let all = systemd.sh("journalctl --no-pager -o cat");
+    for line in ["said by the app", "and so"] {
+        let count = |text: &str| text.lines().filter(|one| *one == line).count();
+        assert_eq!([count(&said), count(&all)], [1, 1], "{all}");
+    }
+}
+
+#[test]
+fn a_container_that_notifies_is_active_when_it_says_so() {
+    let host = host_with(ImageBuilder::probe());
+    let systemd = boot(&host);
+    let script = "until test -e /tmp/go; do usleep 5000; done; /probe notify READY=1 'STATUS=at work'; \
+                  while :; do usleep 5000; done";
+    let text = format!(
+        "[Container]\nImage={IMAGE}\nNetwork=none\nContainerName=web\nNotify=true\nExec=/bin/sh -c \"{script}\"\n"
+    );
+    put(&host, "web.container", &text);
+    systemd.sh("systemctl daemon-reload && systemctl start --no-block web.service");
+    systemd.wait_property(
+        "web.service",
+        "StatusText",
+        "starting: busybox is not ready",
+    );
+    let state = || systemd.property("web.service", "ActiveState");
+    assert_eq!(state(), "activating");
+    host.fairing(["enter", "web", "--", "touch", "/tmp/go"])
+        .run()
+        .ok();
+    systemd.wait_property("web.service", "ActiveState", "active");
+    systemd.wait_property("web.service", "StatusText", "running: at work");
+    systemd.sh("systemctl stop web.service");
+    assert_eq!(state(), "inactive");
+    assert_eq!(systemd.property("web.service", "Result"), "success");
 }

@@ -104,7 +104,6 @@ fn a_killed_update_is_gone_on_with_from_each_stage() {
 }
 
 #[test]
-#[ignore = "a restart that a killed update has asked for goes on beside the next update, which does not wait for it"]
 fn wherever_an_update_is_killed_names_mean_one_of_two_images() {
     let ground = ground_with_updates();
     let mut last = image("0", Kind::Good);

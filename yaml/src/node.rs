@@ -104,10 +104,66 @@ fn plain(word: &str) -> Kind {
     Kind::Text
 }
 
+/// JSON with lines.
+#[derive(Debug, Default)]
+struct JsonText {
+    text: String,
+    /// How many lines have ended.
+    lines: usize,
+}
+
+impl JsonText {
+    /// Goes on in this line, or in a later one.
+    fn go_to(&mut self, line: usize) {
+        let missing = line.saturating_sub(1).saturating_sub(self.lines);
+        self.text.extend(std::iter::repeat_n('\n', missing));
+        self.lines = self.lines.saturating_add(missing);
+    }
+
+    fn push(&mut self, node: &Node) {
+        self.go_to(node.line);
+        match &node.value {
+            Value::Word(_) => self.text.push_str(&node.to_json().to_string()),
+            Value::List(nodes) => {
+                self.text.push('[');
+                for (place, node) in nodes.iter().enumerate() {
+                    self.separate(place);
+                    self.push(node);
+                }
+                self.text.push(']');
+            }
+            Value::Map(members) => {
+                self.text.push('{');
+                for (place, member) in members.iter().enumerate() {
+                    self.separate(place);
+                    self.go_to(member.line);
+                    let name = Json::String(member.name.clone());
+                    self.text.push_str(&format!("{name}:"));
+                    self.push(&member.node);
+                }
+                self.text.push('}');
+            }
+        }
+    }
+
+    fn separate(&mut self, place: usize) {
+        if place > 0 {
+            self.text.push(',');
+        }
+    }
+}
+
 impl Node {
     /// Whether it is nothing: `null`, or no word at all.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Word(word) if word.kind() == Kind::Null)
+    }
+
+    /// The same as a text, each part in the line in which it begins here: who parses that tells the right lines.
+    pub fn to_json_text(&self) -> String {
+        let mut text = JsonText::default();
+        text.push(self);
+        text.text
     }
 
     /// The JSON that means the same.

@@ -51,6 +51,9 @@ pub enum UpdateError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// No service could be started again. What systemctl(1) said.
+    #[error("the service manager can't be asked for anything: {0}")]
+    NoManager(String),
     /// systemctl(1) can't be run.
     #[error("cannot run systemctl: {0}")]
     Systemctl(io::Error),
@@ -100,10 +103,16 @@ pub enum UpdateError {
         #[source]
         second: Box<dyn StdError + Send + Sync>,
     },
-    /// The services have their new images still: the old ones may not run any more.
-    #[error(
-        "{names} can't go back to what was there before, which may not run any more: {source}; first, {first}"
-    )]
+    /// A name stands for an image that somebody else has given it meanwhile.
+    #[error("{name} was given another image meanwhile, {digest}")]
+    Moved {
+        /// The name.
+        name: String,
+        /// What it stands for.
+        digest: String,
+    },
+    /// The services have their new images still: the old ones may not run any more, or their name is somebody else's.
+    #[error("{names} can't go back to what was there before: {source}; first, {first}")]
     NoWayBack {
         /// The names.
         names: String,

@@ -12,7 +12,7 @@ use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
 use pod::machine::MachineRecord;
 use pod::manifest::{
     App, AppPath, Capability, Cpu, Device, HostNamespace, ImageFilesystem, InsecureOption, Limit,
-    Network, PodManifest, Resources, Rlimit, User, UserNamespace, VerificationRecord,
+    Network, PodManifest, Resources, Restart, Rlimit, User, UserNamespace, VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -178,7 +178,9 @@ pub struct AppView {
     pub oom_kills: Option<u64>,
     /// What had no memory left, if that is why it was killed and somebody knew.
     pub out_of_memory: Option<OutOfMemory>,
-    /// How often it was started again since its pod was; only a running pod tells.
+    /// When it is started again.
+    pub restart: Restart,
+    /// How often it was started again since its pod was.
     pub restarts: u64,
     /// Whether it is ready to serve; absent where nobody looks after that.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -420,11 +422,20 @@ fn apps(
                 Some(status) => status.out_of_memory,
                 None => live.and_then(|live| live.out_of_memory),
             },
-            restarts: live.map_or(0, |live| live.restarts),
+            restart: app.restart,
+            restarts: match (&ended, live) {
+                (_, Some(live)) => live.restarts,
+                (Some(status), None) => status.restarts,
+                (None, None) => 0,
+            },
             ready: live.and_then(|live| live.ready),
             next_start,
             last_end: live.and_then(|live| live.last_end.clone()),
-            complaint: live.and_then(|live| live.complaint.clone()),
+            complaint: match (&ended, live) {
+                (_, Some(live)) => live.complaint.clone(),
+                (Some(status), None) => status.complaint.clone(),
+                (None, None) => None,
+            },
             message: match &ended {
                 Some(status) => status.message.clone(),
                 None => live.and_then(|live| live.message.clone()),

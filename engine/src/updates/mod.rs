@@ -14,5 +14,6 @@ pub mod run;
 pub mod service_manager;
 mod survey;
 pub mod trial;
+pub mod trial_record;
 pub mod unit;
 pub mod watch;

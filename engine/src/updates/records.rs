@@ -2,7 +2,7 @@
 //!
 //! One file, replaced as a whole: a trial of several names is begun, turned and ended by one rename each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::unit::UnitName;
+use super::trial_record::{Move, Trial};
 use crate::error::{Error, UpdateError};
 
 /// Version of the file; readers refuse later ones.
@@ -47,49 +47,6 @@ pub struct NameRecord {
     /// What services did not come up with, the latest last.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<Digest>,
-}
-
-/// A name that is given another image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Move {
-    /// What its pods run.
-    pub from: Version,
-    /// What they are to run.
-    pub to: Version,
-    /// The newest time at which an image of the name had been signed before, in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub newest: Option<u64>,
-    /// Whether the new image had a name by its digest before, which somebody else gave it.
-    #[serde(default)]
-    pub has_digest_name: bool,
-}
-
-/// How far a trial is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Images are being fetched; all names stand for what they did.
-    Fetching,
-    /// Names are moved, and services started again.
-    Trying,
-    /// Names are moved back, and services that were started again are so once more.
-    GoingBack,
-}
-
-/// An update that has begun. Only one is at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trial {
-    /// How far it is.
-    pub stage: Stage,
-    /// The names.
-    pub moves: BTreeMap<Reference, Move>,
-    /// The services, and how many pods each has run.
-    pub units: BTreeMap<UnitName, usize>,
-    /// Those that were started again, or are being so.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub restarted: BTreeSet<UnitName>,
 }
 
 /// All that is remembered.
@@ -157,8 +114,7 @@ impl Records {
     /// The images that have to stay in the store, by what the store says that names stand for: those of a trial, and what
     /// a name stood for before its update, as long as it stands for what that gave it.
     pub fn kept(&self, meaning: impl Fn(&Reference) -> Option<Digest>) -> Vec<Digest> {
-        let trial = self.trial.iter().flat_map(|trial| trial.moves.values());
-        let tried = trial.flat_map(|one| [&one.from, &one.to]);
+        let tried = self.trial.iter().flat_map(Trial::versions);
         let previous = self.names.iter().filter_map(|(name, record)| {
             let current = record.current.as_ref()?;
             (meaning(name)? == current.digest).then_some(record.previous.as_ref()?)
@@ -274,6 +230,7 @@ impl Ledger {
 mod tests {
     use std::fs;
 
+    use super::super::trial_record::Stage;
     use super::*;
 
     fn version(letter: char) -> Version {
@@ -291,6 +248,7 @@ mod tests {
             to: version(to),
             newest: Some(7),
             has_digest_name: false,
+            before: None,
         }
     }
 
@@ -311,6 +269,11 @@ mod tests {
             moves: [(name(), change('a', 'c'))].into(),
             units: [("web.service".parse().unwrap(), 2)].into(),
             restarted: ["web.service".parse().unwrap()].into(),
+            ran: [(
+                "web.service".parse().unwrap(),
+                [(name(), version('d'))].into(),
+            )]
+            .into(),
         };
         ledger.save_trial(&trial).unwrap();
         assert_eq!(read(data.path()).unwrap(), ledger.records);
@@ -373,9 +336,14 @@ mod tests {
             stage: Stage::Fetching,
             moves: [(name(), change('b', 'c'))].into(),
             units: BTreeMap::new(),
-            restarted: BTreeSet::new(),
+            restarted: Default::default(),
+            ran: [(
+                "web.service".parse().unwrap(),
+                [(name(), version('d'))].into(),
+            )]
+            .into(),
         });
-        assert_eq!(records.kept(at(None)), digests("bc"));
+        assert_eq!(records.kept(at(None)), digests("bcd"));
     }
 
     #[test]

@@ -8,11 +8,12 @@ use pod::{AppName, PodName, PodUuid};
 use super::options::Options;
 use super::plan::{NameFacts, Plan, RunningApp, Verdict, decide};
 use super::policy::UpdatePolicy;
-use super::records::{self, Ledger, NameRecord, Records, Trial, Version};
+use super::records::{self, Ledger, NameRecord, Records, Version};
 use super::registry;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, survey};
 use super::trial::{Ending, Step, Updater};
+use super::trial_record::Trial;
 use super::unit::UnitName;
 use crate::engine::Engine;
 use crate::error::{Error, UpdateError};
@@ -126,6 +127,10 @@ pub fn update(
         .collect();
     let names = facts(engine, &verifier, &apps, &records, &mut report.problems)?;
     let plan = decide(&apps, &names, options.again);
+    // Without one, nothing is to be said of the images.
+    if ledger.is_some() && !plan.groups.is_empty() {
+        manager.require()?;
+    }
     let mut endings = Vec::new();
     for group in &plan.groups {
         endings.push(match &mut ledger {

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -15,14 +16,30 @@ use crate::pods::connection::wait_readable;
 const SAID: u64 = 4096;
 /// How long the service manager may take to say how a service is.
 const ANSWER: Duration = Duration::from_secs(30);
+/// Between two looks at what it has to do.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Starts services again.
 pub trait ServiceManager {
-    /// Starts a service again, and waits until the service manager says that this is done.
+    /// Looks whether there is a service manager that does anything.
+    ///
+    /// # Errors
+    /// What keeps it from that.
+    fn require(&self) -> Result<(), Error>;
+
+    /// Starts a service again, and waits until the service manager says that this is done. How often it was started before
+    /// does not count.
     ///
     /// # Errors
     /// If it could not be, or is not within `limit`.
     fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error>;
+
+    /// Waits until the service manager has nothing more to do with a service, such as a restart that somebody else has asked
+    /// for. Whether it has not, within `limit`.
+    ///
+    /// # Errors
+    /// If the service manager can't be asked.
+    fn wait_for_jobs(&self, unit: &UnitName, limit: Duration) -> Result<bool, Error>;
 
     /// How a service is.
     ///
@@ -36,14 +53,24 @@ pub trait ServiceManager {
 pub struct Systemctl;
 
 impl ServiceManager for Systemctl {
-    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
+    fn require(&self) -> Result<(), Error> {
         let mut command = Command::new("systemctl");
-        command.args(["--no-ask-password", "restart", "--"]);
         command
-            .arg(unit.as_str())
+            .args(["--no-ask-password", "show", "--property=Version"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let Some((is_success, said)) = finish(command, limit)? else {
+        match finish(command, ANSWER)? {
+            Some((true, _)) => Ok(()),
+            Some((false, said)) => Err(UpdateError::NoManager(said).into()),
+            None => Err(UpdateError::NoManager("it does not answer".to_owned()).into()),
+        }
+    }
+
+    fn restart(&self, unit: &UnitName, limit: Duration) -> Result<(), Error> {
+        // An image that ends again and again uses the starts up that the service is allowed, and the one before could not come
+        // back. Where the service manager does not know the service, it says so below.
+        finish(systemctl("reset-failed", unit), ANSWER)?;
+        let Some((is_success, said)) = finish(systemctl("restart", unit), limit)? else {
             return Err(UpdateError::Slow {
                 unit: unit.to_string(),
                 limit,
@@ -66,21 +93,49 @@ impl ServiceManager for Systemctl {
         .into())
     }
 
+    fn wait_for_jobs(&self, unit: &UnitName, limit: Duration) -> Result<bool, Error> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // Without a job there is no such property.
+            let job = show(unit, "Job", true)?.unwrap_or_default();
+            if job.is_empty() || job == "0" {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
     fn state(&self, unit: &UnitName) -> Result<UnitStatus, Error> {
-        let told = show(unit, "ActiveState,NRestarts", false)?.unwrap_or_default();
+        let told = show(unit, "ActiveState,NRestarts,Job", false)?.unwrap_or_default();
         Ok(parse(&told))
     }
 }
 
-/// What `ActiveState=…` and `NRestarts=…` say, in whatever order.
+/// A command that does this with a service.
+fn systemctl(verb: &str, unit: &UnitName) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(["--no-ask-password", verb, "--"]);
+    command
+        .arg(unit.as_str())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What `ActiveState=…`, `NRestarts=…` and `Job=…` say, in whatever order. A service that is down and about to be started is
+/// alive.
 fn parse(told: &str) -> UnitStatus {
     let value = |key: &str| {
         let mut words = told.split(' ');
         words.find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
     };
+    let has_job = value("Job").is_some_and(|job| !job.is_empty() && job != "0");
     UnitStatus {
         state: match value("ActiveState") {
-            Some("failed" | "inactive") => UnitState::Down,
+            Some("failed" | "inactive") if !has_job => UnitState::Down,
             _ => UnitState::Alive,
         },
         restarts: value("NRestarts")
@@ -161,6 +216,8 @@ mod tests {
             ),
             ("ActiveState=failed NRestarts=0", status(UnitState::Down, 0)),
             ("ActiveState=inactive", status(UnitState::Down, 0)),
+            ("ActiveState=inactive Job=0", status(UnitState::Down, 0)),
+            ("Job=71 ActiveState=inactive", status(UnitState::Alive, 0)),
             (
                 "ActiveState=activating NRestarts=x",
                 status(UnitState::Alive, 0),

@@ -12,9 +12,10 @@ use image_store::RefRecord;
 
 use super::options::Options;
 use super::plan::{Group, RunningApp};
-use super::records::{Ledger, Move, Stage, Trial, Version};
+use super::records::Ledger;
 use super::service_manager::ServiceManager;
 use super::survey::{Member, pods_of};
+use super::trial_record::{Images, Move, Stage, Trial};
 use super::unit::UnitName;
 use super::watch::{Look, Seen, UnitState, Watch};
 use crate::engine::Engine;
@@ -75,6 +76,7 @@ impl Updater<'_> {
         let store = self.engine.store();
         let mut moves = BTreeMap::new();
         for (name, change) in &group.changes {
+            let named = store.resolve(name).ok().flatten();
             let by_digest = store.resolve(&name.at_digest(&change.to.digest));
             moves.insert(
                 name.clone(),
@@ -83,6 +85,7 @@ impl Updater<'_> {
                     to: change.to.clone(),
                     newest: store.newest_signed(name)?,
                     has_digest_name: !matches!(by_digest, Ok(None)),
+                    before: named.map(|record| record.digest),
                 },
             );
         }
@@ -99,6 +102,7 @@ impl Updater<'_> {
             moves,
             units: group.units.iter().map(pods).collect(),
             restarted: Default::default(),
+            ran: ran(group, members),
         };
         ledger.save_trial(&trial)?;
         if let Err(error) = self.bring(group, &trial, members) {
@@ -122,22 +126,21 @@ impl Updater<'_> {
         let Some(trial) = ledger.records.trial.clone() else {
             return Ok(None);
         };
-        let store = self.engine.store();
-        let is_of_trial = |(name, one): (&Reference, &Move)| {
-            let means = store
-                .resolve(name)
-                .ok()
-                .flatten()
-                .map(|record| record.digest);
-            means.is_some_and(|means| means == one.from.digest || means == one.to.digest)
-        };
-        // Somebody has given a name another image since then: this one is history.
-        if trial.stage == Stage::Fetching || !trial.moves.iter().all(is_of_trial) {
+        // What it has asked the service manager for may be under way still. What takes too long is asked for once more.
+        for unit in &trial.restarted {
+            self.manager.wait_for_jobs(unit, self.options.limit)?;
+        }
+        // Somebody has given a name another image since then, or removed it: this one is history.
+        let is_known = |name: &Reference| self.meaning(name).is_some();
+        if trial.stage == Stage::Fetching
+            || self.moved_by_others(&trial).is_some()
+            || !trial.moves.keys().all(is_known)
+        {
             self.abandon(ledger, &trial)?;
             return Ok(None);
         }
         let is_verified = match trial.stage {
-            Stage::Trying => Some(self.verify(&trial, |one| &one.to)),
+            Stage::Trying => Some(self.verify(&trial.new_images())),
             Stage::Fetching | Stage::GoingBack => None,
         };
         let ending = match is_verified {
@@ -155,7 +158,7 @@ impl Updater<'_> {
                 fetch_by_digest(self.engine, self.verifier, name, &change.to.digest)?;
             }
         }
-        self.verify(trial, |one| &one.to)?;
+        self.verify(&trial.new_images())?;
         let store = self.engine.store();
         let _pin = store.pin()?;
         for member in members {
@@ -181,20 +184,41 @@ impl Updater<'_> {
         Ok(())
     }
 
-    /// Verifies the new images, or the old ones, as a start would.
-    fn verify(&self, trial: &Trial, which: impl Fn(&Move) -> &Version) -> Result<(), Error> {
+    /// Verifies images as a start would.
+    fn verify(&self, images: &Images) -> Result<(), Error> {
         let _pin = self.engine.store().pin()?;
-        for (name, one) in &trial.moves {
-            self.verifier.before_start(name, &which(one).digest)?;
+        for (name, version) in images {
+            self.verifier.before_start(name, &version.digest)?;
         }
         Ok(())
     }
 
+    /// What a name stands for; nothing if nobody knows.
+    fn meaning(&self, name: &Reference) -> Option<Digest> {
+        let record = self.engine.store().resolve(name).ok()?;
+        Some(record?.digest)
+    }
+
+    /// That somebody else has given a name another image meanwhile, if so: who did that meant it.
+    fn moved_by_others(&self, trial: &Trial) -> Option<UpdateError> {
+        let (name, digest) = trial.moved_by_others(|name| self.meaning(name))?;
+        Some(UpdateError::Moved {
+            name: name.to_string(),
+            digest: digest.to_string(),
+        })
+    }
+
     /// Gives the names their new images and starts the services again.
     fn try_out(&self, ledger: &mut Ledger, mut trial: Trial) -> Result<Ending, Error> {
+        // The fetch has taken its time.
+        if let Some(moved) = self.moved_by_others(&trial) {
+            self.abandon(ledger, &trial)?;
+            return Ok(Ending::Failed(moved.into()));
+        }
         trial.stage = Stage::Trying;
         ledger.save_trial(&trial)?;
-        self.name(&trial, |one| &one.to)?;
+        let images = trial.new_images();
+        self.name(&images)?;
         self.forget_digests(&trial)?;
         let mut first = None;
         let units: Vec<_> = trial
@@ -210,7 +234,7 @@ impl Updater<'_> {
             let was_restarted = !trial.restarted.insert(unit.clone());
             ledger.save_trial(&trial)?;
             (self.tell)(Step::Starts(&unit));
-            match self.start(&unit, pods, &trial, |one| &one.to, was_restarted) {
+            match self.start(&unit, pods, &images, was_restarted) {
                 Ok(()) => {}
                 Err(error) if self.options.rollback => {
                     return self.go_back(ledger, trial, Some(error));
@@ -228,7 +252,8 @@ impl Updater<'_> {
         })
     }
 
-    /// Gives the names their old images, and starts those services again that had been started with the new ones.
+    /// Gives the names their old images, and starts those services again that had been started with the new ones: each with
+    /// what it has run itself.
     fn go_back(
         &self,
         ledger: &mut Ledger,
@@ -246,10 +271,19 @@ impl Updater<'_> {
         let names: Vec<String> = trial.moves.keys().map(ToString::to_string).collect();
         let names = names.join(", ");
         let first = why.unwrap_or_else(|| UpdateError::Interrupted(names.clone()).into());
-        self.name(&trial, |one| &one.from)?;
+        if let Some(moved) = self.moved_by_others(&trial) {
+            ledger.end_trial()?;
+            let error = UpdateError::NoWayBack {
+                names,
+                first: first.to_string(),
+                source: Box::new(moved),
+            };
+            return Ok(Ending::Failed(error.into()));
+        }
+        self.name(&trial.old_images())?;
         // The rules may have been changed to be rid of the old ones, and they go before all else.
         if let Err(error) = self.verify_old(&trial) {
-            self.name(&trial, |one| &one.to)?;
+            self.name(&trial.new_images())?;
             ledger.end_trial()?;
             let error = UpdateError::NoWayBack {
                 names,
@@ -259,17 +293,12 @@ impl Updater<'_> {
             return Ok(Ending::Failed(error.into()));
         }
         let mut second = None;
-        for unit in &trial.restarted {
-            (self.tell)(Step::GoesBack(unit));
-            let pods = trial.units.get(unit).copied().unwrap_or_default();
-            let start = || self.start(unit, pods, &trial, |one| &one.from, true);
-            let started = match start() {
-                // A start that was under way with a new image may have noted its age since.
-                Err(_) if self.forget_ages(&trial)? => start(),
-                other => other,
-            };
-            if let Err(error) = started {
-                second.get_or_insert(error);
+        for (images, units) in trial.old_sets(&trial.restarted) {
+            self.name(&images)?;
+            for unit in units {
+                if let Err(error) = self.start_again(unit, &trial, &images) {
+                    second.get_or_insert(error);
+                }
             }
         }
         ledger.end_trial()?;
@@ -292,16 +321,31 @@ impl Updater<'_> {
         })
     }
 
+    /// Starts a service again with what it has run, which the names stand for.
+    fn start_again(&self, unit: &UnitName, trial: &Trial, images: &Images) -> Result<(), Error> {
+        (self.tell)(Step::GoesBack(unit));
+        let pods = trial.units.get(unit).copied().unwrap_or_default();
+        match self.start(unit, pods, images, true) {
+            // A start that was under way with a new image may have noted its age since.
+            Err(_) if self.forget_ages(trial)? => self.start(unit, pods, images, true),
+            other => other,
+        }
+    }
+
     /// Verifies the old images, whose names mean them again.
     fn verify_old(&self, trial: &Trial) -> Result<(), Error> {
+        let verify = || {
+            let mut sets = trial.old_sets(&trial.restarted).into_iter();
+            sets.try_for_each(|(images, _)| self.verify(&images))
+        };
         self.forget_ages(trial)?;
-        let mut verdict = self.verify(trial, |one| &one.from);
+        let mut verdict = verify();
         // Each start that was under way with a new image may note its age once more; no later one does.
         for _ in 0..NOTES {
             if verdict.is_ok() || !self.forget_ages(trial)? {
                 break;
             }
-            verdict = self.verify(trial, |one| &one.from);
+            verdict = verify();
         }
         verdict
     }
@@ -336,12 +380,11 @@ impl Updater<'_> {
         Ok(())
     }
 
-    /// Lets the names stand for one of their two images.
-    fn name(&self, trial: &Trial, which: impl Fn(&Move) -> &Version) -> Result<(), Error> {
+    /// Lets the names stand for these images.
+    fn name(&self, images: &Images) -> Result<(), Error> {
         let store = self.engine.store();
         let _pin = store.pin()?;
-        for (name, one) in &trial.moves {
-            let version = which(one);
+        for (name, version) in images {
             let known = store.resolve(name).ok().flatten();
             if known
                 .as_ref()
@@ -369,14 +412,12 @@ impl Updater<'_> {
         &self,
         unit: &UnitName,
         pods: usize,
-        trial: &Trial,
-        which: impl Fn(&Move) -> &Version,
+        images: &Images,
         is_maybe_done: bool,
     ) -> Result<(), Error> {
-        let wanted: BTreeMap<Reference, Digest> = trial
-            .moves
+        let wanted: BTreeMap<Reference, Digest> = images
             .iter()
-            .map(|(name, one)| (name.clone(), which(one).manifest.clone()))
+            .map(|(name, version)| (name.clone(), version.manifest.clone()))
             .collect();
         let deadline = Instant::now() + self.options.limit;
         if !(is_maybe_done && self.runs(unit, pods, &wanted)?) {
@@ -428,4 +469,23 @@ impl Updater<'_> {
         let is_right = images.all(|(name, runs)| wanted.get(name).is_none_or(|one| one == runs));
         Ok(pods.len() >= count && is_right)
     }
+}
+
+/// What services of a group run by the names that are to change, where the names won't stand for that again.
+fn ran(group: &Group, members: &[Member]) -> BTreeMap<UnitName, Images> {
+    let mut ran: BTreeMap<UnitName, Images> = BTreeMap::new();
+    for member in members {
+        let RunningApp {
+            unit, name, runs, ..
+        } = &member.running;
+        let (Some(unit), Some(change)) = (unit, group.changes.get(name)) else {
+            continue;
+        };
+        let is_other = runs.manifest != change.from.manifest && runs.manifest != change.to.manifest;
+        if group.units.contains(unit) && is_other {
+            let images = ran.entry(unit.clone()).or_default();
+            images.entry(name.clone()).or_insert_with(|| runs.clone());
+        }
+    }
+    ran
 }

@@ -267,7 +267,7 @@ fn a_pod_is_one_service_of_all_its_containers() {
     assert_eq!(
         start(shop),
         "run --name=systemd-shop --replace --label=io.fairing.unit=%n --label=tier=front --pull=never --ready-when=healthy \
-         --port=80 --grace-period=120 d --sidecar --app-name=db --volume=/srv:/srv --- p --init --app-name=front \
+         --port=80 --grace-period=120 --sidecar d --app-name=db --volume=/srv:/srv --- --init p --app-name=front \
          --volume=/srv:/srv --- a --app-name=app --restart=always --volume=/srv:/srv -- run -x \"a b\""
     );
     assert_eq!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::name::{Kind, SourceName};
 use crate::source::{DropIn, Source};
 
@@ -68,6 +68,7 @@ pub fn search(directories: &[Directory]) -> Found {
     let mut walk = Walk::default();
     for directory in directories {
         walk.takes_yaml = directory.takes_yaml;
+        walk.top.clone_from(&directory.path);
         walk.directory(&directory.path, 0);
     }
     walk.read()
@@ -102,6 +103,8 @@ pub fn one_file(path: &Path) -> Found {
 #[derive(Debug, Default)]
 struct Walk {
     takes_yaml: bool,
+    /// The directory that is being looked into, with all below it.
+    top: PathBuf,
     seen: BTreeSet<(u64, u64)>,
     entries: usize,
     /// What counts, by its name; with an empty path, what is masked.
@@ -133,6 +136,7 @@ impl Walk {
             let reason = format!("it is deeper than {DEPTH_MAX} directories");
             return self.found.findings.push(Finding::of_file(path, reason));
         }
+        let mut below = Vec::new();
         for (name, path) in self.names(path) {
             let metadata = match fs::metadata(&path) {
                 Ok(metadata) => metadata,
@@ -145,9 +149,13 @@ impl Walk {
             };
             match (metadata.is_dir(), name.ends_with(".d")) {
                 (true, true) => self.drop_ins(&name, &path),
-                (true, false) => self.directory(&path, depth.saturating_add(1)),
+                (true, false) => below.push(path),
                 (false, _) => self.file(&name, path, &metadata),
             }
+        }
+        // What is in a directory itself counts more.
+        for path in below {
+            self.directory(&path, depth.saturating_add(1));
         }
     }
 
@@ -212,7 +220,17 @@ impl Walk {
             true => PathBuf::new(),
             false => path,
         };
-        self.files.entry(name).or_insert(path);
+        match self.files.get(&name) {
+            None => drop(self.files.insert(name, path)),
+            // That an earlier directory counts more is what there are several for.
+            Some(counts) if counts.starts_with(&self.top) => {
+                let reason = format!("it is hidden by {}", counts.display());
+                let mut hidden = Finding::of_file(&path, reason);
+                hidden.severity = Severity::Warning;
+                self.found.findings.push(hidden);
+            }
+            Some(_) => {}
+        }
     }
 
     fn read(mut self) -> Found {
@@ -370,6 +388,30 @@ mod tests {
         symlink("/dev/null", ground.at("etc/f.container")).unwrap();
         symlink("..", ground.at("run/sub/back")).unwrap();
         assert_eq!(ground.shown(), ["a.container: 1", "b.pod: 4", "c.yaml: "]);
+    }
+
+    #[test]
+    fn what_is_in_a_directory_itself_counts_more_than_what_is_below_it() {
+        let ground = Ground::new(&[
+            ("etc/sub/web.container", "below"),
+            ("etc/web.container", "own"),
+            ("usr/web.container", "later"),
+        ]);
+        let found = ground.found();
+        let texts: Vec<_> = found
+            .sources
+            .iter()
+            .map(|source| &source.text[..])
+            .collect();
+        assert_eq!(texts, [b"own"]);
+        let told: Vec<_> = found.findings.iter().map(Finding::to_string).collect();
+        let [told] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert!(
+            told.contains("etc/sub/web.container: warning: it is hidden by"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A container as an app: the image with its flags and arguments.
 
-use super::flags::{Flags, Value, flags, is_true, values_of};
+use super::flags::{Flags, Value, flags, further, is_true, values_of};
 use super::service::warn;
 use super::work::Work;
 use crate::index::Parsed;
@@ -33,6 +33,9 @@ pub(super) struct App<'a> {
     image: Word,
     /// Its flags, which stand before or behind the image.
     pub(super) flags: Vec<Word>,
+    /// Those that nobody has looked at. They stand before the image: behind it, one that is none would be handed to the
+    /// image's program.
+    further: Vec<Word>,
     /// What is the pod's, and where it stands.
     pub(super) pod: Vec<Value<'a>>,
     /// Labels, which are the pod's, too.
@@ -47,6 +50,7 @@ pub(super) struct App<'a> {
 impl App<'_> {
     /// The image, its flags and what is started in it.
     pub(super) fn write(&self, command: &mut Command) {
+        command.extend(self.further.iter().cloned());
         command.push(self.image.clone());
         command.extend(self.flags.iter().cloned());
         if !self.arguments.is_empty() {
@@ -149,11 +153,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
     );
     // Each pod has an init: either value is what there is.
     is_true(file, SECTION, "RunInit", &mut work.findings);
-    app.extend(
-        values_of(file, SECTION, "PodmanArgs", &mut work.findings)
-            .into_iter()
-            .map(|(word, _)| word),
-    );
+    let further = further(file, SECTION, &mut work.findings).collect();
     let mut arguments: Vec<Word> = Vec::new();
     if let Some(entry) = last("Exec") {
         match crate::unit_file::words(&entry.value) {
@@ -168,6 +168,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
     App {
         image,
         flags: app,
+        further,
         pod,
         labels,
         arguments,

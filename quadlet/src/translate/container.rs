@@ -38,10 +38,6 @@ pub(crate) fn container(work: &mut Work<'_>) -> Option<Unit> {
         start.push(Word::written(&*entry.value).after("--grace-period="));
     }
     app.write(&mut start);
-    // The journal has it from the pod's monitor, with fields.
-    if last("LogDriver").is_some_and(|entry| entry.value == "journald") {
-        text.service.unless_said("StandardOutput", "null");
-    }
     work.foreground(&mut text, grace);
     reload(work, &mut text, &name, None, app.reload);
     remove(work, &mut text, &name);

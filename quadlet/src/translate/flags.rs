@@ -140,6 +140,26 @@ pub(super) fn values_of<'a>(
     }
 }
 
+/// Flags of PodmanArgs=, as they are: each word is a flag, or the value of the one before it. Any other would be taken for an
+/// image, or for a word of the image's program.
+pub(super) fn further(
+    file: &UnitFile,
+    section: &str,
+    findings: &mut Findings<'_>,
+) -> impl Iterator<Item = Word> {
+    let words = values_of(file, section, "PodmanArgs", findings);
+    let mut may_be_value = false;
+    for (word, entry) in &words {
+        let text = word.as_str();
+        let is_flag = text.starts_with('-') && !text.trim_matches('-').is_empty();
+        if !is_flag && !may_be_value {
+            findings.error(entry, format!("`{text}` is no flag"));
+        }
+        may_be_value = is_flag && !text.contains('=');
+    }
+    words.into_iter().map(|(word, _)| word)
+}
+
 fn written(entry: &Entry) -> Value<'_> {
     (Word::written(&*entry.value), entry)
 }
@@ -160,8 +180,17 @@ fn unknown(file: &UnitFile, section: &str, table: &[Key], findings: &mut Finding
     for entry in &file.entries {
         let named = entry.section.as_str();
         if named == section {
+            if let Some(specifier) = unknown_specifier(&entry.value) {
+                let reason = format!(
+                    "systemd has no specifier `{specifier}`; a percent sign is written `%%`"
+                );
+                findings.error(entry, reason);
+            }
             if !table.iter().any(|key| key.name == entry.key) {
-                findings.error(entry, format!("[{section}] has no such key"));
+                let near = table.iter().find(|key| is_near(key.name, &entry.key));
+                let near = near.map(|key| format!(", perhaps {} is meant", key.name));
+                let near = near.unwrap_or_default();
+                findings.error(entry, format!("[{section}] has no such key{near}"));
             }
         } else if named == "Quadlet" {
             if entry.key != "DefaultDependencies" {
@@ -173,6 +202,68 @@ fn unknown(file: &UnitFile, section: &str, table: &[Key], findings: &mut Finding
                 entry,
                 format!("the section [{named}] means nothing here: there are [{section}], [Unit], [Service] and [Install]"),
             );
+        }
+    }
+}
+
+/// The first `%` that systemd would not put something in for, with what stands behind it: then it would leave the line out.
+fn unknown_specifier(value: &str) -> Option<String> {
+    // systemd.unit(5)
+    const KNOWN: &str = "%aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwWyY";
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            continue;
+        }
+        match rest.next() {
+            Some(letter) if KNOWN.contains(letter) => {}
+            letter => return Some(letter.map_or_else(|| "%".to_owned(), |c| format!("%{c}"))),
+        }
+    }
+    None
+}
+
+/// Whether a key was meant that is written otherwise, or with a letter more or less.
+fn is_near(key: &str, typed: &str) -> bool {
+    let (key, typed) = (key.to_ascii_lowercase(), typed.to_ascii_lowercase());
+    let (short, long) = match key.len() <= typed.len() {
+        true => (key, typed),
+        false => (typed, key),
+    };
+    let same = short.chars().zip(long.chars()).take_while(|(a, b)| a == b);
+    let same: usize = same.map(|(c, _)| c.len_utf8()).sum();
+    let one_more = long.get(same..).map(|rest| {
+        let mut rest = rest.chars();
+        rest.next();
+        rest.as_str().to_owned()
+    });
+    short == long || (short.len() > 2 && one_more.as_deref() == short.get(same..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_near, unknown_specifier};
+
+    #[test]
+    fn a_percent_sign_that_means_nothing_is_found() {
+        for (value, found) in [
+            ("a%%b %n-%i", None),
+            ("100%", Some("%")),
+            ("%%%z", Some("%z")),
+            ("date +%F", Some("%F")),
+            ("", None),
+        ] {
+            assert_eq!(unknown_specifier(value).as_deref(), found, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_near_if_it_differs_by_case_or_by_one_letter() {
+        for typed in ["image", "IMAGE", "Imag", "Imagee", "mage"] {
+            assert!(is_near("Image", typed), "{typed}");
+        }
+        for typed in ["Im", "Exec", "Imeag", "Images2", ""] {
+            assert!(!is_near("Image", typed), "{typed}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::flags::{flags, is_true, values_of};
+use super::flags::{flags, further, is_true, values_of};
 use super::service::Form;
 use super::work::Work;
 use crate::index::Parsed;
@@ -59,8 +59,7 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
                 .error(entry, "there are registry and local, perhaps behind NAME/"),
         }
     }
-    let further = values_of(file, SECTION, "PodmanArgs", &mut work.findings);
-    start.extend(further.into_iter().map(|(word, _)| word));
+    start.extend(further(file, SECTION, &mut work.findings));
     start.extend(yaml.iter().cloned());
     work.foreground(&mut text, None);
     let force = is_true(file, SECTION, "KubeDownForce", &mut work.findings);

@@ -1,6 +1,6 @@
 //! A `.volume`, a `.network`, an `.image`: a command that is over when the service has started.
 
-use super::flags::{flags, is_true, values_of};
+use super::flags::{flags, further, is_true, values_of};
 use super::service::Form;
 use super::work::Work;
 use crate::unit::{Unit, UnitText};
@@ -22,8 +22,7 @@ fn extend(work: &mut Work<'_>, command: &mut Command, section: &str) {
     let parsed = work.parsed;
     let of_table = flags(&parsed.file, section, &mut work.findings);
     command.extend(of_table.of_pod());
-    let further = values_of(&parsed.file, section, "PodmanArgs", &mut work.findings);
-    command.extend(further.into_iter().map(|(word, _)| word));
+    command.extend(further(&parsed.file, section, &mut work.findings));
 }
 
 /// Refuses all but one value, which is how it is.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::app::{App, SEPARATOR, app};
 use super::container::{pod_command, reload, remove, restarts};
-use super::flags::{flags, values_of};
+use super::flags::{flags, further, values_of};
 use super::service::{Form, dependencies, warn};
 use super::work::Work;
 use crate::index::Parsed;
@@ -120,8 +120,7 @@ fn pod_keys(work: &mut Work<'_>, start: &mut Command) {
             _ => work.findings.error(entry, "there are stop and continue"),
         }
     }
-    let further = values_of(&parsed.file, SECTION, "PodmanArgs", &mut work.findings);
-    start.extend(further.into_iter().map(|(word, _)| word));
+    start.extend(further(&parsed.file, SECTION, &mut work.findings));
 }
 
 /// The pod has one way to fetch images.

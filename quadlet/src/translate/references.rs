@@ -83,6 +83,9 @@ impl Work<'_> {
                 "images are not built here: build it elsewhere, and name it",
             );
         }
+        if entry.value.contains(char::is_whitespace) {
+            self.findings.error(entry, "it is one image, without spaces");
+        }
         match self.named(&entry.value, &[Kind::Image], entry) {
             Some(target) => Word::written(target.resource),
             None => Word::written(&*entry.value),

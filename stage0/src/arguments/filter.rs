@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// By what pods are chosen.
 pub(crate) const OF_PODS: &[&str] = &[
-    "id", "name", "label", "status", "exited", "ancestor", "network", "volume",
+    "id", "name", "label", "status", "health", "exited", "ancestor", "network", "volume",
 ];
 /// By what images are chosen.
 pub(crate) const OF_IMAGES: &[&str] = &["reference", "digest"];

@@ -83,7 +83,7 @@ struct Choice {
     /// Print UUIDs alone
     #[arg(short, long)]
     quiet: bool,
-    /// Only pods of this name, id, label, status, exited, ancestor, network or volume; may be repeated
+    /// Only pods of this name, id, label, status, health, exited, ancestor, network or volume; may be repeated
     #[arg(short, long = "filter", value_name = "KEY=VALUE", value_parser = filter)]
     filters: Vec<Filter>,
     /// Only so many that were made last, whether they run or not; -1 for all

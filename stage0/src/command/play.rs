@@ -2,11 +2,13 @@
 
 mod arguments;
 mod credentials;
+mod mistakes;
 mod network;
 mod plan;
 mod pods;
 
 pub(crate) use self::arguments::Play;
+pub(crate) use self::mistakes::mistakes;
 
 use crate::arguments::pod::UuidPlace;
 use crate::command::down::down;
@@ -39,7 +41,7 @@ impl Subcommand for Play {
         if self.dry_run {
             return pods::dry_run(plan, &context);
         }
-        pods::make_volumes(&plan.claims, &context)?;
+        let new_volumes = pods::make_volumes(&plan.claims, &context)?;
         if plan.specs.is_empty() {
             for claim in &plan.claims {
                 output::line(claim.volume.as_str())?;
@@ -47,7 +49,7 @@ impl Subcommand for Play {
             return Ok(0);
         }
         let uuid_file = self.uuid_file_save.clone().map(UuidPlace::Any);
-        match (self.start.unwrap_or(true), self.detach) {
+        let done = match (self.start.unwrap_or(true), self.detach) {
             (false, _) => pods::prepare_all(plan, &context),
             (true, true) if plan.specs.len() > 1 => pods::start_all(plan, &context),
             (true, detach) => {
@@ -59,6 +61,7 @@ impl Subcommand for Play {
                 };
                 pods::run_one(plan, how, &context)
             }
-        }
+        };
+        done.inspect_err(|_| pods::remove_volumes(&new_volumes, &context))
     }
 }

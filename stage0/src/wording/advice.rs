@@ -123,7 +123,8 @@ fn pod(error: &PodError) -> String {
         PodError::NoSuchPod(_) => format!("{error}; `fairing list` shows all pods"),
         PodError::NameInUse { name, .. } => {
             format!(
-                "{error}; choose another, or `fairing rm {name}` removes that pod, with --force one that runs"
+                "{error}; choose another, or `fairing rm {name}` removes that pod, with --force one that runs; so does --replace \
+                 of `run` and `play`"
             )
         }
         PodError::NoIdBlock { .. } => format!(
@@ -181,6 +182,9 @@ fn update(error: &UpdateError) -> String {
         }
         UpdateError::WentBack { .. } => {
             format!("{error}; the newer image is not tried again without --retry")
+        }
+        UpdateError::Moved { .. } => {
+            format!("{error}; that stays so, and no service was started again")
         }
         error => error.to_string(),
     }

@@ -53,6 +53,9 @@ pub(crate) fn socket_of(run_dir: &Path, app: &AppName) -> Result<OwnedFd, StartF
     )))
 }
 
+/// How long an app may take to say that it reads its configuration again. Not each that is ready says so.
+const RELOAD_ANSWER: Duration = Duration::from_secs(2);
+
 /// Where apps say something of themselves.
 #[derive(Debug, Default)]
 pub(super) struct AppNotify(Vec<Speaker>);
@@ -66,6 +69,8 @@ struct Speaker {
     /// What it says that it does.
     status: Option<String>,
     change: Option<Change>,
+    /// Until when it is waited for, to say that it reads its configuration again, or has done so.
+    answers_until: Option<Instant>,
     /// When it has said last that it is alive, if it ever has.
     alive_at: Option<Instant>,
     is_dead: bool,
@@ -97,6 +102,7 @@ impl AppNotify {
                 budget: Budget::new(&manifest.bounds, now),
                 status: None,
                 change: None,
+                answers_until: None,
                 alive_at: None,
                 is_dead: false,
                 errno: None,
@@ -112,10 +118,20 @@ impl AppNotify {
         heard.map(|speaker| speaker.socket.as_fd()).collect()
     }
 
-    /// When to go on listening to an app that has said too much.
+    /// When to go on listening to an app that has said too much, or to wait no longer for one.
     pub(super) fn due(&self) -> Option<Instant> {
-        let all = self.0.iter();
-        all.filter_map(|speaker| speaker.budget.rests_until()).min()
+        let rests = self.0.iter().filter_map(|one| one.budget.rests_until());
+        let answers = self.0.iter().filter_map(|one| one.answers_until);
+        rests.chain(answers).min()
+    }
+
+    /// The apps have been told to read their configuration again. Those that have said that they are ready may say so of that.
+    pub(super) fn reload(&mut self, now: Instant) {
+        for speaker in &mut self.0 {
+            if speaker.change == Some(Change::Ready) {
+                speaker.answers_until = now.checked_add(RELOAD_ANSWER);
+            }
+        }
     }
 
     /// Reads what apps say: `ready` answers [`AppNotify::interests`] one by one. The result is who has said that it is
@@ -124,6 +140,7 @@ impl AppNotify {
         let mut ready = ready.iter();
         let mut are_ready = Vec::new();
         for speaker in &mut self.0 {
+            speaker.answers_until = speaker.answers_until.filter(|until| now < *until);
             if speaker.budget.rests() {
                 speaker.budget.wake(now);
                 continue;
@@ -145,6 +162,7 @@ impl AppNotify {
             speaker.read(Instant::now());
             speaker.status = None;
             speaker.change = None;
+            speaker.answers_until = None;
             speaker.alive_at = None;
             speaker.is_dead = false;
         }
@@ -163,10 +181,12 @@ impl AppNotify {
         said.collect::<Vec<_>>().join("; ")
     }
 
-    /// Whether one of them reads its configuration again.
+    /// Whether one of them reads its configuration again, or is about to.
     pub(super) fn are_reloading(&self) -> bool {
         let mut all = self.0.iter();
-        all.any(|speaker| speaker.change == Some(Change::Reloading))
+        all.any(|speaker| {
+            speaker.change == Some(Change::Reloading) || speaker.answers_until.is_some()
+        })
     }
 
     /// Whether all of them say that they begin to end.
@@ -225,6 +245,9 @@ impl Speaker {
             let status = one_line(status.get(..length).unwrap_or_default());
             self.status = Some(status).filter(|status| !status.is_empty());
         }
+        if message.change.is_some() {
+            self.answers_until = None;
+        }
         self.change = message.change.or(self.change);
         self.errno = message.errno.or(self.errno);
         match message.alive {
@@ -269,6 +292,7 @@ mod tests {
                 budget: Budget::new(&Bounds::default(), now),
                 status: None,
                 change: None,
+                answers_until: None,
                 alive_at: None,
                 is_dead: false,
                 errno: None,
@@ -297,6 +321,30 @@ mod tests {
         assert_eq!(all.read(&[true, false], now), ["a".parse().unwrap()]);
         assert_eq!(all.statuses(), "b: two");
         assert!(!all.are_reloading());
+    }
+
+    #[test]
+    fn who_was_ready_is_waited_for_when_all_are_told_to_reload_but_not_for_ever() {
+        let (_dir, mut all, [a, b]) = listening();
+        let now = Instant::now();
+        // One that has never said anything is not expected to.
+        a.send(b"READY=1").unwrap();
+        all.read(&[true, true], now);
+        all.reload(now);
+        assert!(all.are_reloading());
+        a.send(b"RELOADING=1").unwrap();
+        all.read(&[true, true], now);
+        assert_eq!(all.due(), None);
+        assert!(all.are_reloading());
+        a.send(b"READY=1").unwrap();
+        b.send(b"READY=1").unwrap();
+        all.read(&[true, true], now);
+        assert!(!all.are_reloading());
+        all.reload(now);
+        let late = all.due().unwrap();
+        assert!(late > now && all.are_reloading());
+        all.read(&[false, false], late);
+        assert!(!all.are_reloading() && all.due().is_none());
     }
 
     #[test]

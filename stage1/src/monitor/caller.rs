@@ -10,6 +10,7 @@ use systemd::{Message, NotifySocket, ServiceManager};
 
 use super::report::{report_started, report_unless_told};
 use crate::failure::StartFailure;
+use crate::timing::monotonic_microseconds;
 
 /// How long a message waits that the manager has no room for.
 const RETRY: Duration = Duration::from_millis(100);
@@ -160,10 +161,15 @@ impl Caller {
         }
         self.send_waiting(now);
         let mut message = Message::new();
-        let begins_reload = progress.reloads.0 > self.told.reloads
-            || (progress.is_reloading && !self.told.is_reloading);
+        let was_told = progress.reloads.0 > self.told.reloads;
+        let begins_reload = was_told || (progress.is_reloading && !self.told.is_reloading);
         if progress.is_up && self.told.is_up && begins_reload {
-            self.send(Message::new().reloading(progress.reloads.1), now);
+            // An app may begin by itself.
+            let since = match was_told {
+                true => progress.reloads.1,
+                false => monotonic_microseconds(),
+            };
+            self.send(Message::new().reloading(since), now);
             if !progress.is_reloading {
                 message = message.ready();
             }

@@ -353,6 +353,7 @@ impl Monitor {
             }
         };
         let was_asked = self.has_ended_as_asked(exit_code);
+        let failure = failure.or_else(|| self.why_ended());
         let Self {
             manifest,
             apps,

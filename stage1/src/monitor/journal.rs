@@ -34,6 +34,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// syslog's number of a warning.
 const WARNING: u8 = 4;
 
+/// Whether an output is the journal's already, as who started this process says: the device and inode of what leads there
+/// (systemd.exec(5)).
+pub(super) fn leads_to_journal(output: impl AsFd) -> bool {
+    let Ok(said) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    rustix::fs::fstat(output).is_ok_and(|stat| said == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
 /// Whose entries: the fields that all of them have.
 #[derive(Debug)]
 pub(super) struct Author {

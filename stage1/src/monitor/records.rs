@@ -113,6 +113,17 @@ impl AppRecord {
         }
     }
 
+    /// What was wrong, if it was ended for that.
+    fn complaint_at_end(&self) -> Option<String> {
+        self.complaint.clone().filter(|_| self.is_condemned)
+    }
+
+    /// That it was ended since it was not well, in words.
+    pub(super) fn condemned(&self) -> Option<String> {
+        let complaint = self.complaint_at_end()?;
+        Some(format!("app {} was ended: {complaint}", self.name))
+    }
+
     /// Writes down how it has ended.
     pub(super) fn store(&mut self, pod_dir: &Path) -> Result<(), PodError> {
         let Some((finished, outcome)) = self.end.filter(|_| !self.stored) else {
@@ -127,6 +138,8 @@ impl AppRecord {
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
             message: self.message.clone(),
+            complaint: self.complaint_at_end(),
+            restarts: self.restarts,
         };
         status.store(pod_dir, &self.name)?;
         self.stored = true;

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use pod::manifest::Lifetime;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::event_loop::Monitor;
 use super::interrupts::Escalation;
@@ -13,6 +12,7 @@ use super::pump::Standard;
 use super::signals::{self, Meaning};
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
+use crate::timing::monotonic_microseconds;
 
 const SIGHUP: i32 = Signal::SIGHUP as i32;
 
@@ -96,12 +96,10 @@ impl Monitor {
 
     /// Has the apps read their configuration again.
     fn reload(&mut self) -> Result<(), StartFailure> {
-        let now = clock_gettime(ClockId::Monotonic);
-        let microseconds = now.tv_sec.saturating_mul(1_000_000) + now.tv_nsec / 1000;
         let (times, _) = self.reloads;
-        let since = u64::try_from(microseconds).unwrap_or_default();
-        self.reloads = (times.saturating_add(1), since);
+        self.reloads = (times.saturating_add(1), monotonic_microseconds());
         self.passed_on = Some(SIGHUP);
+        self.app_notify.reload(Instant::now());
         self.pass_on(SIGHUP)
     }
 

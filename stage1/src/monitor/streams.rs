@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::poll::PollFlags;
 use pod::control::WindowSize;
-use pod::manifest::{App, Bounds, PodManifest, Streams as Destination};
+use pod::manifest::{App, Bounds, LogDriver, PodManifest, Streams as Destination};
 use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ use super::attachments::{Attachments, Output};
 use super::budget::Budget;
 use super::ended_input::EndedInput;
 use super::joining::Joining;
+use super::journal::leads_to_journal;
 use super::line_names::LineNames;
 use super::logs::Logs;
 use super::pump::{End, Pump, Standard};
@@ -27,6 +28,16 @@ use crate::failure::StartFailure;
 use crate::link::InitLink;
 use crate::link::stream::StreamId;
 use crate::protocol::ProcessStreams;
+
+/// Whether the journal has an output of an app from its log, and would have it once more from the monitor's own.
+fn is_there_already(app: &App, output: Output) -> bool {
+    let driver = app.log.as_ref().and_then(|log| log.driver);
+    driver == Some(LogDriver::Journald)
+        && match output {
+            Output::Stdout => leads_to_journal(std::io::stdout()),
+            Output::Stderr => leads_to_journal(std::io::stderr()),
+        }
+}
 
 /// An output of an app on its way to the monitor's own.
 #[derive(Debug)]
@@ -105,14 +116,10 @@ impl Streams {
         }
         let (stdout, output) = link.open_output()?;
         let (stderr, error) = link.open_output()?;
-        match self.destination {
-            Destination::Foreground => {
-                self.show(app, Output::Stdout, output);
-                self.show(app, Output::Stderr, error);
-            }
-            Destination::Log => {
-                self.logs.follow(&app.name, Output::Stdout, output, false);
-                self.logs.follow(&app.name, Output::Stderr, error, false);
+        for (which, source) in [(Output::Stdout, output), (Output::Stderr, error)] {
+            match self.destination == Destination::Log || is_there_already(app, which) {
+                true => self.logs.follow(&app.name, which, source, false),
+                false => self.show(app, which, source),
             }
         }
         let mut stdin = None;

@@ -12,6 +12,7 @@ use supervisor::{Action, CheckKind, EndCause, Event};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::joining::Joining;
+use super::records::AppRecord;
 use crate::failure::StartFailure;
 use crate::protocol::ToInit;
 
@@ -180,6 +181,20 @@ impl Monitor {
         }
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         self.emit(Some(app), EventKind::BackingOff { delay_ms });
+    }
+
+    /// Why the pod has ended, where that is not what its apps did by themselves.
+    pub(super) fn why_ended(&self) -> Option<String> {
+        match self.supervision.as_ref()?.end.as_ref()? {
+            EndCause::Failed(_) | EndCause::Done => self.apps.iter().find_map(AppRecord::condemned),
+            EndCause::Deadline => {
+                let seconds = self.manifest.active_deadline_seconds?;
+                Some(format!(
+                    "it was ended after {seconds} s, which is as long as it may run"
+                ))
+            }
+            EndCause::Asked | EndCause::NotStarted(_) => None,
+        }
     }
 
     /// Ends an app that somebody has asked to end.

@@ -101,6 +101,38 @@ check_output_in_the_journal() {
     done
 }
 
+# What the service manager hands over, and who sees it.
+check_credentials() {
+    printf secret > /etc/password
+    found=$(systemd-run --wait --pipe --quiet --unit=credentials --property=Delegate=yes \
+        --property=LoadCredential=password:/etc/password --property=SetCredential=key:private \
+        fairing run --rm "$app" --user 7 --exec /bin/sh -- -c \
+        'id -u; ls $CREDENTIALS_DIRECTORY; cat /run/credentials/*; touch /run/credentials/x || echo kept')
+    equal "$found" "$(printf '7\nkey\npassword\nprivatesecretkept')"
+    # Only one of them.
+    found=$(systemd-run --wait --pipe --quiet --unit=credentials --property=Delegate=yes \
+        --property=LoadCredential=password:/etc/password --property=SetCredential=key:private \
+        fairing run --rm "$app" --credential key --exec /bin/ls -- /run/credentials)
+    equal "$found" key
+    if grep -r secret /var/lib/fairing/pods /run/fairing; then return 1; fi
+    rm /etc/password
+}
+
+# The timer is off; once it is on, it starts the service when its time has come.
+check_timer_of_updates() {
+    systemctl enable --now fairing-update.timer
+    [ -n "$(systemctl show --property=NextElapseUSecRealtime --value fairing-update.timer)" ]
+    # A day, and the moment after midnight.
+    date --set='+26 hours'
+    updated() {
+        [ -n "$(systemctl show --property=ExecMainExitTimestamp --value fairing-update.service)" ]
+    }
+    await updated
+    equal "$(systemctl show --property=Result --value fairing-update.service)" success
+    answers
+    systemctl disable --now fairing-update.timer
+}
+
 check_limits_of_the_unit() {
     found=0
     systemd-run --wait --unit=small --property=Delegate=yes --property=MemoryMax=48M \

@@ -90,11 +90,10 @@ pub enum Form {
 /// # Errors
 /// What is not understood.
 pub fn parse(text: &str, form: Form) -> Result<Document, String> {
-    let document: Result<Document, _> = match form {
-        Form::Json => serde_json::from_str(text),
-        Form::Yaml => serde_json::from_value(only_document(text)?),
+    let document: Document = match form {
+        Form::Json => serde_json::from_str(text).map_err(|error| error.to_string())?,
+        Form::Yaml => serde_json::from_str(&only_document(text)?).map_err(in_yaml)?,
     };
-    let document = document.map_err(|error| error.to_string())?;
     if !is_known(&document.cdi_version) {
         return Err(format!(
             "version {:?} of the specification is not known",
@@ -112,12 +111,21 @@ pub fn parse(text: &str, form: Form) -> Result<Document, String> {
     Ok(document)
 }
 
-/// The one document of a text of YAML.
-fn only_document(text: &str) -> Result<serde_json::Value, String> {
+/// What is wrong with YAML that was read as JSON of the same lines, and other columns.
+fn in_yaml(error: serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" column ") {
+        Some((before, _)) => before.to_owned(),
+        None => text,
+    }
+}
+
+/// The one document of a text of YAML, as JSON of the same lines.
+fn only_document(text: &str) -> Result<String, String> {
     let documents = yaml::documents(text).map_err(|error| error.to_string())?;
     match documents.as_slice() {
         [] => Err("it is empty".to_owned()),
-        [document] => Ok(document.to_json()),
+        [document] => Ok(document.to_json_text()),
         [_, second, ..] => Err(format!("line {}: there is another document", second.line)),
     }
 }
@@ -174,6 +182,14 @@ mod tests {
         for (text, reason) in [
             ("", "it is empty"),
             ("a: 1\n---\nb: 2", "line 3: there is another"),
+            (
+                "cdiVersion: 0.6.0\nkind: a/b\n# more\ndevices:\n- name: x\n  containerEdits:\n    env: 7\n",
+                "expected a sequence at line 7",
+            ),
+            (
+                "cdiVersion: 0.6.0\nkind: a/b\nmore: 1\n",
+                "unknown field `more`",
+            ),
         ] {
             let error = parse(text, Form::Yaml).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");

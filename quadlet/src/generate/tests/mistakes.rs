@@ -19,6 +19,10 @@ fn a_file_that_is_not_understood_leaves_the_others_alone() {
         ("e.kube", "[Kube]\nYaml=/x.yaml"),
         ("i j.container", PLAIN),
         (
+            "l.container",
+            "[Container]\nImage=a b\nimage=c\nPodmanArgs=--privileged=true foo\nExec=date +%F",
+        ),
+        (
             "k.container",
             "[Unit]\nAfter=none.container\n[Container]\nImage=a\nVolume=none.volume:/x\nServiceName=a/b",
         ),
@@ -38,6 +42,10 @@ fn a_file_that_is_not_understood_leaves_the_others_alone() {
         "k.container:2: After=: there is no file none.container",
         "k.container:5: Volume=: there is no file none.volume",
         "k.container:6: ServiceName=: `a/b` is no name of a unit",
+        "l.container:2: Image=: it is one image",
+        "l.container:3: image=: [Container] has no such key, perhaps Image is meant",
+        "l.container:4: PodmanArgs=: `foo` is no flag",
+        "l.container:5: Exec=: systemd has no specifier `%F`",
     ];
     let told = told(&generated);
     for part in wanted {

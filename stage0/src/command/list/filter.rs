@@ -9,6 +9,7 @@ use crate::wording::failure::Failure;
 /// The states of pods and apps, by our words and by those of docker and podman.
 const STATES: &[&str] = &[
     "aborted-prepare",
+    "backing-off",
     "configured",
     "created",
     "dead",
@@ -29,6 +30,9 @@ const STATES: &[&str] = &[
     "unknown",
 ];
 
+/// How apps are that are looked after, by docker's words.
+const HEALTH: &[&str] = &["healthy", "none", "starting", "unhealthy"];
+
 /// Looks whether there are such filters, whatever pods there are.
 ///
 /// # Errors
@@ -42,6 +46,12 @@ pub(super) fn check(filters: &[Filter]) -> Result<(), Failure> {
                 return Err(Failure::Usage(format!(
                     "the filter {key}={value}: no pod has this state; they are preparing, prepared (created), running, \
                      paused, exited (stopped) and deleting (removing)"
+                )));
+            }
+            "health" if HEALTH.contains(&value.as_str()) => {}
+            "health" => {
+                return Err(Failure::Usage(format!(
+                    "the filter health={value}: there are healthy, unhealthy, starting and none"
                 )));
             }
             "exited" => drop(exit_code(value)?),
@@ -59,12 +69,23 @@ fn exit_code(value: &str) -> Result<i32, Failure> {
         .map_err(|_| Failure::Usage(format!("the filter exited={value}: write an exit code")))
 }
 
+/// How an app is, by docker's words.
+fn health(app: &AppView) -> &'static str {
+    match (app.ready, &app.complaint) {
+        (Some(true), _) => "healthy",
+        (Some(false), Some(_)) => "unhealthy",
+        (Some(false), None) => "starting",
+        (None, _) => "none",
+    }
+}
+
 /// Our word for a state.
 fn state(value: &str) -> &str {
     match value {
         "created" | "configured" | "initialized" => "prepared",
         "stopped" => "exited",
         "removing" => "deleting",
+        "restarting" => "backing-off",
         other => other,
     }
 }
@@ -96,6 +117,7 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
             let value = state(value);
             view.state.to_string() == value || any(&|app| app.state.word() == value)
         }
+        "health" => any(&|app| health(app) == value),
         "exited" => {
             let code = exit_code(value)?;
             view.exit_code == Some(code) || any(&|app| app.exit_code == Some(code))
@@ -196,6 +218,7 @@ mod tests {
             outcome: None,
             oom_kills: None,
             out_of_memory: None,
+            restart: Default::default(),
             restarts: 0,
             ready: None,
             next_start: None,

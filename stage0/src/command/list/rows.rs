@@ -189,6 +189,13 @@ impl Row<'_> {
             (None, Some(code)) => state.push_str(&format!(" ({code})")),
             (None, None) => {}
         }
+        // It runs, and does not serve.
+        if let Some(app) = self.speaking()
+            && app.state == AppState::Running
+            && app.ready == Some(false)
+        {
+            state.push_str(", not ready");
+        }
         // Its apps have ended; else they tell that it runs.
         let has_ended = |app: &AppView| app.state == AppState::Exited;
         if self.pod.state == State::Running

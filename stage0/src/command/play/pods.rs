@@ -7,7 +7,7 @@ use engine::{Error, error::VolumeError};
 use pod::PodName;
 use pod::activation::ActivationSockets;
 use pod::manifest::Streams;
-use pod::named_volumes::NewVolume;
+use pod::named_volumes::{NamedVolumeName, NewVolume};
 use pod_yaml::{ClaimPlan, pods};
 
 use super::arguments::Play;
@@ -87,11 +87,15 @@ pub(super) fn dry_run(plan: Plan, context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Makes the volumes of claims that are not there.
+/// Makes the volumes of claims that are not there; gives the names of those that were not.
 ///
 /// # Errors
 /// If one can't be made.
-pub(super) fn make_volumes(claims: &[ClaimPlan], context: &Context) -> Result<(), Failure> {
+pub(super) fn make_volumes(
+    claims: &[ClaimPlan],
+    context: &Context,
+) -> Result<Vec<NamedVolumeName>, Failure> {
+    let mut new_ones = Vec::new();
     for claim in claims {
         let new = NewVolume {
             labels: claim.labels.clone(),
@@ -100,10 +104,21 @@ pub(super) fn make_volumes(claims: &[ClaimPlan], context: &Context) -> Result<()
         };
         match store::create(&context.engine, new) {
             Err(Error::Volume(VolumeError::Exists(_))) => {}
-            made => drop(made?),
+            made => {
+                made?;
+                new_ones.push(claim.volume.clone());
+            }
         }
     }
-    Ok(())
+    Ok(new_ones)
+}
+
+/// Removes volumes that were made for pods of which none runs.
+pub(super) fn remove_volumes(volumes: &[NamedVolumeName], context: &Context) {
+    for volume in volumes {
+        // One that a pod has stays; why there is no pod is told by who gave up.
+        let _ = store::remove(&context.engine, volume, &context.console);
+    }
 }
 
 /// Makes all pods, to be started later.

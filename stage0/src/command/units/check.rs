@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::sources::made;
 use crate::arguments::format::{Format, format};
+use crate::command::play::mistakes;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -93,14 +94,18 @@ impl Subcommand for Check {
     }
 }
 
-/// What is wrong with the command line of a unit, as far as that is known before it is started: what systemd is to put in is
-/// not.
-fn of_start(context: &Context, unit: &Unit) -> Option<Row> {
-    let argv = unit.argv.as_ref()?;
+/// What is wrong with the command line of a unit, and with the files that it names, as far as that is known before it is
+/// started: what systemd is to put in is not.
+fn of_start(context: &Context, unit: &Unit) -> Vec<Row> {
+    let Some(argv) = &unit.argv else {
+        return Vec::new();
+    };
     let words = argv.iter().map(Into::into).collect();
-    let failure = (context.understands)(words).err()?;
-    let reason = failure.line();
-    Some(Row {
+    let reasons = match (context.understands)(words) {
+        Ok(matches) => mistakes(&matches),
+        Err(failure) => vec![failure.line()],
+    };
+    let row = |reason: String| Row {
         severity: Severity::Error.word(),
         file: unit.source.clone(),
         line: None,
@@ -112,5 +117,6 @@ fn of_start(context: &Context, unit: &Unit) -> Option<Row> {
         ),
         reason,
         unit: Some(unit.name.clone()),
-    })
+    };
+    reasons.into_iter().map(row).collect()
 }

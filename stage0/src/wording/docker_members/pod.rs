@@ -9,7 +9,9 @@ use engine::pods::view::{AppState, AppView, PodView};
 use engine::signal_names;
 use pod::State;
 use pod::exit::Outcome;
-use pod::manifest::{Device, HostNamespace, Limit, MountOption, Network, Resources, User};
+use pod::manifest::{
+    Device, HostNamespace, Limit, MountOption, Network, Resources, RestartPolicy, User,
+};
 use pod::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +36,7 @@ pub(crate) fn of_pod(view: &PodView) -> Value {
         "Path": first.and_then(|app| app.command.first()),
         "Args": first.map(|app| app.command.get(1..).unwrap_or_default()),
         "Platform": "linux",
-        "RestartCount": 0,
+        "RestartCount": first.map_or(0, |app| app.restarts),
         "Driver": "overlay",
         "ProcessLabel": first.and_then(|app| app.selinux_label.as_deref()).unwrap_or_default(),
         "MountLabel": first.and_then(|app| app.mount_label.as_deref()).unwrap_or_default(),
@@ -101,6 +103,18 @@ fn exit_code(view: &PodView) -> i32 {
     }
 }
 
+fn restart_policy(app: Option<&AppView>) -> Value {
+    let restart = app.map(|app| app.restart).unwrap_or_default();
+    json!({
+        "Name": match restart.policy {
+            RestartPolicy::Never => "no",
+            RestartPolicy::OnFailure => "on-failure",
+            RestartPolicy::Always => "always",
+        },
+        "MaximumRetryCount": restart.max_retries.unwrap_or(0),
+    })
+}
+
 /// What was asked for at the start. What can't be asked for here is as it is there if nothing is said.
 fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
     let memory = app.and_then(|app| app.memory_limit).unwrap_or(0);
@@ -135,7 +149,7 @@ fn host_config(view: &PodView, app: Option<&AppView>) -> Value {
         "CgroupnsMode": whose(view, HostNamespace::Cgroup),
         "UTSMode": whose(view, HostNamespace::Uts),
         "PidMode": whose(view, HostNamespace::Pid),
-        "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "RestartPolicy": restart_policy(app),
         "AutoRemove": view.remove_on_exit,
         "Privileged": app.is_some_and(|app| app.privileged),
         "ReadonlyRootfs": app.is_some_and(|app| app.read_only_root),
