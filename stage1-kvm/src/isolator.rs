@@ -181,9 +181,8 @@ impl Isolator for Kvm {
         };
         // The working directory is the pod's.
         let record = &parts.boot.record;
-        record
-            .of_machine(self.size, asked.accelerator, parts.checks_disks)
-            .store(Path::new("."))?;
+        let mut record = record.of_machine(self.size, asked.accelerator, parts.checks_disks);
+        record.store(Path::new("."))?;
         let users = MachineUsers::new(&data);
         let user = users.claim(self.uuid)?;
         self.user = Some((users, user));
@@ -195,7 +194,11 @@ impl Isolator for Kvm {
             user,
         };
         let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
-            Some(copy) => copy,
+            Some(copy) => {
+                record.from_template = true;
+                record.store(Path::new("."))?;
+                copy
+            }
             None => {
                 let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
                 (process, link)
@@ -288,6 +291,10 @@ impl Isolator for Kvm {
         let cgroups = self.cgroups.as_ref();
         let counted = cgroups.map(PodCgroups::statistics_of_pod);
         counted.unwrap_or_default().into()
+    }
+
+    fn network_namespace(&self) -> Option<PathBuf> {
+        self.interfaces.namespace()
     }
 
     fn network_use(&mut self) -> Option<NetworkUse> {

@@ -217,11 +217,18 @@ fn a_machine_is_as_large_as_was_asked_for() {
 #[test]
 fn the_filesystem_of_an_image_is_made_once_and_goes_with_the_image() {
     let host = busybox();
+    let folder = host.data_dir().join("images/filesystems");
+    // One that is kept shares its files with the host.
+    let kept = run(&host, &["--name=kept"]).args([IMAGE, "--", "/bin/true"]);
+    kept.run().ok();
+    assert!(!folder.exists());
+    let status = host.fairing(["status", "kept"]).run().ok();
+    status.expect_stdout("machine-checks-images=no: a pod that is kept shares its files");
+    assert!(!status.stdout.contains("filesystem"), "{status}");
     let prepared = || {
-        let output = run(&host, &[]).args([IMAGE, "--", "/bin/true"]).run();
+        let output = run(&host, &["--rm"]).args([IMAGE, "--", "/bin/true"]).run();
         output.ok();
-        let folder = host.data_dir().join("images/filesystems");
-        let entries = fs::read_dir(folder).unwrap();
+        let entries = fs::read_dir(&folder).unwrap();
         entries
             .map(|entry| fs::metadata(entry.unwrap().path().join("image")).unwrap())
             .map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
@@ -230,8 +237,9 @@ fn the_filesystem_of_an_image_is_made_once_and_goes_with_the_image() {
     let first = prepared();
     assert_eq!(first.len(), 1);
     assert_eq!(prepared(), first);
+    host.fairing(["rm", "kept"]).run().ok();
     host.fairing(["image", "rm", IMAGE]).run().ok();
     host.fairing(["image", "gc"]).run().ok();
-    let left = fs::read_dir(host.data_dir().join("images/filesystems")).unwrap();
+    let left = fs::read_dir(&folder).unwrap();
     assert_eq!(left.count(), 0);
 }

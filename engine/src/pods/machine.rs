@@ -90,16 +90,18 @@ pub(super) fn warn_if_translated(
     }
 }
 
-/// The files of an image as a filesystem, if this isolator needs one. The caller holds a pin.
+/// The files of an image as a filesystem, if this isolator needs one: a pod that is kept shares its files with the host. The
+/// caller holds a pin.
 ///
 /// # Errors
 /// If it can't be made.
 pub(super) fn filesystem(
     stage1: &Stage1,
     image: &RunnableImage,
+    is_kept: bool,
     engine: &Engine,
 ) -> Result<Option<ImageFilesystem>, Error> {
-    if !runs_machines(stage1) {
+    if !runs_machines(stage1) || is_kept {
         return Ok(None);
     }
     let depth = match image.proof().verification().integrity {

@@ -304,8 +304,9 @@ fn plan(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    let is_kept = !spec.remove_on_exit;
     for (app, image) in plan.apps_mut().zip(&images) {
-        app.image.filesystem = machine::filesystem(&stage1, image, engine)?;
+        app.image.filesystem = machine::filesystem(&stage1, image, is_kept, engine)?;
     }
     let machine = plan.manifest().virtual_machine.as_ref();
     machine::warn_if_translated(&spec.machine, machine, observer);
