@@ -16,6 +16,7 @@ pub(crate) mod global;
 pub(crate) mod grace;
 mod health;
 pub(crate) mod image_flags;
+pub(crate) mod isolator;
 pub(crate) mod label;
 pub(crate) mod lifetime;
 pub(crate) mod listing;

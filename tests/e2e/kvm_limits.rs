@@ -178,7 +178,7 @@ fn whose_memory_ran_out_is_told() {
         ),
         (
             &["--kvm-memory=128m"],
-            "out of memory of the virtual machine\n",
+            "out of memory of the virtual machine (it has 128 MiB; --kvm-memory sets that)",
         ),
     ] {
         let (pod, app): (Vec<_>, Vec<_>) =

@@ -75,7 +75,7 @@ pub fn resume(
     }
     warn_of_all(&manifest, &stage1, observer);
     for app in &manifest.apps {
-        warn_if_clamped(app, manifest.user_namespace.is_none(), observer);
+        warn_if_clamped(app, &manifest, observer);
     }
     for record in mounted_images(&mut manifest) {
         let image = judge(engine, &verifier, record)?;

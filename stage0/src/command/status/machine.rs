@@ -36,9 +36,7 @@ fn checks(
         (true, _) if checked.len() == apps.len() => "while it reads them".to_owned(),
         (true, _) => format!("while it reads those of {}", checked.join(", ")),
         (false, false) => "no: a pod that is kept shares its files with the host".to_owned(),
-        (false, true) if checked.is_empty() => {
-            "no: no rule says integrity = \"full\"".to_owned()
-        }
+        (false, true) if checked.is_empty() => "no: no rule says integrity = \"full\"".to_owned(),
         (false, true) => "no: its kernel has no dm-verity".to_owned(),
     }
 }
