@@ -37,6 +37,17 @@ pub struct MachineRecord {
     /// Whether it is a copy of one that had booted, as others are.
     #[serde(default)]
     pub from_template: bool,
+    /// How often it has booted: more than once if it was stuck before.
+    #[serde(skip_serializing_if = "is_once", default = "once")]
+    pub boots: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn is_once(boots: &u32) -> bool {
+    *boots == once()
 }
 
 impl MachineRecord {

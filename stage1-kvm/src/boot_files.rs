@@ -96,6 +96,7 @@ impl Record {
             cpus: size.cpus,
             checks_disks,
             from_template: false,
+            boots: 1,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
@@ -14,15 +15,16 @@ use stage1::environment::variable;
 use stage1::failure::StartFailure;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, MachineApp, MachineImage};
-use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::monitor::{Isolator, PodNetwork, StartedAgain, StartedInit};
 
 use crate::boot_files;
+use crate::booting::Booting;
 use crate::disks::Disks;
 use crate::interfaces::Interfaces;
 use crate::limits;
 use crate::machine::{self, Origin, Parts, Started, Starter};
 use crate::output::Output;
-use crate::patience::patience;
+use crate::patience::{self, patience};
 use crate::qemu::Qemu;
 use crate::shared_files::{AppFiles, SharedFiles};
 use crate::size::{Size, size};
@@ -95,6 +97,8 @@ pub(crate) struct Kvm {
     interfaces: Interfaces,
     files: SharedFiles,
     beginning: template::Beginning,
+    /// Until it has said a word.
+    booting: Option<Booting>,
 }
 
 impl Kvm {
@@ -111,6 +115,7 @@ impl Kvm {
             interfaces: Interfaces::default(),
             files: SharedFiles::new(uuid, run_dir),
             beginning: template::Beginning::default(),
+            booting: None,
         }
     }
 
@@ -200,7 +205,15 @@ impl Isolator for Kvm {
                 copy
             }
             None => {
+                let mut again = parts
+                    .try_clone()
+                    .map_err(StartFailure::os("duplicate a descriptor"))?;
+                again.shares.clear();
                 let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
+                let program = program.clone();
+                let mut booting = Booting::new(program, manifest.clone(), again, user, record);
+                booting.begin(&process)?;
+                self.booting = Some(booting);
                 (process, link)
             }
         };
@@ -242,6 +255,49 @@ impl Isolator for Kvm {
 
     fn init_process(&self) -> &'static str {
         "the pod's virtual machine"
+    }
+
+    /// Its pod init answers more slowly than one on the host does.
+    fn slack(&self) -> Duration {
+        patience::SLACK
+    }
+
+    fn begin_again(&mut self) -> Result<Option<StartedAgain>, StartFailure> {
+        let (Some(booting), Some(cgroups)) = (&mut self.booting, &self.cgroups) else {
+            return Ok(None);
+        };
+        if !booting.is_stuck() {
+            return Ok(None);
+        }
+        let Some(mut parts) = booting.parts.take() else {
+            return Err(StartFailure::other(
+                "the pod's virtual machine was stuck while it booted, without a word, and so was another one",
+            ));
+        };
+        booting.end();
+        let manifest = &booting.manifest;
+        parts.shares = self.files.serve_again(manifest, cgroups)?;
+        let starter = Starter {
+            vmm: &*self.vmm,
+            program: &booting.program,
+            manifest,
+            cgroups,
+            user: booting.user,
+        };
+        let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
+        booting.record.boots += 1;
+        booting.record.store(Path::new("."))?;
+        booting.begin(&process)?;
+        Ok(Some(StartedAgain {
+            process,
+            socket: link,
+            warning: "the pod's virtual machine was stuck while it booted, without a word; it boots again"
+                .to_owned(),
+        }))
+    }
+
+    fn has_begun(&mut self) {
+        self.booting = None;
     }
 
     fn companions(&self) -> Vec<OwnedFd> {
