@@ -44,4 +44,5 @@ pub(crate) mod split;
 mod sysctl;
 pub(crate) mod usage;
 pub(crate) mod users;
+pub(crate) mod users_variable;
 pub(crate) mod validity;

@@ -247,8 +247,8 @@ fn the_filesystem_of_an_image_is_made_once_and_goes_with_the_image() {
     kept.run().ok();
     assert!(!folder.exists());
     let status = host.fairing(["status", "kept"]).run().ok();
-    status.expect_stdout("machine-checks-images=no: a pod that is kept shares its files");
     assert!(!status.stdout.contains("filesystem"), "{status}");
+    status.expect_stdout("machine-checks-images=no: a pod that is kept shares its files");
     let prepared = || {
         let output = run(&host, &["--rm"]).args([IMAGE, "--", "/bin/true"]).run();
         output.ok();
@@ -279,7 +279,7 @@ fn what_is_configured_of_machines_and_isolators_counts_where_nothing_else_is_ask
             kernel.display()
         ),
     );
-    let script = "uname -r; grep -c ^processor /proc/cpuinfo; free -m | grep -o 'Mem: *[0-9]*'";
+    let script = "uname -r; grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo";
     let pod = |flags: &[&str]| {
         let run = host.fairing(["run", "--rm", "--net=none"]).args(flags);
         run.args([IMAGE, "--", "/bin/sh", "-c", script])
@@ -290,10 +290,10 @@ fn what_is_configured_of_machines_and_isolators_counts_where_nothing_else_is_ask
     let machine = pod(&["--kvm-cpus=1"]).run().ok();
     let told: Vec<&str> = machine.stdout.lines().collect();
     assert_eq!(told[..2], [release, "1"], "{machine}");
-    let memory: u64 = told[2].trim_start_matches("Mem:").trim().parse().unwrap();
-    assert!((90..160).contains(&memory), "{machine}");
+    let kilobytes: u64 = told[2].split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!((90 << 10..160 << 10).contains(&kilobytes), "{machine}");
     // Who has asked for a translated one in the configuration knows that it is slow.
-    assert_eq!(machine.stderr, "");
+    assert!(!machine.stderr.contains("slow"), "{machine}");
     let own = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     pod(&["--stage1=nspawn"]).run().ok().expect_stdout(&own);
     let by_variable = pod(&[]).env("FAIRING_STAGE1", "nspawn").run().ok();

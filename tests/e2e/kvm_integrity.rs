@@ -79,7 +79,7 @@ fn what_a_machine_boots_is_on_record_and_made_again_if_it_was_changed() {
     assert_eq!(machine["checks-disks"], false);
     let shown = host.fairing(["status", "box"]).run().ok();
     for line in [
-        &format!("machine-kernel={kernel} "),
+        format!("machine-kernel={kernel} ").as_str(),
         "machine-start=boot\n",
         "machine-checks-images=no: no rule says integrity",
     ] {

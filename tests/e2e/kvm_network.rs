@@ -83,15 +83,15 @@ fn a_machine_is_told_to_be_disconnected_when_it_is() {
         let status = lab.host.fairing(["status"]).args(flags).arg(&pod);
         status.run().ok()
     };
-    for flags in [&[][..], &["--check"]] {
-        let shown = status(flags).stdout;
+    for flags in [vec![], vec!["--check"]] {
+        let shown = status(&flags).stdout;
         assert!(shown.contains("network-default=eth0 "), "{shown}");
         assert!(!shown.contains("network-failure"), "{shown}");
     }
-    let inspected = lab.host.fairing(["inspect", &pod]).run().ok().json();
-    let namespace = &inspected[0]["NetworkSettings"]["SandboxKey"];
+    let key = "--format={{.NetworkSettings.SandboxKey}}";
+    let inspected = lab.host.fairing(["inspect", key, &pod]).run().ok();
     let taken = std::process::Command::new("nsenter")
-        .arg(format!("--net={}", namespace.as_str().unwrap()))
+        .arg(format!("--net={}", inspected.text()))
         .args(["ip", "link", "del", "eth0"])
         .status();
     assert!(taken.unwrap().success());

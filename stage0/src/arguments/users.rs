@@ -6,10 +6,8 @@ use clap::Args;
 use engine::pods::spec::Users;
 use pod::manifest::{IdMapping, UserNamespace};
 
+use super::users_variable::USERS_VARIABLE;
 use crate::wording::failure::Failure;
-
-/// Environment variable: `--userns` of pods that don't say.
-pub(crate) const USERS_VARIABLE: &str = "FAIRING_USERNS";
 
 /// Flags of a pod's user namespace.
 #[derive(Debug, Clone, Args)]

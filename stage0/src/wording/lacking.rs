@@ -3,7 +3,7 @@
 use pod::feature::Feature;
 
 use crate::arguments::network_variable::NET_VARIABLE;
-use crate::arguments::users::USERS_VARIABLE;
+use crate::arguments::users_variable::USERS_VARIABLE;
 
 /// What helps, if it is more than another isolator.
 pub(super) fn remedy(feature: Feature) -> Option<String> {
