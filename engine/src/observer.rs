@@ -273,7 +273,7 @@ impl fmt::Display for Warning {
             ),
             Self::Translated => f.write_str(
                 "the pod's virtual machine is slow: this processor offers no virtualisation, and a program translates its \
-                 instructions",
+                 instructions (--kvm-accel=tcg asks for that, without a warning)",
             ),
             Self::Widened { app, by, .. } => {
                 write!(f, "app {app} may do more than usual: {}", by.join(", "))

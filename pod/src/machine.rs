@@ -34,6 +34,9 @@ pub struct MachineRecord {
     pub cpus: u32,
     /// Whether its kernel checks what it reads of the apps' images.
     pub checks_disks: bool,
+    /// Whether it is a copy of one that had booted, as others are.
+    #[serde(default)]
+    pub from_template: bool,
     /// How often it has booted: more than once if it was stuck before.
     #[serde(skip_serializing_if = "is_once", default = "once")]
     pub boots: u32,

@@ -1,6 +1,7 @@
 //! The pod's networks, whose interfaces a machine has.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use cni_glue::Netns;
 use cni_glue::mac::Mac;
@@ -62,6 +63,11 @@ impl Interfaces {
         // What goes through a tap went through the interface that it belongs to.
         let networks = self.networks.as_ref()?;
         networks.usage(|name| !name.starts_with(TAPS))
+    }
+
+    /// Where their namespace is.
+    pub(crate) fn namespace(&self) -> Option<PathBuf> {
+        self.networks.as_ref()?.namespace_path()
     }
 
     /// Leaves all of them.

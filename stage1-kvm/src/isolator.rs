@@ -208,7 +208,7 @@ impl Isolator for Kvm {
         };
         // The working directory is the pod's.
         let record = &parts.boot.record;
-        let record = record.of_machine(self.size, asked.accelerator, parts.checks_disks);
+        let mut record = record.of_machine(self.size, asked.accelerator, parts.checks_disks);
         record.store(Path::new("."))?;
         let users = MachineUsers::new(&data);
         let user = users.claim(self.uuid)?;
@@ -221,7 +221,11 @@ impl Isolator for Kvm {
             user,
         };
         let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
-            Some(copy) => copy,
+            Some(copy) => {
+                record.from_template = true;
+                record.store(Path::new("."))?;
+                copy
+            }
             None => {
                 let mut again = parts
                     .try_clone()
@@ -365,6 +369,10 @@ impl Isolator for Kvm {
         let cgroups = self.cgroups.as_ref();
         let counted = cgroups.map(PodCgroups::statistics_of_pod);
         counted.unwrap_or_default().into()
+    }
+
+    fn network_namespace(&self) -> Option<PathBuf> {
+        self.interfaces.namespace()
     }
 
     fn network_use(&mut self) -> Option<NetworkUse> {

@@ -80,15 +80,22 @@ pub(crate) fn expect_pod_within(resources: &Resources, size: Size) -> Result<(),
     }
 }
 
-/// Whether the machine has as much memory as an app may have by its limit. It has where its size follows the limits.
+/// Whether an app of the machine can have these limits: whether there is as much memory, which there is where the machine's
+/// size follows the limits, and whether its kernel, whose cgroups are of version 2, has them.
 ///
 /// # Errors
-/// If it has not.
+/// If it can't.
 pub(crate) fn expect_within(
     app: &AppName,
     resources: &Resources,
     size: Size,
 ) -> Result<(), StartFailure> {
+    if resources.memory.swappiness.is_some() {
+        return Err(StartFailure::other(format!(
+            "app {app} can't have a swappiness of its own: the cgroups of the virtual machine's kernel are of version 2, \
+             and vm.swappiness is the machine's; leave --memory-swappiness out"
+        )));
+    }
     let machine = size.memory.saturating_mul(MEBIBYTE);
     match resources.memory.limit {
         Some(Limit::At(asked)) if asked > machine => Err(StartFailure::other(format!(

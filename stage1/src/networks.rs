@@ -1,6 +1,6 @@
 //! A pod's places in networks: taken when it starts, given back when it has ended or was killed.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use crate::failure::StartFailure;
@@ -55,6 +55,15 @@ impl PodNetworks {
     /// The pod's namespace, once it has joined.
     pub fn namespace(&mut self) -> Option<&mut Netns> {
         self.namespace.as_mut()
+    }
+
+    /// A path to it for others, while the monitor lives.
+    pub fn namespace_path(&self) -> Option<PathBuf> {
+        let descriptor = self.namespace.as_ref()?.as_fd().as_raw_fd();
+        Some(PathBuf::from(format!(
+            "/proc/{}/fd/{descriptor}",
+            std::process::id()
+        )))
     }
 
     /// What went through the interfaces that these networks gave the pod, where it has joined some.

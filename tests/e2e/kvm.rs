@@ -153,8 +153,32 @@ fn what_a_machine_can_not_do_is_refused_by_name_before_anything_starts() {
         (["--device=/dev/null"], "devices"),
     ] {
         let refused = run(&host, &flags).args([IMAGE, "--", "/bin/true"]).run();
-        refused.expect_error(125, &[word, "isolator `kvm` does not offer"]);
+        let refused = refused.expect_error(125, &[word, "isolator `kvm` does not offer"]);
+        // Who is refused does not have to hear how slow it would have been.
+        assert!(!refused.stderr.contains("is slow"), "{refused}");
     }
+    for (flag, variable, help) in [
+        (
+            "--device-cgroup-rule=c 1:3 r",
+            "",
+            "leave --device-cgroup-rule out",
+        ),
+        ("--userns=auto", "", "leave --userns out"),
+        ("--rm", "auto", "`FAIRING_USERNS= fairing …` does without"),
+    ] {
+        let refused = run(&host, &[flag]).args([IMAGE, "--", "/bin/true"]);
+        let refused = refused.env("FAIRING_USERNS", variable).run();
+        refused.expect_error(125, &[help]);
+    }
+    let swaps = run(&host, &["--memory-swappiness=7"]).args([IMAGE, "--", "/bin/true"]);
+    let swaps = swaps.run();
+    swaps.expect_error(
+        125,
+        &[
+            "vm.swappiness is the machine's",
+            "leave --memory-swappiness out",
+        ],
+    );
     // And what only a machine has by others.
     host.fairing([
         "run",
@@ -217,11 +241,18 @@ fn a_machine_is_as_large_as_was_asked_for() {
 #[test]
 fn the_filesystem_of_an_image_is_made_once_and_goes_with_the_image() {
     let host = busybox();
+    let folder = host.data_dir().join("images/filesystems");
+    // One that is kept shares its files with the host.
+    let kept = run(&host, &["--name=kept"]).args([IMAGE, "--", "/bin/true"]);
+    kept.run().ok();
+    assert!(!folder.exists());
+    let status = host.fairing(["status", "kept"]).run().ok();
+    assert!(!status.stdout.contains("filesystem"), "{status}");
+    status.expect_stdout("machine-checks-images=no: a pod that is kept shares its files");
     let prepared = || {
-        let output = run(&host, &[]).args([IMAGE, "--", "/bin/true"]).run();
+        let output = run(&host, &["--rm"]).args([IMAGE, "--", "/bin/true"]).run();
         output.ok();
-        let folder = host.data_dir().join("images/filesystems");
-        let entries = fs::read_dir(folder).unwrap();
+        let entries = fs::read_dir(&folder).unwrap();
         entries
             .map(|entry| fs::metadata(entry.unwrap().path().join("image")).unwrap())
             .map(|metadata| std::os::unix::fs::MetadataExt::ino(&metadata))
@@ -230,8 +261,59 @@ fn the_filesystem_of_an_image_is_made_once_and_goes_with_the_image() {
     let first = prepared();
     assert_eq!(first.len(), 1);
     assert_eq!(prepared(), first);
+    host.fairing(["rm", "kept"]).run().ok();
     host.fairing(["image", "rm", IMAGE]).run().ok();
     host.fairing(["image", "gc"]).run().ok();
-    let left = fs::read_dir(host.data_dir().join("images/filesystems")).unwrap();
+    let left = fs::read_dir(&folder).unwrap();
     assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_is_configured_of_machines_and_isolators_counts_where_nothing_else_is_asked() {
+    let host = busybox();
+    let kernel = installed_kernel();
+    host.write(
+        "etc/config.toml",
+        format!(
+            "[pods]\nstage1 = \"kvm\"\n[kvm]\nkernel = \"{}\"\nmemory = \"160M\"\ncpus = 2\naccel = \"tcg\"",
+            kernel.display()
+        ),
+    );
+    let script = "uname -r; grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo";
+    let pod = |flags: &[&str]| {
+        let run = host.fairing(["run", "--rm", "--net=none"]).args(flags);
+        run.args([IMAGE, "--", "/bin/sh", "-c", script])
+            .limit(LIMIT)
+    };
+    let release = kernel.file_name().unwrap().to_str().unwrap();
+    let release = release.strip_prefix("vmlinuz-").unwrap();
+    let machine = pod(&["--kvm-cpus=1"]).run().ok();
+    let told: Vec<&str> = machine.stdout.lines().collect();
+    assert_eq!(told[..2], [release, "1"], "{machine}");
+    let kilobytes: u64 = told[2].split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!((90 << 10..160 << 10).contains(&kilobytes), "{machine}");
+    // Who has asked for a translated one in the configuration knows that it is slow.
+    assert!(!machine.stderr.contains("slow"), "{machine}");
+    let own = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    pod(&["--stage1=nspawn"]).run().ok().expect_stdout(&own);
+    let by_variable = pod(&[]).env("FAIRING_STAGE1", "nspawn").run().ok();
+    by_variable.expect_stdout(&own);
+    let file = host.write(
+        "pod.yaml",
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: box}}\nspec:\n  runtimeClassName: kvm\n  \
+             restartPolicy: Never\n  containers:\n  - name: app\n    image: {IMAGE}\n    \
+             command: [/bin/uname, -r]\n"
+        ),
+    );
+    // What the pod asks for counts more than a variable.
+    let play = host.fairing(["play", "--network=none"]).arg(file);
+    let play = play.env("FAIRING_STAGE1", "nspawn").limit(LIMIT);
+    play.run().ok();
+    host.fairing(["wait", "box"]).limit(LIMIT).run().ok();
+    let log = host.fairing(["logs", "box"]).run().ok();
+    log.expect_stdout(release);
+    let doctor = host.fairing(["doctor"]).run();
+    let shown = kernel.display().to_string();
+    assert_eq!(doctor.stdout.matches(&shown).count(), 1, "{doctor}");
 }

@@ -126,6 +126,8 @@ fn a_kernel_that_panics_is_quoted() {
         .unwrap()
         .to_owned();
     assert!(failure.contains("Kernel panic"), "{failure}");
+    let listed = host.fairing(["list"]).run().ok();
+    listed.expect_stdout("exited (137), machine ended");
 }
 
 #[test]

@@ -78,7 +78,13 @@ fn what_a_machine_boots_is_on_record_and_made_again_if_it_was_changed() {
     // It costs time, so it is for rules that want every byte to be checked.
     assert_eq!(machine["checks-disks"], false);
     let shown = host.fairing(["status", "box"]).run().ok();
-    shown.expect_stdout(&format!("machine-kernel={kernel} "));
+    for line in [
+        format!("machine-kernel={kernel} ").as_str(),
+        "machine-start=boot\n",
+        "machine-checks-images=no: no rule says integrity",
+    ] {
+        assert!(shown.stdout.contains(line), "{shown}");
+    }
     host.fairing(["rm", "--force", "box"]).run().ok();
     let file = OpenOptions::new()
         .write(true)

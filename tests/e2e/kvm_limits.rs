@@ -66,6 +66,9 @@ fn what_apps_of_a_machine_use_is_told_limited_and_stopped() {
     );
     assert_eq!(busy["memory"]["limit"], 64 * MIB);
     assert_eq!(busy["pids"]["limit"], 50);
+    assert_eq!(busy["memory-available"], 64 * MIB);
+    // Without a limit, there is what the machine has: its apps' limits, 256m for one that has none, and its kernel's part.
+    assert_eq!(idle["memory-available"], (64 + 256 + 128) * MIB);
     let percent = |row: &Value| row["cpu-percent"].as_f64().unwrap();
     // Others work on the host, too.
     assert!(percent(busy) > 1.0, "{rows:?}");
@@ -130,6 +133,9 @@ fn all_apps_of_a_machine_together_have_what_the_pod_may_have() {
     let kilobytes: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!((140 << 10..224 << 10).contains(&kilobytes), "{told}");
     assert_eq!(processors, "1");
+    for app in &figures(&host)[1..] {
+        assert_eq!(app["memory-available"], 96 * MIB, "{app}");
+    }
     let on_host = |name: &str| {
         let (controller, _) = name.split_once('.').unwrap();
         value(&folder(&host, &uuid, controller), name)
@@ -172,7 +178,7 @@ fn whose_memory_ran_out_is_told() {
         ),
         (
             &["--kvm-memory=128m"],
-            "out of memory of the virtual machine\n",
+            "out of memory of the virtual machine (it has 128 MiB; --kvm-memory sets that)",
         ),
     ] {
         let (pod, app): (Vec<_>, Vec<_>) =

@@ -76,6 +76,32 @@ fn a_machine_sees_the_address_that_others_see_and_nothing_of_the_host() {
 }
 
 #[test]
+fn a_machine_is_told_to_be_disconnected_when_it_is() {
+    let lab = Lab::new();
+    let pod = server(&lab, "web", &["--port", "8080:80", "--bandwidth=in=10M"]);
+    let status = |flags: &[&str]| {
+        let status = lab.host.fairing(["status"]).args(flags).arg(&pod);
+        status.run().ok()
+    };
+    for flags in [vec![], vec!["--check"]] {
+        let shown = status(&flags).stdout;
+        assert!(shown.contains("network-default=eth0 "), "{shown}");
+        assert!(!shown.contains("network-failure"), "{shown}");
+    }
+    let key = "--format={{.NetworkSettings.SandboxKey}}";
+    let inspected = lab.host.fairing(["inspect", key, &pod]).run().ok();
+    let taken = std::process::Command::new("nsenter")
+        .arg(format!("--net={}", inspected.text()))
+        .args(["ip", "link", "del", "eth0"])
+        .status();
+    assert!(taken.unwrap().success());
+    let shown = status(&[]).stdout;
+    let line = "network-failure=network default: the pod has no interface eth0\n";
+    assert!(shown.contains(line), "{shown}");
+    lab.stop(&[&pod]);
+}
+
+#[test]
 fn a_machine_receives_and_sends_no_faster_than_it_may() {
     let lab = Lab::new();
     let machine = machine();

@@ -79,6 +79,8 @@ fn copies_of_a_template_differ_in_all_that_has_to_and_share_its_memory() {
     for (copy, name) in [(&one, "one"), (&two, "two")] {
         let first: u64 = copy[5].parse().unwrap();
         assert!(is_about(first, before), "{first} {before}");
+        let shown = host.fairing(["status", name]).run().ok();
+        shown.expect_stdout("machine-start=copy of a template\n");
         let earliest = now();
         let asked = host.fairing(["enter", name, "--", "/bin/date", "+%s"]);
         let later: u64 = asked.run().ok().text().parse().unwrap();

@@ -46,7 +46,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     let mut spec = PodSpec::new(network, Vec::new());
     spec.uuid = uuid;
     spec.name = Some(name);
-    spec.isolator = handlers::isolator(shim, &record.runtime_handler)?;
+    spec.isolator = Some(handlers::isolator(shim, &record.runtime_handler)?);
     spec.hostname = hostname(config, is_host_network)?;
     spec.annotations = record::annotations(record)?;
     spec.streams = Streams::Log;

@@ -18,7 +18,9 @@ use super::apps::Apps;
 use super::cdi::Cdi;
 use super::cri::Cri;
 use super::directories::Directories;
+use super::kvm::Kvm;
 use super::layers::Layers;
+use super::pods::Pods;
 use super::root_files::RootFolder;
 use super::selinux::Selinux;
 use super::services::Services;
@@ -43,7 +45,11 @@ pub struct Config {
     #[serde(default)]
     cri: Cri,
     #[serde(default)]
+    kvm: Kvm,
+    #[serde(default)]
     layers: Layers,
+    #[serde(default)]
+    pods: Pods,
     #[serde(default)]
     selinux: Selinux,
     #[serde(default)]
@@ -113,6 +119,16 @@ impl Config {
         self.cdi.directories()
     }
 
+    /// Virtual machines of pods, as far as nothing else is asked of them.
+    pub fn kvm(&self) -> &Kvm {
+        &self.kvm
+    }
+
+    /// The isolator of pods that ask for none, if one is named.
+    pub fn stage1(&self) -> Option<&str> {
+        self.pods.stage1()
+    }
+
     /// What the CRI shim serves, and how.
     pub fn cri(&self) -> &Cri {
         &self.cri
@@ -152,7 +168,9 @@ impl Config {
             apps: self.apps.overridden_by(later.apps),
             cdi: self.cdi.overridden_by(later.cdi),
             cri: self.cri.overridden_by(later.cri),
+            kvm: self.kvm.overridden_by(later.kvm),
             layers: self.layers.overridden_by(later.layers),
+            pods: self.pods.overridden_by(later.pods),
             selinux: self.selinux.overridden_by(later.selinux),
             services: self.services.overridden_by(later.services),
             signatures: self.signatures.overridden_by(later.signatures),

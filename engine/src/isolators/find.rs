@@ -7,11 +7,17 @@ use trust::Basis;
 
 use super::owner;
 use crate::config::directories::Directories;
+use crate::config::files::Config;
 use crate::error::{Error, IsolatorError};
 use crate::policy::verifier::RunnableImage;
 
-/// The isolator of pods that ask for none.
+/// The isolator of pods that ask for none, unless the configuration names another.
 pub const DEFAULT: &str = "nspawn";
+
+/// The isolator that is wanted, by its name, directory or image: of a pod that asks for none, the usual one.
+pub fn wanted<'a>(asked: Option<&'a str>, config: &'a Config) -> &'a str {
+    asked.or(config.stage1()).unwrap_or(DEFAULT)
+}
 
 /// Finds an isolator by name, or by directory if `wanted` holds a slash.
 ///

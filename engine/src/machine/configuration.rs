@@ -48,8 +48,18 @@ impl Configuration {
             networks: part(networks(engine), |networks| networks.lists().len()),
             devices: part(described(engine), |count| *count),
             stale: stale(engine),
-            isolator: part(find::find(find::DEFAULT, directories), |_| 1),
+            isolator: part(usual_isolator(engine), |_| 1),
         }
+    }
+}
+
+fn usual_isolator(engine: &Engine) -> Result<(), Error> {
+    let config = Config::read(&engine.directories)?;
+    let wanted = find::wanted(None, &config);
+    // Who wants one in an image fetches it at the start.
+    match find::is_image(wanted) {
+        true => Ok(()),
+        false => find::find(wanted, &engine.directories).map(|_| ()),
     }
 }
 

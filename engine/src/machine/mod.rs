@@ -60,7 +60,7 @@ impl Machine {
             security: Security::read(&engine.directories),
             process: Process::read(),
             store: Store::read(&engine.directories.data),
-            virtual_machines: VirtualMachines::read(),
+            virtual_machines: VirtualMachines::read(&engine.directories),
             configuration: Configuration::read(engine),
         }
     }

@@ -6,6 +6,9 @@ use pod::machine_parts::{
     Kernel, MODULES, ModuleFiles, QEMU, VERITY, VIRTIOFS, VIRTIOFSD, find, installed,
 };
 
+use crate::config::directories::Directories;
+use crate::config::files::Config;
+
 /// What is installed for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VirtualMachines {
@@ -13,7 +16,7 @@ pub struct VirtualMachines {
     pub qemu: Option<PathBuf>,
     /// Where virtiofsd is.
     pub virtiofsd: Option<PathBuf>,
-    /// The newest kernel that has its modules, or why there is none.
+    /// The kernel that is configured, or else the newest that has its modules; or why there is none.
     pub kernel: Result<GuestKernel, String>,
 }
 
@@ -31,8 +34,10 @@ pub struct GuestKernel {
 }
 
 impl VirtualMachines {
-    pub(super) fn read() -> Self {
-        let kernel = find(None).map_err(|error| error.to_string());
+    pub(super) fn read(directories: &Directories) -> Self {
+        // Why it can't be read is told where the rest of it is looked at.
+        let config = Config::read(directories).unwrap_or_default();
+        let kernel = find(config.kvm().kernel.as_deref()).map_err(|error| error.to_string());
         Self {
             qemu: installed(&QEMU),
             virtiofsd: installed(&VIRTIOFSD),

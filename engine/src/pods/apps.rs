@@ -175,7 +175,7 @@ impl<'a> OpenPod<'a> {
         }
         logging::warn_without_journal([&app.log], observer);
         warn_of_widened(app, &self.manifest, observer);
-        warn_if_clamped(app, self.manifest.user_namespace.is_none(), observer);
+        warn_if_clamped(app, &self.manifest, observer);
     }
 
     /// Labels an app, and what it mounts, where the pod has labels of SELinux.

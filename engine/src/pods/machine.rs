@@ -11,6 +11,8 @@ use pod::stage1::Stage1;
 use pod::templates;
 use trust::Integrity;
 
+pub use crate::config::kvm::AcceleratorChoice;
+use crate::config::kvm::Kvm;
 use crate::engine::Engine;
 use crate::error::{Error, MachineError};
 use crate::machine::kvm_lack;
@@ -33,18 +35,20 @@ pub struct MachineSpec {
     /// What executes its instructions, if somebody has a wish.
     pub accelerator: Option<AcceleratorChoice>,
     /// Whether it may be a copy of a machine that has booted, which others are copies of too.
-    pub template: bool,
+    pub template: Option<bool>,
 }
 
-/// What is to execute the instructions of a virtual machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcceleratorChoice {
-    /// The processor if it can, a program if not.
-    Auto,
-    /// The processor.
-    Kvm,
-    /// A program.
-    Tcg,
+impl MachineSpec {
+    /// With what the configuration says of it, where nothing else is asked.
+    fn or_configured(&self, config: &Kvm) -> Self {
+        Self {
+            kernel: self.kernel.clone().or_else(|| config.kernel.clone()),
+            memory: self.memory.or(config.memory),
+            cpus: self.cpus.or(config.cpus),
+            accelerator: self.accelerator.or(config.accel),
+            template: self.template.or(config.template),
+        }
+    }
 }
 
 /// The machine of a pod with this isolator; `None` if it runs pods in none, and nobody asks for one.
@@ -53,11 +57,14 @@ pub enum AcceleratorChoice {
 /// If the processor can't do what is asked for.
 pub(super) fn resolve(
     asked: &MachineSpec,
+    config: &Kvm,
     stage1: &Stage1,
 ) -> Result<Option<VirtualMachine>, Error> {
-    if !runs_machines(stage1) && *asked == MachineSpec::default() {
-        return Ok(None);
-    }
+    let asked = match runs_machines(stage1) {
+        true => &asked.or_configured(config),
+        false if *asked == MachineSpec::default() => return Ok(None),
+        false => asked,
+    };
     let accelerator = match asked.accelerator {
         Some(AcceleratorChoice::Tcg) => Accelerator::Tcg,
         Some(AcceleratorChoice::Kvm) => match kvm_lack() {
@@ -74,32 +81,36 @@ pub(super) fn resolve(
         memory: asked.memory,
         cpus: asked.cpus,
         accelerator,
-        template: asked.template,
+        template: asked.template.unwrap_or(false),
     }))
 }
 
 /// Says so where a pod is slow and nobody asked for that.
 pub(super) fn warn_if_translated(
     asked: &MachineSpec,
+    config: &Kvm,
     machine: Option<&VirtualMachine>,
     observer: &dyn Observer,
 ) {
     let is_translated = machine.is_some_and(|own| own.accelerator == Accelerator::Tcg);
-    if is_translated && asked.accelerator != Some(AcceleratorChoice::Tcg) {
+    let wanted = asked.accelerator.or(config.accel);
+    if is_translated && wanted != Some(AcceleratorChoice::Tcg) {
         observer.warning(Warning::Translated);
     }
 }
 
-/// The files of an image as a filesystem, if this isolator needs one. The caller holds a pin.
+/// The files of an image as a filesystem, if this isolator needs one: a pod that is kept shares its files with the host. The
+/// caller holds a pin.
 ///
 /// # Errors
 /// If it can't be made.
 pub(super) fn filesystem(
     stage1: &Stage1,
     image: &RunnableImage,
+    is_kept: bool,
     engine: &Engine,
 ) -> Result<Option<ImageFilesystem>, Error> {
-    if !runs_machines(stage1) {
+    if !runs_machines(stage1) || is_kept {
         return Ok(None);
     }
     let depth = match image.proof().verification().integrity {

@@ -163,13 +163,14 @@ fn plan(
     check_volumes(&spec.volumes, image_volumes, would_be_made)?;
     settings::warn_of_unasked(&spec.network.dns, observer);
     traceable::warn_where_it_is(observer);
-    let installed = match isolator::is_image(&spec.isolator) {
-        true => None,
-        false => Some(isolator::find(&spec.isolator, &engine.directories)?),
-    };
     let config = Config::read(&engine.directories)?;
+    let wanted = isolator::wanted(spec.isolator.as_deref(), &config);
+    let installed = match isolator::is_image(wanted) {
+        true => None,
+        false => Some(isolator::find(wanted, &engine.directories)?),
+    };
     let verifier = Verifier::by(&config, engine, observer)?;
-    let of_isolator = installed.is_none().then_some(spec.isolator.as_str());
+    let of_isolator = installed.is_none().then_some(wanted);
     let usual = spec.pull;
     let of_volumes = spec.image_volumes.iter();
     let of_volumes = of_volumes.map(|one| (one.image.as_str(), one.pull.unwrap_or(usual)));
@@ -183,7 +184,7 @@ fn plan(
     let (stage1, stage1_image) = match installed {
         Some(stage1) => (stage1, None),
         None => {
-            let choice = chosen.of(&spec.isolator)?;
+            let choice = chosen.of(wanted)?;
             let image = verifier.at_start(&choice.reference, &choice.top)?;
             (isolator::of_image(&image)?, Some(image_record(&image)))
         }
@@ -298,7 +299,7 @@ fn plan(
         active_deadline_seconds: spec.active_deadline_seconds,
         insecure: engine.insecure.clone(),
         stage1_image,
-        virtual_machine: machine::resolve(&spec.machine, &stage1)?,
+        virtual_machine: machine::resolve(&spec.machine, config.kvm(), &stage1)?,
         resources: spec.resources.clone(),
         bounds: config.bounds(),
         selinux: selinux::given_by(
@@ -309,11 +310,10 @@ fn plan(
         ids,
     };
     let mut plan = Plan::new(request, &stage1, planned, sockets, observer)?;
+    let is_kept = !spec.remove_on_exit;
     for (app, image) in plan.apps_mut().zip(&images) {
-        app.image.filesystem = machine::filesystem(&stage1, image, engine)?;
+        app.image.filesystem = machine::filesystem(&stage1, image, is_kept, engine)?;
     }
-    let machine = plan.manifest().virtual_machine.as_ref();
-    machine::warn_if_translated(&spec.machine, machine, observer);
     logging::warn_without_journal(plan.manifest().apps.iter().map(|app| &app.log), observer);
     warn_of_all(plan.manifest(), &stage1, observer);
     if plan.manifest().virtual_machine.is_none() {
@@ -325,8 +325,11 @@ fn plan(
         joined_processes::require_target(app, plan.manifest().apps.iter())?;
         security::require_own_cgroups(app, &spec.host_namespaces)?;
         unisolated::require_own_places(app, &stage1)?;
-        warn_if_clamped(app, has_host_users, observer);
+        warn_if_clamped(app, plan.manifest(), observer);
     }
+    // Last: who is refused hears of nothing else.
+    let machine = plan.manifest().virtual_machine.as_ref();
+    machine::warn_if_translated(&spec.machine, config.kvm(), machine, observer);
     Ok(Planned {
         plan,
         images,

@@ -65,16 +65,17 @@ pub fn resume(
     }
     activation::check(sockets, &manifest, &stage1, observer)?;
     traceable::warn_where_it_is(observer);
+    let is_kept = !asked.remove_on_exit;
     for app in manifest.apps.iter_mut() {
         let image = judge(engine, &verifier, &app.image)?;
         image.warn_if_unsigned(observer);
         app.image = image_record(&image);
-        app.image.filesystem = machine::filesystem(&stage1, &image, engine)?;
+        app.image.filesystem = machine::filesystem(&stage1, &image, is_kept, engine)?;
         app.insecure_options = engine.insecure.clone();
     }
     warn_of_all(&manifest, &stage1, observer);
     for app in &manifest.apps {
-        warn_if_clamped(app, manifest.user_namespace.is_none(), observer);
+        warn_if_clamped(app, &manifest, observer);
     }
     for record in mounted_images(&mut manifest) {
         let image = judge(engine, &verifier, record)?;

@@ -23,7 +23,6 @@ pub use super::machine::{AcceleratorChoice, MachineSpec};
 use super::security::SecuritySpec;
 use crate::devices::DeviceRequest;
 use crate::images::choice::Pull;
-use crate::isolators::find::DEFAULT;
 use crate::networks::spec::NetworkSpec;
 use crate::selinux::LabelOption;
 
@@ -60,8 +59,8 @@ pub struct PodSpec {
     pub active_deadline_seconds: Option<NonZeroU32>,
     /// When images are fetched.
     pub pull: Pull,
-    /// The isolator: its name, its directory, or the reference of its image.
-    pub isolator: String,
+    /// The isolator: its name, its directory, or the reference of its image. If absent, the usual one.
+    pub isolator: Option<String>,
     /// Whose users those of the pod are.
     pub users: Users,
     /// Its virtual machine, where the isolator runs it in one.
@@ -121,7 +120,7 @@ impl PodSpec {
             ready_when: ReadyWhen::default(),
             active_deadline_seconds: None,
             pull: Pull::default(),
-            isolator: DEFAULT.to_owned(),
+            isolator: None,
             users: Users::default(),
             machine: MachineSpec::default(),
             resources: Resources::default(),

@@ -46,10 +46,13 @@ pub fn status_asking(
         _ => None,
     };
     let mut view = look(entry, live.as_ref())?;
-    if let (Some(view), Some(live)) = (&mut view, &live)
+    if let Some(view) = &mut view
+        && live.is_some()
         && !view.networks.is_empty()
     {
-        view.network_failure = network_failure(engine, view.uuid, live.init_pid, asked);
+        let netns = view.network_namespace.as_deref();
+        view.network_failure =
+            netns.and_then(|netns| network_failure(engine, view.uuid, netns, asked));
         if let Ok(networks) = networks(engine) {
             let joined = view.networks.iter().map(|network| &network.name);
             let lists = joined.filter_map(|name| networks.get(name));
@@ -69,13 +72,12 @@ pub fn status_asking(
 fn network_failure(
     engine: &Engine,
     uuid: PodUuid,
-    init_pid: i32,
+    netns: &Path,
     asked: Asked,
 ) -> Option<NetworkFailure> {
     let attacher = engine.attacher();
     // A pod that ends meanwhile lacks nothing.
-    let path = format!("/proc/{init_pid}/ns/net");
-    let mut netns = cni_glue::Netns::open(Path::new(&path)).ok()?;
+    let mut netns = cni_glue::Netns::open(netns).ok()?;
     let container = pod::network::container(uuid).ok()?;
     let failure = attacher.check(&container, &mut netns, asked).err()?;
     Some(NetworkFailure::from(&failure))

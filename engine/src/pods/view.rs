@@ -1,6 +1,7 @@
 //! What can be said of a pod, from its directory and, while it runs, from its monitor.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use cni_glue::NetworkError;
 use cni_glue::bandwidth::Bandwidth;
@@ -70,6 +71,9 @@ pub struct PodView {
     pub monitor_pid: Option<i32>,
     /// Pod init's process ID.
     pub init_pid: Option<i32>,
+    /// Where its network namespace is, while it runs.
+    #[serde(skip)]
+    pub network_namespace: Option<PathBuf>,
     /// Whose users on the host those of the pod are; the host's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_namespace: Option<UserNamespace>,
@@ -272,6 +276,7 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
         machine: None,
         monitor_pid: live.map(|live| live.monitor_pid),
         init_pid: live.map(|live| live.init_pid),
+        network_namespace: None,
         user_namespace: None,
         insecure_options: BTreeSet::new(),
         host_namespaces: BTreeSet::new(),
@@ -312,6 +317,8 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     {
         view.networks = status.networks;
     }
+    let has_machine = manifest.virtual_machine.is_some();
+    view.network_namespace = live.and_then(|live| live.network_namespace(has_machine));
     view.apps = apps(entry, &manifest, state, live);
     view.name = manifest.name;
     view.created = Some(manifest.created);

@@ -1,6 +1,7 @@
 //! How a running pod is.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ pub struct LiveStatus {
     pub monitor_pid: i32,
     /// Pod init's process ID on the host.
     pub init_pid: i32,
+    /// Where the network namespace of the pod is, if pod init's process is not in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub network_namespace: Option<PathBuf>,
     /// When its apps were started; absent while they are being started.
     #[serde(default)]
     pub started: Option<Timestamp>,
@@ -102,6 +106,17 @@ pub enum AppState {
     Exited,
     /// It is gone without a trace: its pod was killed.
     Lost,
+}
+
+impl LiveStatus {
+    /// Where the network namespace of the pod is; unknown with a monitor that has it for a machine and doesn't say so.
+    pub fn network_namespace(&self, has_machine: bool) -> Option<PathBuf> {
+        match &self.network_namespace {
+            Some(told) => Some(told.clone()),
+            None if has_machine => None,
+            None => Some(PathBuf::from(format!("/proc/{}/ns/net", self.init_pid))),
+        }
+    }
 }
 
 impl LiveApp {

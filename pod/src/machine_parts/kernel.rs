@@ -41,7 +41,7 @@ pub enum NoKernel {
     /// None is installed.
     #[error(
         "there is no kernel for a virtual machine: no vmlinuz-VERSION with modules in {BOOT}; install one, such as \
-         Debian's linux-image-cloud-amd64, or name its file with --kvm-kernel"
+         Debian's linux-image-cloud-amd64, or name its file with --kvm-kernel or `kernel` in [kvm] of config.toml"
     )]
     NotInstalled,
 }
@@ -55,12 +55,12 @@ pub fn find(wanted: Option<&Path>) -> Result<Kernel, NoKernel> {
         return newest(Path::new(BOOT)).ok_or(NoKernel::NotInstalled);
     };
     let own = || image.to_owned();
-    let version = version_of(image).ok_or_else(|| NoKernel::Nameless(own()))?;
     match fs::metadata(image) {
         Err(_) => return Err(NoKernel::Absent(own())),
         Ok(found) if !found.is_file() => return Err(NoKernel::NotAFile(own())),
         Ok(_) => {}
     }
+    let version = version_of(image).ok_or_else(|| NoKernel::Nameless(own()))?;
     kernel(image, version).ok_or_else(|| NoKernel::Alone {
         image: own(),
         version: version.to_owned(),
@@ -162,6 +162,9 @@ mod tests {
         let link = root.path().join("vmlinuz-endless");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         assert!(message(&link).contains("not a regular file"));
-        assert!(message(&root.path().join("bzImage")).contains("vmlinuz-VERSION"));
+        let other = root.path().join("bzImage");
+        assert!(message(&other).contains("there is no kernel"));
+        fs::write(&other, "").unwrap();
+        assert!(message(&other).contains("vmlinuz-VERSION"));
     }
 }

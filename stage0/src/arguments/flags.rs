@@ -125,8 +125,9 @@ const APP_SWITCHES: &[&str] = &[
     "no-healthcheck",
 ];
 
-/// Switches that are on by themselves, so that their truth value tells something; it stands behind `=` alone.
+/// Switches that may be on by themselves, so that their truth value tells something; it stands behind `=` alone.
 const APP_TRUTH_VALUES: &[&str] = &["no-new-privileges", "read-only-tmpfs"];
+const POD_TRUTH_VALUES: &[&str] = &["kvm-template"];
 
 const POD_VALUES: &[&str] = &[
     "name",
@@ -185,7 +186,6 @@ const POD_VALUES: &[&str] = &[
 const POD_SWITCHES: &[&str] = &[
     "rm",
     "detach",
-    "kvm-template",
     "d",
     "start",
     "inherit-env",
@@ -201,6 +201,7 @@ const TABLES: &[(&[&str], Owner, bool)] = &[
     (APP_TRUTH_VALUES, Owner::App, false),
     (POD_VALUES, Owner::Pod, true),
     (POD_SWITCHES, Owner::Pod, false),
+    (POD_TRUTH_VALUES, Owner::Pod, false),
     (GLOBAL_VALUES, Owner::Pod, true),
     (GLOBAL_SWITCHES, Owner::Pod, false),
 ];
@@ -221,7 +222,7 @@ pub(crate) fn known(name: &str) -> Option<Known> {
 
 /// Whether what a switch is like without being named is not off, so that its truth value is parsed.
 pub(crate) fn has_own_truth_value(name: &str) -> bool {
-    APP_TRUTH_VALUES.contains(&name)
+    APP_TRUTH_VALUES.contains(&name) || POD_TRUTH_VALUES.contains(&name)
 }
 
 /// Whether a flag of the pod may be meant for the program of an image.

@@ -14,6 +14,7 @@ use super::app::AppArguments;
 use super::environment;
 use super::grace::grace;
 use super::image_flags::Pull;
+use super::isolator::IsolatorArgument;
 use super::label::label;
 use super::logging::PodLogArguments;
 use super::machine::MachineArguments;
@@ -96,10 +97,8 @@ pub(crate) struct PodArguments {
     )]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pull: Pull,
-    /// Isolator: its name, its directory (beginning with / or ./), or a signed image of it
-    #[arg(long, value_name = "NAME|DIR|IMAGE", default_value = engine::isolators::find::DEFAULT)]
-    #[arg(hide_short_help = true)]
-    stage1: String,
+    #[command(flatten)]
+    isolator: IsolatorArgument,
     /// File to write the pod's UUID to, before anything can fail
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     uuid_file_save: Option<PathBuf>,
@@ -143,7 +142,7 @@ pub(crate) fn empty_spec(pod: PodArguments) -> Result<PodSpec, Failure> {
         replace: pod.replace,
         grace_period: pod.grace_period,
         pull: pod.pull.into(),
-        isolator: pod.stage1,
+        isolator: pod.isolator.asked(),
         users: pod.users.users()?,
         machine: pod.machine.spec(),
         resources: pod.limits.resources()?,

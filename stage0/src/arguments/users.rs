@@ -6,10 +6,8 @@ use clap::Args;
 use engine::pods::spec::Users;
 use pod::manifest::{IdMapping, UserNamespace};
 
+use super::users_variable::USERS_VARIABLE;
 use crate::wording::failure::Failure;
-
-/// Environment variable: `--userns` of pods that don't say.
-const VARIABLE: &str = "FAIRING_USERNS";
 
 /// Flags of a pod's user namespace.
 #[derive(Debug, Clone, Args)]
@@ -19,7 +17,7 @@ pub(crate) struct UserArguments {
     /// UIDMAP is POD-HOST-COUNT, such as 0-200000-65536: the first ID in the pod, the first on the host, and how many.
     /// Several are written with commas between. Groups are as users where GIDMAP is not given.
     #[arg(long, value_name = "auto|host|UIDMAP[:GIDMAP]", value_parser = users)]
-    #[arg(env = VARIABLE, hide_env = true, hide_short_help = true)]
+    #[arg(env = USERS_VARIABLE, hide_env = true, hide_short_help = true)]
     userns: Option<Users>,
     /// A range of users of the pod, and which of the host they are
     #[arg(long, value_name = "POD:HOST[:COUNT]", value_parser = range_with_colons)]
@@ -46,7 +44,7 @@ impl UserArguments {
             return Ok(userns.unwrap_or_default());
         }
         // The variable is for pods that don't say.
-        let by_variable = std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty());
+        let by_variable = std::env::var_os(USERS_VARIABLE).is_some_and(|value| !value.is_empty());
         if !by_variable && userns.is_some_and(|users| users != Users::Usual) {
             return Err(Failure::Usage(
                 "--userns and --uidmap or --gidmap say different things; leave out one of them"

@@ -35,7 +35,9 @@ impl Subcommand for Restart {
         for_each_pod(self.pods, context, is_running, |Named { typed, entry }| {
             match entry.state()? {
                 State::Running => {}
-                State::Exited => return Err(Failure::Other(not_again(&typed, "restarted"))),
+                State::Exited => {
+                    return Err(Failure::Other(not_again(&typed, &entry, "restarted")));
+                }
                 state => {
                     return Err(Failure::Other(format!(
                         "pod {typed} can't be restarted: it {}; `fairing start {typed}` starts it",

@@ -13,7 +13,7 @@ use engine::pods::view::AppState;
 use pod::activation::ActivationSockets;
 use pod::control::AttachRequest;
 use pod::feature::Feature;
-use pod::manifest::{PodManifest, Streams};
+use pod::manifest::{Lifetime, PodManifest, Streams};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry, PodError, State};
 
@@ -79,7 +79,7 @@ impl Subcommand for Start {
                         .inspect_err(|_| output::warn(&format!("pod {typed} runs")));
                 }
                 State::Running => start_apps(context, &named, self.app.as_ref())?,
-                state => return Err(cannot_start(typed, state)),
+                state => return Err(cannot_start(typed, entry, state)),
             }
             output::line(typed)
         })
@@ -87,17 +87,29 @@ impl Subcommand for Start {
 }
 
 /// Why a pod that has ended isn't there to be used again.
-pub(super) fn not_again(typed: &str, what: &str) -> String {
+pub(super) fn not_again(typed: &str, entry: &PodEntry, what: &str) -> String {
+    // One without a record has ended in whatever way.
+    let lifetime = PodManifest::load(&entry.path).map(|manifest| manifest.lifetime);
+    once(typed, what, lifetime.unwrap_or_default())
+}
+
+fn once(typed: &str, what: &str, lifetime: Lifetime) -> String {
+    let (end, more) = match lifetime {
+        Lifetime::UntilStopped => ("was stopped", ""),
+        Lifetime::WithApps => (
+            "has ended",
+            ", and `run --lifetime=until-stopped` one whose apps can be started again",
+        ),
+    };
     format!(
-        "pod {typed} can't be {what}: it has ended, and a pod runs once; `fairing rm {typed}` and \
-         `fairing run --name {typed} …` make another, and `run --lifetime=until-stopped` one whose \
-         apps can be started again"
+        "pod {typed} can't be {what}: it {end}, and a pod runs once; `fairing rm {typed}` and \
+         `fairing run --name {typed} …` make another{more}"
     )
 }
 
-fn cannot_start(typed: &str, state: State) -> Failure {
+fn cannot_start(typed: &str, entry: &PodEntry, state: State) -> Failure {
     Failure::Other(match state {
-        State::Exited => not_again(typed, "started"),
+        State::Exited => not_again(typed, entry, "started"),
         state => format!("pod {typed} can't be started: it {}", state.in_words()),
     })
 }
@@ -137,7 +149,7 @@ impl Start {
         };
         let state = entry.state()?;
         if !matches!(state, State::Prepared | State::Running) {
-            return Err(cannot_start(&typed, state));
+            return Err(cannot_start(&typed, &entry, state));
         }
         let manifest = PodManifest::load(&entry.path)?;
         let app = app_of(&manifest, self.app.as_ref())?;
@@ -163,7 +175,7 @@ impl Start {
             let held = start_prepared(context, &entry, Some(monitor))?;
             (asked, Some(held))
         } else {
-            let ended = || cannot_start(&typed, State::Exited);
+            let ended = || cannot_start(&typed, &entry, State::Exited);
             let connection = connect_when_up(&entry, &context.engine.directories)?;
             let asked = attachment::ask(connection.ok_or_else(ended)?, request)?;
             if !runs(context, &entry, &app)? {
@@ -210,4 +222,18 @@ fn start_apps(
         pod.start(name, &context.console)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_had_a_pod_that_stays_is_not_told_to_have_one() {
+        let stays = "--lifetime=until-stopped";
+        assert!(once("web", "started", Lifetime::WithApps).contains(stays));
+        let stopped = once("web", "started", Lifetime::UntilStopped);
+        assert!(stopped.contains("it was stopped"), "{stopped}");
+        assert!(!stopped.contains(stays), "{stopped}");
+    }
 }

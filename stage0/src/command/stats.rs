@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use engine::error::MonitorError;
 use engine::pods::usage::{Measured, PATIENCE, measure};
+use pod::machine::MachineRecord;
 use pod::manifest::PodManifest;
 use pod::{PodEntry, PodUuid, State};
 
@@ -157,14 +158,22 @@ impl Stats {
             let Ok(manifest) = PodManifest::load(&entry.path) else {
                 continue;
             };
-            match measured.get(&entry.uuid) {
-                Some(measured) => all.extend(rows(&manifest, Some(measured), rates)),
-                None if self.all => all.extend(rows(&manifest, None, rates)),
-                None => {}
+            let measured = measured.get(&entry.uuid);
+            if measured.is_some() || self.all {
+                let machine = machine_memory(&manifest, entry);
+                all.extend(rows(&manifest, machine, measured, rates));
             }
         }
         all
     }
+}
+
+/// How many bytes of memory the machine of a pod has, if it has one.
+fn machine_memory(manifest: &PodManifest, entry: &PodEntry) -> Option<u64> {
+    manifest.virtual_machine.as_ref()?;
+    // A torn record says as little as none.
+    let machine = MachineRecord::load(&entry.path).ok().flatten()?;
+    Some(machine.memory << 20)
 }
 
 /// Whether a pod still runs, whose monitor said nothing.

@@ -1,6 +1,7 @@
 //! `fairing status`: everything about one pod.
 
 mod limits;
+mod machine;
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use pod::manifest::{Accelerator, IdMapping, Limit};
 use pod::{PodEntry, PodError, State};
 
 use self::limits::limits;
+use self::machine::{beginning, checks_images};
 use crate::arguments::duration::duration;
 use crate::arguments::format::{Format, format};
 use crate::arguments::selector::OnePod;
@@ -181,6 +183,8 @@ fn lines(view: &PodView) -> String {
         for (key, value) in machine_lines(machine) {
             line(key, value);
         }
+        line("machine-start", beginning(machine).to_owned());
+        line("machine-checks-images", checks_images(view, machine));
     }
     if let Some(pid) = view.monitor_pid {
         line("pid", pid.to_string());
@@ -198,7 +202,7 @@ fn lines(view: &PodView) -> String {
 }
 
 /// The machine that a pod was started in.
-fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 4] {
+fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 3] {
     let accelerator = match machine.accelerator {
         Accelerator::Kvm => "kvm",
         Accelerator::Tcg => "tcg",
@@ -216,14 +220,6 @@ fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 4] {
         ),
         ("machine-kernel", kernel),
         ("machine-initramfs", machine.initramfs.to_string()),
-        (
-            "machine-checks-images",
-            match machine.checks_disks {
-                true => "while it reads them",
-                false => "no: its kernel has no dm-verity",
-            }
-            .to_owned(),
-        ),
     ]
 }
 

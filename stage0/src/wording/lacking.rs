@@ -2,8 +2,47 @@
 
 use pod::feature::Feature;
 
+use crate::arguments::network_variable::NET_VARIABLE;
+use crate::arguments::users_variable::USERS_VARIABLE;
+
 /// What helps, if it is more than another isolator.
 pub(super) fn remedy(feature: Feature) -> Option<String> {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    asked_for(feature, &words.collect::<Vec<_>>(), is_set).or_else(|| usual(feature))
+}
+
+/// Several flags that ask for the same, and the variable that does where none of them is there.
+fn alternatives(feature: Feature) -> (&'static [&'static str], Option<&'static str>) {
+    match feature {
+        Feature::Devices => (&["--device", "--device-cgroup-rule"], None),
+        Feature::HostNamespaces => (&["--ipc", "--uts", "--cgroupns"], None),
+        Feature::HostNetwork => (&["--net", "--network"], Some(NET_VARIABLE)),
+        Feature::UserNamespaces => (&["--userns", "--uidmap", "--gidmap"], Some(USERS_VARIABLE)),
+        _ => (&[], None),
+    }
+}
+
+/// What helps against the flags that were typed, or the variable that is set.
+fn asked_for(feature: Feature, words: &[String], is_set: impl Fn(&str) -> bool) -> Option<String> {
+    let (flags, variable) = alternatives(feature);
+    let is_typed = |flag: &&&str| {
+        words.iter().any(|word| {
+            let rest = word.strip_prefix(**flag);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    };
+    let typed: Vec<&str> = flags.iter().filter(is_typed).copied().collect();
+    match (typed.as_slice(), variable) {
+        ([], Some(variable)) if is_set(variable) => Some(format!(
+            "the variable {variable} asks for it: `{variable}= fairing …` does without"
+        )),
+        ([], _) => None,
+        (typed, _) => Some(format!("leave {} out", typed.join(" and "))),
+    }
+}
+
+fn usual(feature: Feature) -> Option<String> {
     Some(match feature {
         Feature::SeveralApps => "run one app in each pod, or leave --stage1 out".to_owned(),
         Feature::Mutable => {
@@ -81,10 +120,54 @@ mod tests {
             (Feature::Mutable, "--stage1"),
             (Feature::SeveralApps, "one app"),
         ] {
-            let help = remedy(feature).unwrap();
+            let help = usual(feature).unwrap();
             assert!(help.contains(part), "{help}");
         }
         // Nobody asks for it by a flag.
-        assert_eq!(remedy(Feature::Stats), None);
+        assert_eq!(usual(Feature::Stats), None);
+    }
+
+    #[test]
+    fn only_what_was_asked_is_to_be_left_out() {
+        for (feature, words, variable, help) in [
+            (
+                Feature::UserNamespaces,
+                "--uidmap 0:1:2",
+                "",
+                Some("leave --uidmap out"),
+            ),
+            (
+                Feature::UserNamespaces,
+                "--userns=auto",
+                USERS_VARIABLE,
+                Some("leave --userns out"),
+            ),
+            (
+                Feature::UserNamespaces,
+                "run image",
+                USERS_VARIABLE,
+                Some(
+                    "the variable FAIRING_USERNS asks for it: `FAIRING_USERNS= fairing …` does without",
+                ),
+            ),
+            (Feature::UserNamespaces, "run image", NET_VARIABLE, None),
+            (
+                Feature::HostNetwork,
+                "run --networks",
+                NET_VARIABLE,
+                Some("the variable FAIRING_NET asks for it: `FAIRING_NET= fairing …` does without"),
+            ),
+            (
+                Feature::Devices,
+                "--device-cgroup-rule=a",
+                "",
+                Some("leave --device-cgroup-rule out"),
+            ),
+            (Feature::Tty, "--tty", "", None),
+        ] {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            let told = asked_for(feature, &words, |name| name == variable);
+            assert_eq!(told.as_deref(), help, "{words:?}");
+        }
     }
 }

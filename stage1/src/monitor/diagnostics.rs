@@ -43,6 +43,11 @@ impl Diagnostics {
         }
     }
 
+    /// The same of what harms nothing.
+    pub(super) fn warn(&mut self, message: &str) {
+        self.tell(&format!("warning: {message}"));
+    }
+
     /// Tells all of this, and waits for room, but not for long.
     pub(super) fn conclude<'a>(mut self, messages: impl IntoIterator<Item = &'a str>) {
         let deadline = Instant::now().checked_add(LAST_WORDS);

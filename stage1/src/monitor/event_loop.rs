@@ -177,7 +177,7 @@ impl Monitor {
         self.is_service = caller.is_service();
         self.registration = Registration::wanted(caller.registers(), &self.manifest);
         if let Some(warning) = isolator.take_warning() {
-            self.diagnostics.tell(&warning);
+            self.diagnostics.warn(&warning);
         }
         // Who is there already sees what apps write from the beginning: nothing of it has been read yet.
         let mut served = self.serve_clients(&vec![true; self.clients.len()], isolator);
@@ -324,7 +324,7 @@ impl Monitor {
             self.tell_init(&ToInit::Peers(changes))?;
         }
         if let Some(warning) = self.peers.as_mut().and_then(PeerNames::take_warning) {
-            self.diagnostics.tell(&warning);
+            self.diagnostics.warn(&warning);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What only the isolator knows.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pod::AppName;
@@ -153,6 +154,11 @@ pub trait Isolator {
 
     /// What all apps use together.
     fn stats_of_pod(&mut self) -> Usage;
+
+    /// Where its network namespace is, if pod init's process is not in it.
+    fn network_namespace(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// What went through its network, where the pod's own processes don't tell.
     fn network_use(&mut self) -> Option<NetworkUse> {

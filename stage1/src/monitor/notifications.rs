@@ -1,10 +1,12 @@
 //! What pod init says, and what comes of it.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use pod::AppName;
 use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
+use pod::machine::MachineRecord;
 use pod::manifest::{AppFailure, Lifetime, Resources};
 use pod::timestamp::Timestamp;
 use supervisor::Event;
@@ -297,7 +299,15 @@ impl Monitor {
             Some(OutOfMemory::Pod) => (whose, of_pod),
             Some(OutOfMemory::Machine | OutOfMemory::Host) => (whose, None),
         };
-        let limit = limit.map_or_else(String::new, |bytes| format!(" (limit {})", in_units(bytes)));
+        let mut limit =
+            limit.map_or_else(String::new, |bytes| format!(" (limit {})", in_units(bytes)));
+        // The working directory is the pod's. Where it doesn't tell, there is nothing to add.
+        if whose == Some(OutOfMemory::Machine)
+            && let Ok(Some(machine)) = MachineRecord::load(Path::new("."))
+        {
+            let size = in_units(machine.memory << 20);
+            limit = format!(" (it has {size}; --kvm-memory sets that)");
+        }
         let whose = whose.map_or("", OutOfMemory::words);
         let line = format!("app {name}: killed: out of memory{whose}{limit}");
         self.diagnostics.tell(&line);

@@ -91,7 +91,7 @@ impl Monitor {
         match request {
             Request::Status => {
                 self.count_memory_kills(isolator);
-                Ok(Some(Response::Status(self.status())))
+                Ok(Some(Response::Status(self.status(isolator))))
             }
             Request::Stop { grace_ms } => {
                 let grace = self.grace(grace_ms);
@@ -391,10 +391,11 @@ impl Monitor {
         }
     }
 
-    fn status(&self) -> LiveStatus {
+    fn status(&self, isolator: &dyn Isolator) -> LiveStatus {
         LiveStatus {
             monitor_pid: std::process::id().try_into().unwrap_or_default(),
             init_pid: pid_of(&self.init_pidfd).unwrap_or_default(),
+            network_namespace: isolator.network_namespace(),
             started: self.started,
             stopping: self.stop_requested,
             apps: self.apps.iter().map(AppRecord::live).collect(),

@@ -40,7 +40,7 @@ impl Monitor {
         self.init_pidfd = process;
         self.companions = isolator.companions();
         self.init.begin_again(socket)?;
-        self.diagnostics.tell(&warning);
+        self.diagnostics.warn(&warning);
         Ok(())
     }
 }

@@ -186,6 +186,9 @@ impl Row<'_> {
                 let whose = whose.map_or("", OutOfMemory::words);
                 state.push_str(&format!(" ({code}), out of memory{whose}"));
             }
+            (None, Some(code)) if self.machine_has_died() => {
+                state.push_str(&format!(" ({code}), machine ended"));
+            }
             (None, Some(code)) => state.push_str(&format!(" ({code})")),
             (None, None) => {}
         }
@@ -211,6 +214,18 @@ impl Row<'_> {
             state.push_str(", insecure");
         }
         state
+    }
+
+    /// Whether the app was running when its virtual machine ended, which `status` knows more of.
+    fn machine_has_died(&self) -> bool {
+        // An end that nobody has told of is on record as one with the pod.
+        let went_down = |app: &AppView| {
+            let was_killed = matches!(app.outcome, Some(Outcome::Signaled { .. }));
+            was_killed && app.finished == self.pod.finished
+        };
+        self.pod.machine.is_some()
+            && self.pod.failure.is_some()
+            && self.speaking().is_some_and(went_down)
     }
 
     /// Whether the app was killed since no memory was left.

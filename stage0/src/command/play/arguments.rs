@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::credentials::CredentialArguments;
 use super::network::PlayNetworkArguments;
+use crate::arguments::isolator::IsolatorArgument;
 use crate::arguments::label::label;
 use crate::arguments::lifetime::ReadyWhenFlag;
 use crate::arguments::logging::LogArguments;
@@ -62,9 +63,8 @@ pub(crate) struct Play {
     /// Tell nothing of the progress of fetches
     #[arg(short, long, hide_short_help = true)]
     pub(super) quiet: bool,
-    /// Isolator: its name, its directory (beginning with / or ./), or a signed image of it
-    #[arg(long, value_name = "NAME|DIR|IMAGE", hide_short_help = true)]
-    pub(super) stage1: Option<String>,
+    #[command(flatten)]
+    pub(super) isolator: IsolatorArgument,
     #[command(flatten)]
     pub(super) machine: MachineArguments,
     #[command(flatten)]

@@ -61,9 +61,7 @@ pub(super) fn plan(
         if users != Users::Usual {
             spec.users = users.clone();
         }
-        if let Some(isolator) = flags.stage1.clone().or(pod.isolator) {
-            spec.isolator = isolator;
-        }
+        spec.isolator = flags.isolator.clone().or_of_pod(pod.isolator);
         spec.annotations.extend(flags.annotation.iter().cloned());
         spec.machine = flags.machine.clone().spec();
         spec.ready_when = flags.ready.ready_when();

@@ -1,4 +1,4 @@
-//! What pods use, as rows: one for each app, and one for a pod of several.
+//! What pods use, as rows: one for each app, and one for a pod of several, or for the machine that it is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use engine::pods::usage::{Measured, NetworkUse};
 use pod::control::{CpuStats, MemoryStats, PidsStats, Usage};
-use pod::manifest::PodManifest;
+use pod::manifest::{Limit, PodManifest, Resources};
 use pod::{AppName, PodName, PodUuid};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) const FIELDS: &[&str] = &[
     "PIDS",
 ];
 
-/// What one app uses, or a pod of several apps.
+/// What one app uses, or a pod of several apps or in a machine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Row {
@@ -43,7 +43,7 @@ pub(super) struct Row {
     /// What is used; absent of a pod that doesn't run.
     #[serde(flatten)]
     usage: Option<Usage>,
-    /// Most memory that there can be, in bytes: the app's limit, the pod's, or all that the host has.
+    /// Most memory that there can be, in bytes: the app's limit, the pod's, or all that its machine or the host has.
     memory_available: Option<u64>,
     /// Of the pod.
     network: Option<NetworkUse>,
@@ -82,8 +82,13 @@ impl Rates {
     }
 }
 
-/// The rows of a pod. Without figures, it doesn't run.
-pub(super) fn rows(manifest: &PodManifest, measured: Option<&Measured>, rates: &Rates) -> Vec<Row> {
+/// The rows of a pod, which may have a machine with so many bytes of memory. Without figures, it doesn't run.
+pub(super) fn rows(
+    manifest: &PodManifest,
+    machine: Option<u64>,
+    measured: Option<&Measured>,
+    rates: &Rates,
+) -> Vec<Row> {
     let row = |app: Option<AppName>, usage: Option<Usage>, network, available| Row {
         uuid: manifest.uuid,
         name: manifest.name.clone(),
@@ -99,16 +104,21 @@ pub(super) fn rows(manifest: &PodManifest, measured: Option<&Measured>, rates: &
         return vec![row(None, None, None, None)];
     };
     let host = host_memory();
-    let least = |limits: [Option<u64>; 3]| limits.into_iter().flatten().min();
     let whole = measured.stats.whole;
     let of_pod = whole.and_then(|usage| usage.memory.limit);
-    let is_alone = manifest.apps.len() == 1;
+    // A machine takes more than its app does.
+    let is_alone = manifest.apps.len() == 1 && machine.is_none();
     let mut rows = Vec::new();
     if !is_alone || measured.stats.apps.is_empty() {
-        let available = least([None, of_pod, host]);
+        let available = least([of_pod, host]);
         rows.push(row(None, whole, measured.network, available));
     }
     for app in &measured.stats.apps {
+        let available = app_memory(
+            app.memory.limit,
+            &manifest.resources,
+            (machine, of_pod, host),
+        );
         let usage = Usage {
             cpu: app.cpu,
             memory: app.memory,
@@ -116,11 +126,27 @@ pub(super) fn rows(manifest: &PodManifest, measured: Option<&Measured>, rates: &
             block_io: app.block_io,
             pressure: app.pressure,
         };
-        let available = least([app.memory.limit, of_pod, host]);
         let network = measured.network.filter(|_| is_alone);
         rows.push(row(Some(app.app.clone()), Some(usage), network, available));
     }
     rows
+}
+
+/// Most memory that an app can have. In a machine that is no matter of the host's, whose limits are the machine's.
+fn app_memory(
+    own: Option<u64>,
+    of_pod: &Resources,
+    (machine, pod_on_host, host): (Option<u64>, Option<u64>, Option<u64>),
+) -> Option<u64> {
+    let asked = of_pod.memory.limit.and_then(Limit::value);
+    match machine {
+        Some(machine) => least([own, asked, Some(machine)]),
+        None => least([own, pod_on_host, host]),
+    }
+}
+
+fn least<const N: usize>(limits: [Option<u64>; N]) -> Option<u64> {
+    limits.into_iter().flatten().min()
 }
 
 /// All memory of the host, in bytes.
@@ -278,6 +304,21 @@ mod tests {
         assert_eq!(percent(used(None)), None);
         let app = (uuid, Some("new".parse().unwrap()));
         assert_eq!(rates.percent(&app, later, used(Some(1))), None);
+    }
+
+    #[test]
+    fn what_counts_for_an_app_is_the_least_of_what_bounds_it_where_it_runs() {
+        let none = Resources::default();
+        let mut some = Resources::default();
+        some.memory.limit = Some(Limit::At(50));
+        let on_host = (None, Some(100), Some(1000));
+        assert_eq!(app_memory(Some(64), &none, on_host), Some(64));
+        assert_eq!(app_memory(None, &none, on_host), Some(100));
+        // The host's limit is for the machine and what runs it, which apps have no part in.
+        let in_machine = (Some(80), Some(336), Some(1000));
+        assert_eq!(app_memory(None, &none, in_machine), Some(80));
+        assert_eq!(app_memory(None, &some, in_machine), Some(50));
+        assert_eq!(app_memory(Some(20), &some, in_machine), Some(20));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What `run` asks about an image that no rule speaks of: whether to pin what it is today.
 
 use engine::Error;
-use engine::isolators::find::is_image;
+use engine::config::files::Config;
+use engine::isolators::find::{is_image, wanted};
 use engine::pods::spec::PodSpec;
 use trust::Refusal;
 
@@ -34,7 +35,7 @@ impl Offers {
             // An isolator is root before anything confines it: that is no question in passing.
             Some(image)
                 if !self.asked.contains(&image)
-                    && !is_image(&spec.isolator)
+                    && !is_isolator_of_image(context, spec)
                     && question::somebody_is_there() =>
             {
                 let failure = Failure::from(error);
@@ -49,6 +50,11 @@ impl Offers {
         };
         Err(failure)
     }
+}
+
+fn is_isolator_of_image(context: &Context, spec: &PodSpec) -> bool {
+    let config = Config::read(&context.engine.directories).unwrap_or_default();
+    is_image(wanted(spec.isolator.as_deref(), &config))
 }
 
 /// The image of a refusal that a pin would undo, as it can be named to the store or its origin.

@@ -280,7 +280,8 @@ fn network_settings(view: &PodView) -> Value {
     }
     let mut settings = of_joined(view.networks.first(), view);
     if let Some(settings) = settings.as_object_mut() {
-        let netns = view.init_pid.map(|pid| format!("/proc/{pid}/ns/net"));
+        let netns = view.network_namespace.as_ref();
+        let netns = netns.map(|netns| netns.display().to_string());
         settings.insert("SandboxKey".to_owned(), netns.unwrap_or_default().into());
         settings.insert("Ports".to_owned(), ports.into());
         settings.insert("Networks".to_owned(), networks.into());

@@ -280,7 +280,7 @@ fn what_is_missing_is_told_with_what_it_means() {
             |m| m.virtual_machines.kernel = Err("none".into()),
             "guest kernel",
             Note,
-            "--kvm-kernel",
+            "no pod runs with --stage1=kvm",
         ),
         (
             |m| of_guest(m).missing = vec!["erofs"],

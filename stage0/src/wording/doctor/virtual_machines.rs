@@ -31,7 +31,7 @@ pub(super) fn checks(machine: &Machine) -> Area {
             "guest kernel",
             Note,
             why.clone(),
-            "pods in virtual machines have to name one with --kvm-kernel",
+            "no pod runs with --stage1=kvm",
         ),
     }
     let devices = machine.kernel.devices;
