@@ -255,7 +255,7 @@ fn names_of_pods_that_are_gone_are_free() {
     damaged.remove().unwrap();
     assert!(!is_there("damaged") && is_there("live") && is_there("stale"));
     pods.release_stale_names().unwrap();
-    assert!(is_there("live") && is_there("notes") && !is_there("stale"));
+    assert!(is_there("live") && !is_there("notes") && !is_there("stale"));
 }
 
 #[test]
