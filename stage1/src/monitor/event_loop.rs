@@ -350,6 +350,7 @@ impl Monitor {
             }
         };
         let was_asked = self.has_ended_as_asked(exit_code);
+        let was_stopped = self.stop_requested;
         let Self {
             manifest,
             apps,
@@ -383,6 +384,7 @@ impl Monitor {
             exit_code,
             failure,
             was_asked,
+            was_stopped,
             was_out_of_memory,
             waiting,
         };
