@@ -5,10 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use engine::error::AppError;
+use engine::policy::remedy::{self, Origin};
 use pod::PodError;
 use tonic::{Code, Status};
-
-use crate::refusal::remedy;
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -153,11 +152,19 @@ fn of_engine(error: &engine::Error) -> Code {
     }
 }
 
-/// An error of the engine with all that led to it, in one line.
+/// An error of the engine with all that led to it, in one line; of an image that the policy refuses, what helps.
 fn told(error: &engine::Error) -> String {
     let mut text = error.to_string();
     if let engine::Error::Refused { refusal, .. } = error {
-        text.push_str(&remedy(refusal));
+        for line in remedy::advice(refusal, Origin::Node) {
+            let (what, why) = line.split_once(remedy::NOTE).unwrap_or((&line, ""));
+            text.push_str("; ");
+            text.push_str(what);
+            if !why.is_empty() {
+                text.push_str(&format!(" ({why})"));
+            }
+        }
+        return text;
     }
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

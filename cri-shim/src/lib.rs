@@ -13,6 +13,7 @@
 mod about;
 pub mod api;
 mod arguments;
+mod container;
 mod disk;
 mod error;
 mod handlers;
@@ -21,7 +22,6 @@ mod image;
 mod journal;
 mod network;
 mod record;
-mod refusal;
 mod sandbox;
 mod serve;
 mod service;

@@ -6,7 +6,7 @@ use pod::manifest::CRI_ANNOTATION;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{ContainerConfig, PodSandboxConfig};
+use crate::api::{ContainerConfig, LinuxContainerUser, PodSandboxConfig};
 use crate::error::CriError;
 
 /// What is kept of a sandbox.
@@ -32,6 +32,8 @@ pub(crate) struct ContainerRecord {
     pub(crate) image_ref: String,
     /// When it was made, in nanoseconds since 1970.
     pub(crate) created_at: i64,
+    /// Whose process it is, in the numbers of its image.
+    pub(crate) user: LinuxContainerUser,
 }
 
 /// A record as an annotation.

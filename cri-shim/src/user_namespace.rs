@@ -42,18 +42,29 @@ pub(crate) fn of(options: Option<&api::UserNamespace>) -> Result<Option<UserName
             ));
         }
     }
-    let uid_mappings = mappings("uids", &options.uids)?;
-    let gid_mappings = mappings("gids", &options.gids)?;
+    mapped(&options.uids, &options.gids).map(Some)
+}
+
+/// The users that these mappings give.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) fn mapped(
+    uids: &[api::IdMapping],
+    gids: &[api::IdMapping],
+) -> Result<UserNamespace, CriError> {
+    let uid_mappings = mappings("uids", uids)?;
+    let gid_mappings = mappings("gids", gids)?;
     if uid_mappings != gid_mappings {
         return Err(CriError::invalid(
             FIELD,
             "uids and gids are not mapped alike",
         ));
     }
-    Ok(Some(UserNamespace {
+    Ok(UserNamespace {
         uid_mappings,
         gid_mappings,
-    }))
+    })
 }
 
 fn mappings(kind: &str, mappings: &[api::IdMapping]) -> Result<Vec<IdMapping>, CriError> {

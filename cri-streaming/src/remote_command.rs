@@ -3,6 +3,7 @@
 mod abandoned;
 mod channel;
 mod channels;
+mod ending;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
 mod pump;

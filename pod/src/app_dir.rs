@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::error::PodError;
 use crate::id::AppName;
@@ -15,8 +16,9 @@ use crate::removal;
 const UPPER: &str = "upper";
 /// The overlay's own.
 const WORK: &str = "work";
-/// The mark of an app that has not been started yet.
+/// The mark of an app that has not been started yet, and what becomes of it when it is.
 const CREATED: &str = "created";
+const STARTED: &str = "started";
 /// What it leaves as its last words.
 const TERMINATION_MESSAGE: &str = "termination-message";
 /// Its log, and the one before it.
@@ -123,21 +125,37 @@ pub fn is_created(pod_dir: &Path, app: &AppName) -> bool {
     app_dir(pod_dir, app).join(CREATED).exists()
 }
 
-/// Takes away that mark, and what an earlier run of the app has left of its end.
+/// Takes away that mark, and what an earlier run of the app has left of its end. The mark becomes another one, whose time is
+/// that of the start.
 ///
 /// # Errors
-/// [`PodError::Io`] if something is there and can't be removed.
+/// [`PodError::Io`] if something is there and can't be removed or renamed.
 pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
-    for name in [CREATED, crate::exit::STATUS_FILE] {
-        let path = app_dir(pod_dir, app).join(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(PodError::io("remove", &path)(e));
-            }
-            _ => {}
+    let directory = app_dir(pod_dir, app);
+    let status = directory.join(crate::exit::STATUS_FILE);
+    match fs::remove_file(&status) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(PodError::io("remove", &status)(e));
         }
+        _ => {}
     }
-    Ok(())
+    let (created, started) = (directory.join(CREATED), directory.join(STARTED));
+    let file = match fs::rename(&created, &started) {
+        Ok(()) => File::open(&started),
+        // It has been started before; or it began with the pod, and has neither.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => File::open(&started),
+        Err(e) => return Err(PodError::io("rename", &created)(e)),
+    };
+    match file.and_then(|file| file.set_modified(SystemTime::now())) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PodError::io("mark", &started)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// When an app was started last that has joined its pod while that ran; `None` if it has not been.
+pub fn started_at(pod_dir: &Path, app: &AppName) -> Option<SystemTime> {
+    let mark = fs::symlink_metadata(app_dir(pod_dir, app).join(STARTED));
+    mark.and_then(|mark| mark.modified()).ok()
 }
 
 /// Gives an app that has ended, and is to start again, a new directory for the overlay's own: the kernel takes none

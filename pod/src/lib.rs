@@ -57,6 +57,7 @@
 //! What a pod needs and the isolator's manifest does not offer is refused by stage0 before anything
 //! starts ([`stage1::Stage1::require`]).
 
+pub mod accounts;
 pub mod activation;
 pub mod app_dir;
 mod claimed_pairs;

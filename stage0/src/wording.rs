@@ -14,6 +14,5 @@ mod lacking;
 pub(crate) mod networks;
 pub(crate) mod other_tools;
 pub(crate) mod pod;
-pub(crate) mod refusal;
 pub(crate) mod typed;
 pub(crate) mod warning;

@@ -195,7 +195,7 @@ impl Isolator for Fly {
         StartFailure::os("execute pod init")(std::io::Error::from_raw_os_error(exit_code))
     }
 
-    fn explain_kill(&self) -> StartFailure {
+    fn explain_kill(&self, _signal: Option<i32>) -> StartFailure {
         self.pod.explain_kill()
     }
 

@@ -124,7 +124,7 @@ impl Kvm {
     }
 
     /// Why the machine has ended without a word of pod init's.
-    fn silent_end(&self) -> StartFailure {
+    fn silent_end(&self, signal: Option<i32>) -> StartFailure {
         if self.was_out_of_memory() {
             return StartFailure::other(
                 "the virtual machine was killed: out of memory of the host, or of what it gives to the pod",
@@ -136,9 +136,21 @@ impl Kvm {
         let said = self.output.as_ref().and_then(Output::reason);
         StartFailure::other(match said {
             Some(said) => format!("the virtual machine ended{said}"),
-            None => "the virtual machine ended without saying why".to_owned(),
+            None => match (signal, self.vmm.name()) {
+                (Some(signal), vmm) => format!(
+                    "the virtual machine was killed: {vmm}, which runs it, got the signal {}",
+                    name_of(signal)
+                ),
+                (None, _) => "the virtual machine was switched off or reset from inside".to_owned(),
+            },
         })
     }
+}
+
+/// A signal's name, as people write it.
+fn name_of(signal: i32) -> String {
+    let known = nix::sys::signal::Signal::try_from(signal);
+    known.map_or_else(|_| signal.to_string(), |known| known.as_str().to_owned())
 }
 
 impl Isolator for Kvm {
@@ -165,7 +177,14 @@ impl Isolator for Kvm {
         // It is removed by who cleans up, whatever fails from here on.
         let cgroups = self.cgroups.insert(cgroups);
         cgroups.make(&self.run_dir)?;
-        cgroups.limit_pod(&limits::of_host(&manifest.resources, self.size))?;
+        let bounded = limits::of_host(&manifest.resources, self.size);
+        match cgroups.limit_pod(&bounded) {
+            // A host that can't does without what nobody has asked for.
+            Err(_) if manifest.resources.memory.limit.is_none() => {
+                cgroups.limit_pod(&manifest.resources)?;
+            }
+            other => other?,
+        }
         let interfaces = self
             .interfaces
             .join(self.uuid, manifest, cgroup.as_deref())?;
@@ -371,15 +390,15 @@ impl Isolator for Kvm {
     }
 
     fn explain_early_end(&mut self) -> Option<StartFailure> {
-        Some(self.silent_end())
+        Some(self.silent_end(None))
     }
 
     fn explain_end(&self, _exit_code: i32) -> StartFailure {
-        self.silent_end()
+        self.silent_end(None)
     }
 
-    fn explain_kill(&self) -> StartFailure {
-        self.silent_end()
+    fn explain_kill(&self, signal: Option<i32>) -> StartFailure {
+        self.silent_end(signal)
     }
 
     fn clean_up(&mut self) -> Result<(), StartFailure> {

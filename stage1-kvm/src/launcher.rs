@@ -17,7 +17,8 @@ use stage1::cgroup::PodCgroups;
 use stage1::failure::StartFailure;
 use stage1::sys::{self, CStringArray, ChildProcess};
 
-use crate::sys::become_user;
+use crate::landlock;
+use crate::sys::{become_user, landlock_restrict};
 
 /// The number of the first descriptor that the program is given.
 pub(crate) const FIRST: i32 = 3;
@@ -46,6 +47,8 @@ pub(crate) enum Identity<'a> {
         id: u32,
         /// The other groups that it is in.
         groups: &'a [u32],
+        /// Devices that it opens.
+        devices: &'a [&'a str],
     },
     /// As root with few privileges, who finds a tree at [`TREE`].
     FileServer {
@@ -112,6 +115,14 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
     let monitor =
         pidfd_open(getpid(), PidfdFlags::empty()).map_err(prepare("open this process"))?;
     let monitor = high(&monitor)?;
+    let rules = match &program.identity {
+        Identity::User { devices, .. } => {
+            landlock::rules(program.path, &program.descriptors, devices)?
+        }
+        // It bounds itself to its tree.
+        Identity::FileServer { .. } => None,
+    };
+    let rules = rules.as_ref().map(high).transpose()?;
     let tree = match &program.identity {
         Identity::User { .. } => None,
         Identity::FileServer { tree, entries } => Some(Tree {
@@ -130,6 +141,7 @@ pub(crate) fn start(program: &Program<'_>, cgroups: &PodCgroups) -> Result<Owned
         tasks: &tasks,
         monitor: monitor.as_fd(),
         identity: &program.identity,
+        rules: rules.as_ref().map(AsFd::as_fd),
         tree,
         kept: OF_FILE_SERVER.iter().fold(0, |all, one| all | one.bit()),
         argv: &argv,
@@ -165,6 +177,8 @@ struct Child<'a> {
     tasks: &'a [CString],
     monitor: BorrowedFd<'a>,
     identity: &'a Identity<'a>,
+    /// Which files it can open, if not all that its user can.
+    rules: Option<BorrowedFd<'a>>,
     /// The tree of a file server.
     tree: Option<Tree<'a>>,
     /// Capabilities of a file server.
@@ -202,9 +216,10 @@ impl Child<'_> {
         }
         chdir(c"/")?;
         match self.identity {
-            Identity::User { id, groups } => {
+            Identity::User { id, groups, .. } => {
                 let become_user = become_user(*id, groups);
                 become_user.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+                self.rules.map_or(Ok(()), landlock_restrict)?;
             }
             Identity::FileServer { .. } => {
                 if let Some(tree) = &self.tree {

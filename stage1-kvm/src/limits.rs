@@ -19,18 +19,16 @@ pub(crate) fn of_host(resources: &Resources, size: Size) -> Resources {
         Limit::At(bytes) => Limit::At(bytes.saturating_add(beside)),
         Limit::Unlimited => Limit::Unlimited,
     };
-    let limit = memory.limit.map(|limit| match limit {
-        Limit::At(_) => Limit::At(machine.saturating_add(VMM_OVERHEAD)),
-        Limit::Unlimited => Limit::Unlimited,
-    });
+    // Also where nothing is said of the pod: a program that was taken over takes no more than a machine of this size does.
+    let most = machine.saturating_add(VMM_OVERHEAD);
     // As much swap as is asked for.
-    let beside = match (memory.limit, limit) {
-        (Some(Limit::At(asked)), Some(Limit::At(host))) => host.saturating_sub(asked),
-        _ => 0,
+    let beside = match memory.limit {
+        Some(Limit::At(asked)) => most.saturating_sub(asked),
+        Some(Limit::Unlimited) | None => most,
     };
     Resources {
         memory: Memory {
-            limit,
+            limit: Some(Limit::At(most)),
             swap: memory.swap.map(|swap| with_overhead(swap, beside)),
             ..*memory
         },
@@ -133,8 +131,12 @@ mod tests {
         assert_eq!(host.memory.swap, Some(mib(896)));
         assert_eq!(host.pids, Pids::default());
         let host = of_host(&memory(Limit::Unlimited, None), size);
-        assert_eq!(host.memory.limit, Some(Limit::Unlimited));
-        assert!(of_host(&Resources::default(), size).is_unlimited());
+        assert_eq!(host.memory.limit, Some(mib(640)));
+        let host = of_host(&Resources::default(), size);
+        assert_eq!(
+            (host.memory.limit, host.memory.swap),
+            (Some(mib(640)), None)
+        );
         assert_eq!(
             changed_on_host(&memory(mib(256), None), size),
             Ok(Resources::default())

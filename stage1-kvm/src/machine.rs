@@ -208,6 +208,10 @@ impl Starter<'_> {
             identity: Identity::User {
                 id: self.user,
                 groups: &groups(asked.accelerator)?,
+                devices: match asked.accelerator {
+                    Accelerator::Kvm => &[KVM],
+                    Accelerator::Tcg => &[],
+                },
             },
         };
         Ok(Started {

@@ -14,6 +14,7 @@ mod isolator;
 mod kept_directory;
 mod kernel;
 mod kernel_filesystem;
+mod landlock;
 mod launcher;
 mod limits;
 mod machine;

@@ -38,10 +38,12 @@ impl Virtiofsd {
     /// Its arguments, its own name not counted: it shares `directory` with whoever connects to the socket that listens at
     /// this descriptor. It makes namespaces of its own, of whose files that directory is all, and makes no devices.
     pub(crate) fn arguments(&self, share: Share, socket: i32, directory: &str) -> Vec<String> {
-        // What nobody else changes is read once. Else a program would be read again at each start of it.
-        let cache = match share {
-            Share::Own => "cache=always",
-            Share::Host => "cache=auto",
+        // What nobody else changes is read once. Else a program would be read again at each start of it. What others change is
+        // looked at anew at each open: one whose length was known from before would be read no further than that. The program in
+        // Rust knows it for a second, unless it is told to let nobody map files either.
+        let (cache, timeout) = match share {
+            Share::Own => ("cache=always", None),
+            Share::Host => ("cache=auto", Some("timeout=0")),
         };
         let mut arguments = vec![format!("--fd={socket}")];
         match self.kind {
@@ -71,7 +73,8 @@ impl Virtiofsd {
                     "announce_submounts",
                     "log_level=err",
                 ];
-                let options = options.into_iter().flat_map(|option| ["-o", option]);
+                let options = options.into_iter().chain(timeout);
+                let options = options.flat_map(|option| ["-o", option]);
                 arguments.extend(options.map(str::to_owned));
             }
         }
@@ -100,5 +103,8 @@ mod tests {
             "--fd=3 -f -o source=/sys -o sandbox=namespace -o modcaps=-mknod -o cache=always -o xattr \
              -o announce_submounts -o log_level=err"
         );
+        assert!(words(Kind::C, Share::Host).ends_with(
+            "-o cache=auto -o xattr -o announce_submounts -o log_level=err -o timeout=0"
+        ));
     }
 }

@@ -1,5 +1,6 @@
 //! Why a pod, an app or a command could not be started.
 
+use pod::accounts::UnknownAccount;
 use pod::exit::FailureKind;
 
 /// A failure on the way to the first instruction of an app, with what decides the exit code.
@@ -49,6 +50,15 @@ impl StartFailure {
         move |error| Self {
             kind: kind_of(&error),
             ..Self::os(what)(error)
+        }
+    }
+}
+
+impl From<UnknownAccount> for StartFailure {
+    fn from(unknown: UnknownAccount) -> Self {
+        Self {
+            kind: FailureKind::UnknownUser,
+            message: unknown.to_string(),
         }
     }
 }

@@ -10,7 +10,7 @@ use harness::{FairingCommand, Host, installed_kernel, probe_binary};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::kvm_volumes::{Server, served_by};
-use crate::stocked::IMAGE;
+use crate::stocked::{IMAGE, busybox};
 
 const SECRET: &str = "of the host\n";
 
@@ -56,6 +56,18 @@ fn a_machine_that_upsets_who_shares_files_with_it_ends_and_leaves_nothing() {
         }
         host.expect_clean();
     }
+}
+
+#[test]
+fn a_machine_that_was_taken_over_opens_no_file_of_the_host_but_its_programs() {
+    let host = busybox();
+    let ended = run(&host)
+        .arg("--kvm-memory=198m")
+        .args([IMAGE, "--", "/bin/true"])
+        .run();
+    // Each of the others is there for every user.
+    ended.expect_error(125, &["reached 3 of its own and [] of others"]);
+    host.expect_clean();
 }
 
 #[test]

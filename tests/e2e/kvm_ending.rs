@@ -86,7 +86,25 @@ fn a_machine_that_is_killed_is_recorded_as_that() {
     let status = wait_exited(&host, "box");
     assert_eq!(status["exit-code"], 137);
     let failure = status["failure"].as_str().unwrap();
-    assert_eq!(failure, "the virtual machine ended without saying why");
+    let said = "the virtual machine was killed: QEMU, which runs it, got the signal SIGKILL";
+    assert_eq!(failure, said);
+}
+
+#[test]
+fn a_machine_that_is_switched_off_from_inside_is_recorded_as_that() {
+    let host = busybox();
+    let flags = ["--detach", "--name=box", "--privileged"];
+    let uuid = detached(
+        &host,
+        &flags,
+        "echo up; sleep 1; echo o > /proc/sysrq-trigger; sleep 100",
+    );
+    wait_log(&host, &uuid, "up");
+    let status = wait_exited(&host, "box");
+    assert_eq!(status["exit-code"], 137, "{status}");
+    let failure = status["failure"].as_str().unwrap();
+    let said = "the virtual machine was switched off or reset from inside";
+    assert_eq!(failure, said);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::stocked::{IMAGE, busybox, status};
 const LIMIT: Duration = Duration::from_secs(100);
 /// So much memory tells the probe in QEMU's place to do nothing at first, and then to be the QEMU that is mounted elsewhere.
 const STUCK_AT_FIRST: &str = "--kvm-memory=199m";
-const MOUNTED: &str = "mount --bind /usr/bin/qemu-system-x86_64 /usr/bin/qemu-system-i386";
+const MOUNTED: &str = "mount --bind /usr/bin/qemu-system-x86_64 /usr/lib/qemu/qemu-bridge-helper";
 
 #[test]
 fn a_machine_that_is_stuck_while_it_boots_boots_again_and_has_all_that_it_was_to_have() {

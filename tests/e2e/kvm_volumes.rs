@@ -61,6 +61,7 @@ with_either_server! {
     what_a_kept_pod_has_written_is_there_when_its_machine_is_gone,
     apps_join_a_machine_with_images_and_volumes_that_it_did_not_start_with,
     a_pod_whose_files_nobody_serves_any_more_ends_and_says_why,
+    what_the_host_changes_in_a_volume_is_whole_in_the_machine,
 }
 
 fn host(server: Server) -> Host {
@@ -393,4 +394,39 @@ fn without_virtiofsd_only_what_needs_it_is_refused() {
     }
     assert!(host.pod_folders().is_empty());
     assert_eq!(hidden(&["--rm", "--tmpfs=/run"]).ok().stdout, "ran\n");
+}
+
+fn what_the_host_changes_in_a_volume_is_whole_in_the_machine(server: Server) {
+    let host = served_by(server);
+    let volume = host.base().join("volume");
+    fs::create_dir(&volume).unwrap();
+    let file = volume.join("file");
+    fs::write(&file, "short\n").unwrap();
+    let shared = format!("--volume={}:/volume", volume.display());
+    let flags = ["--detach", "--name=box", &shared];
+    let uuid = detached(&host, &flags, "echo up; exec sleep 1000");
+    wait_log(&host, &uuid, "up");
+    let read = || {
+        let enter = host.fairing(["enter", "box", "--", "/bin/cat", "/volume/file"]);
+        enter.run().ok().stdout
+    };
+    assert_eq!(read(), "short\n");
+    for (content, replaces) in [
+        ("what is much longer than before\n", false),
+        ("another file, and an even longer one, in its place\n", true),
+    ] {
+        if replaces {
+            fs::remove_file(&file).unwrap();
+        }
+        fs::write(&file, content).unwrap();
+        match server {
+            Server::C => assert_eq!(read(), content),
+            // It takes what it knows for true for a second.
+            Server::Rust => wait_until("it is seen", Duration::from_secs(20), || {
+                (read() == content).then_some(())
+            }),
+        }
+    }
+    host.fairing(["stop", "--time=1", "box"]).run();
+    host.fairing(["rm", "box"]).run().ok();
 }

@@ -35,6 +35,10 @@ fn input_is_ours_where_it_is_asked_for_and_the_app_was_made_with_one() {
     prepare(&host, "cat", &["-i"], "read line; echo \"got $line\"");
     let start = host.fairing(["start", "-ai", "cat"]).stdin("hello\n");
     assert_eq!(start.run().ok().stdout, "got hello\n");
+    // Its end is the app's, too.
+    prepare(&host, "all", &["-i"], "cat; echo over");
+    let start = host.fairing(["start", "-ai", "all"]).stdin("one\ntwo\n");
+    assert_eq!(start.run().ok().stdout, "one\ntwo\nover\n");
     prepare(&host, "deaf", &[], "read line; echo \"got $line\"");
     let start = host.fairing(["start", "-i", "deaf"]).stdin("hello\n");
     assert_eq!(start.run().ok().stdout, "got \n");

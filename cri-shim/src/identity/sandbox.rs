@@ -14,7 +14,7 @@ const DIGITS: usize = 32;
 const KEY_DIGITS: usize = 16;
 /// Characters of a namespace and of a name that a pod's name shows.
 const NAMESPACE_SHOWN: usize = 12;
-const NAME_SHOWN: usize = 24;
+const NAME_SHOWN: usize = 18;
 
 /// The id of a sandbox: the UUID of its pod, without hyphens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::status::told_state;
-use crate::api::{ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter};
+use crate::api::{
+    ListPodSandboxRequest, ListPodSandboxResponse, PodSandbox, PodSandboxFilter,
+    StreamPodSandboxesRequest,
+};
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
@@ -13,12 +16,23 @@ pub(crate) fn list(
     shim: &Shim,
     request: ListPodSandboxRequest,
 ) -> Result<ListPodSandboxResponse, CriError> {
-    let filter = request.filter.unwrap_or_default();
-    let sandboxes = state::all(shim)?;
-    let items = sandboxes.iter().filter(|sandbox| fits(sandbox, &filter));
     Ok(ListPodSandboxResponse {
-        items: items.map(told).collect(),
+        items: fitting(shim, &request.filter.unwrap_or_default())?,
     })
+}
+
+/// The same, to be streamed.
+pub(crate) fn listed(
+    shim: &Shim,
+    request: StreamPodSandboxesRequest,
+) -> Result<Vec<PodSandbox>, CriError> {
+    fitting(shim, &request.filter.unwrap_or_default())
+}
+
+fn fitting(shim: &Shim, filter: &PodSandboxFilter) -> Result<Vec<PodSandbox>, CriError> {
+    let sandboxes = state::all(shim)?;
+    let fitting = sandboxes.iter().filter(|sandbox| fits(sandbox, filter));
+    Ok(fitting.map(told).collect())
 }
 
 fn fits(sandbox: &Sandbox, filter: &PodSandboxFilter) -> bool {

@@ -8,9 +8,11 @@ mod run;
 mod spec;
 mod status;
 mod stop;
+mod update;
 
-pub(crate) use self::list::list;
+pub(crate) use self::list::{labels_fit, list, listed};
 pub(crate) use self::remove::remove;
 pub(crate) use self::run::run;
 pub(crate) use self::status::{status, told_state};
 pub(crate) use self::stop::{end, stop};
+pub(crate) use self::update::update;

@@ -51,6 +51,8 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     spec.annotations = record::annotations(record)?;
     spec.streams = Streams::Log;
     spec.lifetime = Lifetime::UntilStopped;
+    // Nothing that Kubernetes says of a pod keeps a container from it; each is told for itself.
+    spec.new_privileges = true;
     spec.on_app_failure = AppFailure::Continue;
     spec.host_namespaces = host_namespaces(&namespaces, is_host_network)?;
     spec.users = users(&namespaces)?;

@@ -55,6 +55,12 @@ impl<'a> Container<'a> {
         ContainerId::of(self.sandbox.id(), &self.app.name)
     }
 
+    /// When it was started, in nanoseconds since 1970; 0 if it has not been.
+    pub(crate) fn started_at(&self) -> i64 {
+        let started = app_dir::started_at(&self.sandbox.entry.path, &self.app.name);
+        started.map_or(0, |time| nanoseconds(Timestamp::from(time)).max(1))
+    }
+
     /// What it does now.
     pub(crate) fn phase(&self) -> ContainerPhase {
         let pod = &self.sandbox.entry.path;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pod::control::SOCKET_FILE;
 use pod::lock::PodLock;
 use pod::manifest::PodManifest;
-use pod::{Phase, PodEntry};
+use pod::{AppName, Phase, PodEntry};
 
 use super::cache::Known;
 use super::container::Container;
@@ -88,6 +88,11 @@ impl Sandbox {
         let apps = self.known.manifest.apps.iter();
         let both = apps.zip(&self.known.containers);
         both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
+    }
+
+    /// Its container of this name.
+    pub(crate) fn container(&self, app: &AppName) -> Option<Container<'_>> {
+        self.containers().find(|one| one.app.name == *app)
     }
 }
 

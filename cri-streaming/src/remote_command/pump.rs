@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::abandoned::{Abandoned, Command};
 use super::channel::{Channel, Incoming};
 use super::channels::Channels;
+use super::ending::Ending;
 use super::resize::SizeReader;
 use super::status::{Kind, Status, exit_status};
 use crate::link::{Interest, Link};
@@ -24,12 +25,6 @@ use crate::violation::Violation;
 /// The most bytes that a client may send before the process is there. No client that waits for
 /// answers sends more.
 const MOST_EARLY: usize = 1 << 20;
-/// How long output may pause after the end, if something that the command started holds it open.
-/// Output that comes from a virtual machine may be that late on a busy host.
-const QUIET: Duration = Duration::from_secs(2);
-/// How long, and how much, something that the command started may go on to write after the end.
-const AFTERWARDS: Duration = Duration::from_secs(10);
-const MOST_AFTERWARDS: u64 = 16 << 20;
 /// The most bytes that are read from a process at once.
 const CHUNK: usize = 32 << 10;
 
@@ -159,15 +154,6 @@ struct Output {
     channel: Channel,
 }
 
-/// The end of the process, while its output is still sent.
-struct End {
-    ended: Ended,
-    at: Instant,
-    /// How many bytes it had written by then that weren't read yet.
-    owed: u64,
-    read: u64,
-}
-
 /// A process that is being served.
 struct Session {
     kind: Kind,
@@ -175,9 +161,8 @@ struct Session {
     outputs: Vec<Output>,
     control: Box<dyn ProcessControl>,
     sizes: SizeReader,
-    end: Option<End>,
-    /// When the last output came, or when the client last was too slow for more.
-    last_output: Instant,
+    ended: Option<Ended>,
+    ending: Ending,
     buffer: Vec<u8>,
 }
 
@@ -191,8 +176,8 @@ impl Session {
             outputs,
             control: process.control,
             sizes: SizeReader::default(),
-            end: None,
-            last_output: Instant::now(),
+            ended: None,
+            ending: Ending::new(Instant::now()),
             buffer: vec![0; CHUNK],
         };
         for incoming in early {
@@ -246,7 +231,7 @@ impl Session {
             let outputs = self.outputs.iter();
             interests.extend(outputs.map(|out| interest(out.from.as_fd(), PollFlags::IN)));
         }
-        if self.end.is_none() {
+        if self.ended.is_none() {
             interests.extend(
                 self.control
                     .descriptor()
@@ -258,29 +243,20 @@ impl Session {
 
     fn wake_at(&self, link: &Link<'_>, idle: Duration) -> Instant {
         let idle = link.last_traffic() + idle;
-        match &self.end {
-            Some(end) if !link.is_congested() => {
-                let quiet = self.last_output.max(end.at) + QUIET;
-                idle.min(quiet).min(end.at.max(Instant::now()) + AFTERWARDS)
-            }
-            _ => idle,
-        }
+        let ending = self.ending.wake_at(Instant::now());
+        ending.map_or(idle, |ending| ending.min(idle))
     }
 
     /// How it ended, if nothing of it is left to be sent.
     fn is_over(&mut self, congested: bool) -> Option<Ended> {
-        let now = Instant::now();
-        if congested {
-            self.last_output = now;
-        }
-        let Some(end) = &self.end else {
-            let silent = self.outputs.is_empty() && self.control.descriptor().is_none();
+        let open = !self.outputs.is_empty();
+        let over = self.ending.is_over(Instant::now(), congested, open);
+        if self.ended.is_none() {
+            // Where nothing tells of the end, it is that of all output.
+            let silent = !open && self.control.descriptor().is_none();
             return silent.then_some(Ended::Detached);
-        };
-        let quiet = now >= self.last_output.max(end.at) + QUIET;
-        let others = now >= end.at + AFTERWARDS || end.read > MOST_AFTERWARDS;
-        let over = self.outputs.is_empty() || quiet || (end.read >= end.owed && others);
-        over.then(|| end.ended.clone())
+        }
+        self.ended.take_if(|_| over)
     }
 
     fn take(&mut self, incoming: Incoming) {
@@ -298,20 +274,15 @@ impl Session {
     }
 
     fn note_end(&mut self) {
-        if self.end.is_none()
+        if self.ended.is_none()
             && let Some(ended) = self.control.ended()
         {
             let outputs = self.outputs.iter();
             // What can't be counted is waited for by its silence.
-            let owed = outputs
-                .map(|out| rustix::io::ioctl_fionread(&out.from).unwrap_or(0))
-                .sum();
-            self.end = Some(End {
-                ended,
-                at: Instant::now(),
-                owed,
-                read: 0,
-            });
+            let unread = |out: &Output| rustix::io::ioctl_fionread(&out.from).unwrap_or(0);
+            self.ending
+                .note_end(Instant::now(), outputs.map(unread).sum());
+            self.ended = Some(ended);
         }
     }
 
@@ -334,16 +305,13 @@ impl Session {
             },
         );
         if read > 0 {
-            self.last_output = Instant::now();
-            if let Some(end) = &mut self.end {
-                end.read += read;
-            }
+            self.ending.note_output(Instant::now(), read);
         }
     }
 
     /// Leaves the process to itself: without its client, a command goes on.
     fn abandon(mut self, abandoned: &Abandoned) {
-        if self.kind == Kind::Exec && self.end.is_none() {
+        if self.kind == Kind::Exec && self.ended.is_none() {
             self.stdin.end();
             let outputs = self.outputs.into_iter().map(|output| output.from).collect();
             abandoned.take_over(Command {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use super::exec::open;
@@ -152,6 +153,63 @@ fn a_client_that_reads_slowly_holds_up_its_own_command_and_costs_no_memory() {
     assert_eq!(session.count().unwrap(), 200_000_000);
     // The clients are in this process too.
     assert!(peak() - before < 20_000, "{} KiB more", peak() - before);
+}
+
+/// How many bytes a process has written, when it has stopped to write.
+fn written_until_it_waits(pid: &str) -> u64 {
+    let written = || {
+        let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let mut before = None;
+    while before != Some(written()) {
+        before = Some(written());
+        thread::sleep(Duration::from_millis(500));
+    }
+    before.unwrap()
+}
+
+#[test]
+fn a_client_that_reads_late_gets_all_that_a_command_wrote_before_its_end() {
+    let (server, _) = server();
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    let command = format!(
+        "sleep 1000 & echo $$ $! > {}; exec head -c 200000000 /dev/zero",
+        pids.display()
+    );
+    let session = open(&server, (Framing::Spdy, V4), &command, &["stdout"]);
+    let pids = loop {
+        let pids = fs::read_to_string(&pids).unwrap_or_default();
+        if pids.ends_with('\n') {
+            break pids;
+        }
+        thread::yield_now();
+    };
+    let (pid, left) = pids.trim().split_once(' ').unwrap();
+    let written = written_until_it_waits(pid);
+    // Buffers of the kernel, and no more than those and a few of ours.
+    assert!(written < 32 << 20, "{written}");
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-9", pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    // Longer than output may pause after the end: it is the client that does.
+    thread::sleep(Duration::from_millis(2500));
+    // The file of its process's identifiers was written by the shell that it was.
+    let own = pids.len() as u64;
+    assert_eq!(session.count().unwrap(), written - own);
+    assert!(
+        std::process::Command::new("kill")
+            .arg(left)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Images: which one is meant, how it comes, which ones pods need, and how the rest goes.
 
+pub mod accounts;
 pub mod choice;
 pub mod collection;
 pub mod commit;

@@ -131,7 +131,7 @@ fn argv(spec: &AppSpec, config: &Config) -> Result<Vec<String>, AppError> {
 }
 
 /// User and group: `--user` replaces both of the image's, `--group` the group.
-fn identity(spec: &AppSpec, image: Option<&str>) -> Result<(String, String), AppError> {
+pub(super) fn identity(spec: &AppSpec, image: Option<&str>) -> Result<(String, String), AppError> {
     let text = spec.user.as_deref().or(image).unwrap_or_default();
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
     if user.is_empty() && !text.is_empty() {

@@ -13,7 +13,7 @@ use pod::id_blocks::IdRange;
 use pod::manifest::{
     App, AppFailure, Apps, Bounds, CgroupParent, Device, Execution, HostNamespace, ImageRecord,
     InsecureOption, Lifetime, Log, MANIFEST_FILE, Mount, PodManifest, ReadyWhen, Resources,
-    Stage1Choice, Streams, User, UserNamespace, VerificationRecord, VirtualMachine, Volume,
+    Stage1Choice, Streams, UserNamespace, VerificationRecord, VirtualMachine, Volume,
 };
 use pod::named_volumes::NamedVolumeName;
 use pod::selinux::CategoryPair;
@@ -25,6 +25,7 @@ use trust::{Fingerprint, Verification};
 
 use super::activation;
 use super::execution::AppConfig;
+use super::identity::user_of;
 use super::spec::{AppSpec, VolumeFiles, VolumeGroup};
 use super::user_namespace::PodIds;
 use crate::error::{AppError, Error, SelinuxError};
@@ -69,6 +70,8 @@ pub(super) struct PodRequest {
     pub(super) sysctl: BTreeMap<String, String>,
     /// The size of its shared memory, if not the usual one.
     pub(super) shm_size: Option<u64>,
+    /// Whether apps that join it may gain privileges.
+    pub(super) new_privileges: bool,
     pub(super) cgroup_parent: Option<CgroupParent>,
     /// What else it shares with the host.
     pub(super) host_namespaces: BTreeSet<HostNamespace>,
@@ -129,10 +132,6 @@ impl PlannedApp {
             probes,
             restart,
         } = config;
-        // What is no number is a name of the image's.
-        let number = |group: &String| group.parse::<u32>().map_err(|_| group.clone());
-        let (additional_gids, additional_groups): (Vec<_>, Vec<_>) =
-            spec.groups.iter().map(number).partition(Result::is_ok);
         Self {
             app: App {
                 name,
@@ -141,25 +140,11 @@ impl PlannedApp {
                     args: argv,
                     env,
                     cwd: workdir,
-                    user: User {
-                        user,
-                        group,
-                        additional_gids: additional_gids
-                            .into_iter()
-                            .flatten()
-                            .chain(groups)
-                            .collect(),
-                        additional_groups: additional_groups
-                            .into_iter()
-                            .filter_map(Result::err)
-                            .collect(),
-                        image_groups: spec.image_groups,
-                        umask: spec.umask,
-                    },
+                    user: user_of(spec, user, group, groups),
                     terminal: spec.tty,
                     console_size: None,
                     stdin: spec.stdin,
-                    stdin_once: false,
+                    stdin_once: spec.stdin_once,
                     rlimits: spec.rlimits.clone(),
                     oom_score_adj: spec.oom_score_adj,
                     addresses: spec.addresses.clone(),
@@ -419,6 +404,7 @@ fn manifest(
         volumes: request.volumes,
         sysctl: request.sysctl,
         shm_size: request.shm_size,
+        new_privileges: request.new_privileges,
         host_namespaces: request.host_namespaces,
         cgroup_parent: request.cgroup_parent,
         virtual_machine: request.virtual_machine,

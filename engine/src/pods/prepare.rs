@@ -280,6 +280,7 @@ fn plan(
         grouped_volumes: spec.grouped_volumes.clone(),
         sysctl: sysctl::resolve(&spec.sysctl, &network.selection, &spec.host_namespaces)?,
         shm_size: spec.shm_size,
+        new_privileges: spec.new_privileges,
         cgroup_parent: spec.cgroup_parent.clone(),
         host_namespaces: spec.host_namespaces.clone(),
         network,

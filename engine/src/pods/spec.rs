@@ -72,6 +72,8 @@ pub struct PodSpec {
     pub sysctl: BTreeMap<String, String>,
     /// The size of its shared memory in bytes, if not the usual one.
     pub shm_size: Option<u64>,
+    /// Whether apps that join it may gain privileges by executing programs, though none that it begins with can.
+    pub new_privileges: bool,
     /// What else it shares with the host.
     pub host_namespaces: BTreeSet<HostNamespace>,
     /// What somebody has asked it to have for itself, as pods do anyway if their isolator keeps anything apart.
@@ -125,6 +127,7 @@ impl PodSpec {
             resources: Resources::default(),
             sysctl: BTreeMap::new(),
             shm_size: None,
+            new_privileges: false,
             host_namespaces: BTreeSet::new(),
             own_namespaces: BTreeSet::new(),
             cgroup_parent: None,
@@ -333,6 +336,8 @@ pub struct AppSpec {
     pub tty: bool,
     /// Whether it gets the standard input.
     pub stdin: bool,
+    /// Whether that ends with the first client that is attached to it.
+    pub stdin_once: bool,
 }
 
 impl AppSpec {

@@ -4,4 +4,5 @@ pub mod circumstances;
 mod containers;
 pub mod evidence;
 pub mod files;
+pub mod remedy;
 pub mod verifier;

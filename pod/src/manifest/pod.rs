@@ -101,6 +101,9 @@ pub struct PodManifest {
     /// What else it shares with the host.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub host_namespaces: BTreeSet<HostNamespace>,
+    /// Whether apps that join it may gain privileges by executing programs, though none that it begins with can.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub new_privileges: bool,
     /// The cgroup that its own lies in; the monitor's if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cgroup_parent: Option<CgroupParent>,

@@ -182,6 +182,7 @@ impl TryFrom<PodManifest2> for PodManifest {
             volumes: Vec::new(),
             sysctl: Default::default(),
             shm_size: None,
+            new_privileges: false,
             host_namespaces: Default::default(),
             cgroup_parent: None,
             virtual_machine: None,

@@ -2,7 +2,7 @@
 
 use trust::EditError;
 
-use super::refusal::shell_word;
+use engine::policy::remedy::shell_word;
 
 /// What stands in the way, and what to do about it.
 pub(super) fn text(error: &EditError) -> String {

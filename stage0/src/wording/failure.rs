@@ -15,8 +15,8 @@ use pod::PodError;
 use pod::stage1::Stage1Error;
 use trust::{EditError, KeyError, PolicyError, Refusal};
 
-use super::refusal::Origin;
-use super::{advice, edits, exit_code, refusal};
+use super::{advice, edits, exit_code};
+use engine::policy::remedy::{self, Origin};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -187,14 +187,14 @@ impl Failure {
         match self {
             Self::Engine(Error::Refused { refusal, place }) => {
                 let origin = place.as_deref().map_or(Origin::Name, Origin::Place);
-                refusal::advice(refusal, origin)
+                remedy::advice(refusal, origin)
             }
             Self::RefusedImport(Error::Refused { refusal, .. }) => {
-                refusal::advice(refusal, Origin::Import(&this_command()))
+                remedy::advice(refusal, Origin::Import(&this_command()))
             }
             Self::RefusedPull(Error::Refused { refusal, place }) => match place {
-                Some(place) => refusal::advice(refusal, Origin::Place(place)),
-                None => refusal::advice(refusal, Origin::Pull(&this_command())),
+                Some(place) => remedy::advice(refusal, Origin::Place(place)),
+                None => remedy::advice(refusal, Origin::Pull(&this_command())),
             },
             _ => Vec::new(),
         }
@@ -204,7 +204,7 @@ impl Failure {
 /// The words of this command after the program's name, for a shell.
 fn this_command() -> String {
     let words = std::env::args_os().skip(1);
-    refusal::shell_words(words.map(|word| word.to_string_lossy().into_owned()))
+    remedy::shell_words(words.map(|word| word.to_string_lossy().into_owned()))
 }
 
 fn chain(mut line: String, mut cause: Option<&(dyn std::error::Error + 'static)>) -> String {

@@ -9,7 +9,6 @@ use rustix::mount::MountAttrFlags;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
-use crate::app::accounts::{Identity, by_numbers};
 use crate::app::child::Root;
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::detached::mount_detached;
@@ -22,6 +21,7 @@ use crate::failure::StartFailure;
 use crate::file_transfer;
 use crate::link::StreamEnds;
 use crate::protocol::ExecSpec;
+use pod::accounts::{Identity, by_numbers};
 
 impl RunningApp {
     /// Who a command is that is not the app's user's.

@@ -1,7 +1,7 @@
 //! Bodies of the fuzz targets: ordinary functions that take any bytes, and panic only where the code under
 //! test has a bug. `fuzz/` hands them to libFuzzer; the tests below replay their corpora and mutate these.
 
-use super::accounts::Accounts;
+use pod::accounts::Accounts;
 
 /// Who to be, and an image's files of accounts: user, group, `/etc/passwd` and `/etc/group`, each up to a NUL.
 pub fn accounts(data: &[u8]) {

@@ -12,7 +12,6 @@ use pod::selinux::Context;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::app::accounts::Identity;
 use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::cgroup_view::CgroupView;
 use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
@@ -33,6 +32,7 @@ use crate::failure::StartFailure;
 use crate::link::{StreamEnds, StreamId};
 use crate::protocol::AppSpec;
 use crate::sys::{self, Spawned};
+use pod::accounts::Identity;
 
 /// The pod's own files, under the names that they have in pod init's root and in each app's.
 const POD_FILES: [(&CStr, &CStr, &str); 3] = [
@@ -180,7 +180,7 @@ impl PreparedApp {
         let identity = accounts.resolve(&user.user, &user.group);
         let identity = identity
             .and_then(|identity| accounts.add_groups(identity, user))
-            .map_err(|failure| failure.of_app(&spec.name))?;
+            .map_err(|unknown| StartFailure::from(unknown).of_app(&spec.name))?;
         if let Some(ids) = pod.user_namespace {
             is_mapped(&identity, ids, &format!("app {}", spec.name))?;
         }

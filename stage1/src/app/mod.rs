@@ -4,7 +4,6 @@
 //! are attached to nothing (`rootfs`, `devices`, `accounts`, `command_line`). The process that
 //! becomes the app (`child`) then only makes system calls.
 
-pub mod accounts;
 pub mod at_rest;
 pub(crate) mod attach;
 pub(crate) mod attempts;

@@ -9,9 +9,9 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::app::accounts::Accounts;
 use crate::app::resolve::{IN_OWN_ROOT, IN_ROOT, STRICT, open_within};
 use crate::failure::StartFailure;
+use pod::accounts::Accounts;
 
 /// Largest account file of an image that is read, in bytes.
 const ACCOUNT_FILE_MAX: u64 = 4 << 20;

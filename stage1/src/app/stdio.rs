@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use pod::control::WindowSize;
 use rustix::fs::{Uid, fchown};
 
-use crate::app::accounts::Identity;
 use crate::app::devices::Terminal;
 use crate::failure::StartFailure;
 use crate::link::StreamEnds;
 use crate::link::stream::StreamId;
 use crate::protocol::ProcessStreams;
 use crate::sys;
+use pod::accounts::Identity;
 
 /// The terminal of a process that runs, to be given another size. Closed when that process has ended, so that who
 /// reads what is written to it finds the end.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cni_glue::{Netns, NetworkError};
 use pod::AppName;
@@ -42,6 +43,10 @@ const MOUNT_POINTS: &str = "mount-points";
 const APPS: &str = "apps";
 const IMAGES: &str = "images";
 const SHARED: &str = "shared";
+
+/// How long interfaces may take until they are connected, all together, and how long it is until that is looked at again.
+const CARRIER: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A machine of its own.
 #[derive(Debug)]
@@ -235,7 +240,19 @@ impl Ground for Machine {
         interfaces
             .iter()
             .try_for_each(|interface| self.network.set_up_interface(interface))
-            .map_err(network_failed)
+            .map_err(network_failed)?;
+        // The kernel asks the device for that beside all else. An app that begins before would find no way out.
+        let until = Instant::now() + CARRIER;
+        let has_carrier = |name: &str| {
+            let told = std::fs::read_to_string(format!("/sys/class/net/{name}/carrier"));
+            told.is_ok_and(|told| told.trim() == "1")
+        };
+        for interface in &interfaces {
+            while !has_carrier(&interface.name) && Instant::now() < until {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        Ok(())
     }
 
     /// Overlays and cgroups of apps that come later are made by paths through `/proc`, and an overlay takes only what is

@@ -58,6 +58,8 @@ pub(super) struct Monitor {
     pub(super) companions: Vec<OwnedFd>,
     /// Its exit code, once it has one.
     init_code: i32,
+    /// The signal that it was killed by, once it was.
+    pub(super) init_signal: Option<i32>,
     pub(super) listener: Listener,
     pub(super) signals: SignalFd,
     pub(super) streams: Streams,
@@ -135,6 +137,7 @@ impl Monitor {
             init_is_dead: false,
             companions,
             init_code: 0,
+            init_signal: None,
             listener,
             signals,
             streams,
@@ -399,8 +402,10 @@ impl Monitor {
         )
         .map_err(StartFailure::os("reap pod init"))?;
         self.init_code = status
+            .as_ref()
             .and_then(|status| status.exit_status())
             .unwrap_or_default();
+        self.init_signal = status.and_then(|status| status.terminating_signal());
         self.init_is_dead = true;
         isolator.end_rest(&self.manifest);
         if self.stop_requested {

@@ -209,8 +209,9 @@ pub trait Isolator {
     /// Why pod init's process ended before it said anything, from its exit code.
     fn explain_end(&self, exit_code: i32) -> StartFailure;
 
-    /// Why the process of pod init, or of the machine that it is in, ended without pod init having said so.
-    fn explain_kill(&self) -> StartFailure {
+    /// Why the process of pod init, or of the machine that it is in, ended without pod init having said so: by this signal,
+    /// if by one.
+    fn explain_kill(&self, _signal: Option<i32>) -> StartFailure {
         StartFailure::other("pod init was killed")
     }
 

@@ -43,7 +43,9 @@ impl Monitor {
             return Err(descriptors::too_many());
         }
         let terminal = record.terminal;
-        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin)?;
+        // What runs already may have its input from others, too.
+        let is_alone = request.at_start && !record.is_running() && !tty;
+        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin, is_alone)?;
         if let Some(client) = self.clients.get_mut(index) {
             client.tell(&Response::Attached { tty }, &ends);
             client.await_this(Awaited::AttachedEnd(name, terminal));

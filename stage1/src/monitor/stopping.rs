@@ -53,7 +53,7 @@ impl Monitor {
     /// Why pod init's process ended without having said so.
     pub(super) fn why_killed(&self, isolator: &dyn Isolator) -> StartFailure {
         if !self.was_out_of_time || isolator.was_out_of_memory() {
-            return isolator.explain_kill();
+            return isolator.explain_kill(self.init_signal);
         }
         let what = isolator.init_process();
         let seconds = isolator.slack().as_secs();

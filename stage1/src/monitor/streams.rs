@@ -182,14 +182,17 @@ impl Streams {
         });
     }
 
-    /// Attaches a client to an app's streams. Returns the client's ends: the input first, if it is asked for.
+    /// Attaches a client to an app's streams. Returns the client's ends: the input first, if it is asked for. Where the client
+    /// has started the app, the input is its alone: its end is that of the app's.
     pub(super) fn attach(
         &mut self,
         app: &App,
         wants_input: bool,
+        is_alone: bool,
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         let input = match (wants_input, self.held.get(&app.name)) {
             (false, _) => None,
+            (true, Some(_)) if is_alone => self.held.remove(&app.name),
             (true, Some(held)) => Some(
                 held.try_clone()
                     .map_err(StartFailure::os("duplicate an app's input"))?,

@@ -16,7 +16,7 @@ use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::keys::files as key_files;
 use crate::wording::failure::Failure;
-use crate::wording::refusal::COMMAND_LINE;
+use engine::policy::remedy::COMMAND_LINE;
 
 /// Arguments of `image verify-signature`.
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
-use crate::wording::refusal::{self, Origin};
+use engine::policy::remedy::{self, Origin};
 
 /// Arguments of `trust explain`.
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ impl Subcommand for Explain {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let explanation = self.explain(context)?;
         let advice = explanation.refusal.as_ref();
-        let advice = advice.map_or_else(Vec::new, |refusal| refusal::advice(refusal, Origin::Name));
+        let advice = advice.map_or_else(Vec::new, |refusal| remedy::advice(refusal, Origin::Name));
         let advised = Advised {
             explanation,
             advice,

@@ -71,7 +71,12 @@ pub(super) fn checks(machine: &Machine) -> Area {
     );
     match security.landlock {
         Some(version) => area.fine("Landlock", format!("version {version}")),
-        None => area.lacks("Landlock", Note, "no", "nothing here needs it yet"),
+        None => area.lacks(
+            "Landlock",
+            Note,
+            "no",
+            "who takes over QEMU can open what any user of this host can",
+        ),
     }
     match security.apparmor {
         true => area.lacks(

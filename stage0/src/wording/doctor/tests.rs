@@ -267,6 +267,16 @@ fn what_is_missing_is_told_with_what_it_means() {
             "volumes",
         ),
         (
+            |m| {
+                m.virtual_machines.virtiofsd = Some("/usr/lib/qemu/virtiofsd".into());
+                m.process.descriptors = Some(4096);
+                m.process.capabilities = Some(!(1 << 24));
+            },
+            "virtiofsd",
+            Note,
+            "open files",
+        ),
+        (
             |m| m.virtual_machines.kernel = Err("none".into()),
             "guest kernel",
             Note,
@@ -308,7 +318,7 @@ fn what_is_missing_is_told_with_what_it_means() {
             |m| m.security.landlock = None,
             "Landlock",
             Note,
-            "nothing here",
+            "takes over QEMU",
         ),
         (|m| m.security.apparmor = true, "AppArmor", Note, "profile"),
         (

@@ -8,6 +8,11 @@ use super::area::Severity::Note;
 /// By what frames go from a pod's network into its machine and back.
 const REDIRECTION: [(&str, &str); 2] = [("cls_u32", "tc-u32"), ("act_mirred", "tc-mirred")];
 
+/// Where the virtiofsd in C is, how many files it would have open, and what it takes to be given that.
+const VIRTIOFSD_IN_C: &str = "/usr/lib/qemu";
+const OPEN_MAX: u64 = 1_000_000;
+const SYS_RESOURCE: u64 = 1 << 24;
+
 pub(super) fn checks(machine: &Machine) -> Area {
     let mut area = Area::new("virtual machines");
     let parts = &machine.virtual_machines;
@@ -70,6 +75,16 @@ pub(super) fn checks(machine: &Machine) -> Area {
         }
     }
     match &parts.virtiofsd {
+        Some(path) if path.starts_with(VIRTIOFSD_IN_C) && !may_open_all(machine) => {
+            let most = machine.process.descriptors.unwrap_or_default();
+            area.lacks(
+                "virtiofsd",
+                Note,
+                format!("{}, with {most} open files at most", path.display()),
+                "it keeps each file of volumes open that a virtual machine knows, and finds no more than that; the program in \
+                 Rust doesn't, or raise the hard limit of open files (LimitNOFILE=, ulimit -Hn)",
+            );
+        }
         Some(path) => area.fine("virtiofsd", path.display().to_string()),
         None => area.lacks(
             "virtiofsd",
@@ -80,6 +95,15 @@ pub(super) fn checks(machine: &Machine) -> Area {
         ),
     }
     area
+}
+
+/// Whether a virtiofsd can have as many files open as it would.
+fn may_open_all(machine: &Machine) -> bool {
+    let process = &machine.process;
+    let may_raise = process
+        .capabilities
+        .is_some_and(|all| all & SYS_RESOURCE != 0);
+    may_raise || process.descriptors.is_none_or(|most| most >= OPEN_MAX)
 }
 
 fn of_kernel(area: &mut Area, kernel: &GuestKernel) {

@@ -7,13 +7,15 @@ use trust::{Demand, Flaw, Refusal, RuleId};
 
 /// Where the command of a line ends and its explanation begins: what is pasted into a shell whole
 /// does the same.
-const NOTE: &str = "  # ";
+pub const NOTE: &str = "  # ";
 
 /// From where an image was to come.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Origin<'a> {
+pub enum Origin<'a> {
     /// The store, or the registry that its name says.
     Name,
+    /// The same, where nobody types the command that runs it: nothing runs once.
+    Node,
     /// A directory or archive, which commands take for a name.
     Place(&'a str),
     /// As by name, and by this command, which only brings it into the store: its words after the program's name.
@@ -27,7 +29,7 @@ pub(crate) enum Origin<'a> {
 ///
 /// To go without verification is offered only where no rule speaks of the image: who wrote a rule
 /// meant it.
-pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
+pub fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
     let sign = |reference: &str| sign(reference, origin);
     match refusal {
         Refusal::NoRule {
@@ -109,7 +111,7 @@ pub(crate) fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
 }
 
 /// What a rule is said to be in that a command makes of keys that it was given: no other rule counts then.
-pub(crate) const COMMAND_LINE: &str = "the command line";
+pub const COMMAND_LINE: &str = "the command line";
 
 fn of_command_line(rule: &RuleId) -> bool {
     rule.file() == Path::new(COMMAND_LINE)
@@ -126,7 +128,7 @@ fn no_rule(
     if signed {
         let add = trust_add(&Prefix::from(repository));
         lines.push(format!("{add}{NOTE}trusts its publisher's key"));
-    } else if matches!(origin, Origin::Name | Origin::Pull(_)) {
+    } else if matches!(origin, Origin::Name | Origin::Node | Origin::Pull(_)) {
         let sign = sign(reference, origin);
         lines.push(format!("{sign}{NOTE}signs it, if it is yours"));
     }
@@ -134,6 +136,7 @@ fn no_rule(
         lines.push(bring_once(command));
     }
     lines.push(match origin {
+        Origin::Node => return lines,
         Origin::Name => run_once(reference),
         Origin::Pull(command) => bring_once(command),
         Origin::Place(place) => run_once(place),
@@ -171,7 +174,7 @@ fn digest_not_listed(
     let name = reference.parse().ok();
     let own = name.filter(|name: &Reference| Prefix::from(name.repository()) == *rule.prefix());
     match (own, origin) {
-        (Some(name), Origin::Name | Origin::Pull(_)) => {
+        (Some(name), Origin::Name | Origin::Node | Origin::Pull(_)) => {
             let pinned = format!("{}@{manifest}", name.repository());
             vec![format!(
                 "fairing trust allow {}{NOTE}pins that digest, too",
@@ -212,7 +215,7 @@ fn prefix_to_add(demand: &Demand) -> Prefix {
 
 fn allow(reference: &str, origin: Origin<'_>) -> String {
     let (before, image) = match origin {
-        Origin::Name | Origin::Pull(_) => (String::new(), reference),
+        Origin::Name | Origin::Node | Origin::Pull(_) => (String::new(), reference),
         Origin::Place(place) => (String::new(), place),
         // What a command imports gets its name from that command: it can be pinned once it is there.
         Origin::Import(command) => (format!("{} && ", unverified(command)), reference),
@@ -239,7 +242,7 @@ fn sign(reference: &str, origin: Origin<'_>) -> String {
     let reference = shell_word(reference);
     // What is in no registry is signed in the store.
     let before = match origin {
-        Origin::Name | Origin::Pull(_) => {
+        Origin::Name | Origin::Node | Origin::Pull(_) => {
             return format!("fairing image sign --key KEY {reference}");
         }
         Origin::Place(place) => unverified(&format!("fetch {}", shell_word(place))),
@@ -253,13 +256,13 @@ fn file(rule: &RuleId) -> String {
 }
 
 /// Words as a shell takes them.
-pub(crate) fn shell_words(words: impl IntoIterator<Item = String>) -> String {
+pub fn shell_words(words: impl IntoIterator<Item = String>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| shell_word(&word)).collect();
     quoted.join(" ")
 }
 
 /// Quotes a word for a shell unless it is plain.
-pub(super) fn shell_word(word: &str) -> String {
+pub fn shell_word(word: &str) -> String {
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'=' | b',')

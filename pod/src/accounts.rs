@@ -3,10 +3,12 @@
 //! Both files are the image's, so they may hold anything. A line that is not well formed is passed over;
 //! a name that is not found is an error and never falls back to a default.
 
-use pod::exit::FailureKind;
-use pod::manifest::{ImageGroups, User};
+use crate::manifest::{ImageGroups, User};
 
-use crate::failure::StartFailure;
+/// A user or group that the image doesn't know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnknownAccount(String);
 
 /// Who a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,15 +96,14 @@ impl Accounts {
     /// either may be empty.
     ///
     /// # Errors
-    /// [`FailureKind::UnknownUser`] if a name is not in the image.
-    pub fn resolve(&self, user: &str, group: &str) -> Result<Identity, StartFailure> {
-        let unknown = |what: &str, name: &str, file: &str| StartFailure {
-            kind: FailureKind::UnknownUser,
-            message: match name.parse() {
+    /// [`UnknownAccount`] if a name is not in the image.
+    pub fn resolve(&self, user: &str, group: &str) -> Result<Identity, UnknownAccount> {
+        let unknown = |what: &str, name: &str, file: &str| {
+            UnknownAccount(match name.parse() {
                 // What the kernel takes for no change.
                 Ok(u32::MAX) => format!("{name} means no {what} to the kernel"),
                 _ => format!("the {what} `{name}` is not in the image's {file}"),
-            },
+            })
         };
         let wanted = if user.is_empty() { "0" } else { user };
         let by_name = self.users().find(|u| u.name == wanted);
@@ -152,12 +153,12 @@ impl Accounts {
     /// Gives an identity the further groups that are asked for.
     ///
     /// # Errors
-    /// [`FailureKind::UnknownUser`] if a name is not in the image.
+    /// [`UnknownAccount`] if a name is not in the image.
     pub fn add_groups(
         &self,
         mut identity: Identity,
         user: &User,
-    ) -> Result<Identity, StartFailure> {
+    ) -> Result<Identity, UnknownAccount> {
         let own = self.users().find(|entry| entry.uid == identity.uid);
         let of_image: Vec<u32> = match user.image_groups {
             Some(ImageGroups::Added) => self.groups_of(own.map(|entry| entry.name)),
@@ -176,9 +177,10 @@ impl Accounts {
         for name in &user.additional_groups {
             let group = self.groups().find(|group| group.name == name);
             let gid = group.map(|group| group.gid).or_else(|| parse_id(name));
-            add(gid.ok_or_else(|| StartFailure {
-                kind: FailureKind::UnknownUser,
-                message: format!("the group `{name}` is not in the image's /etc/group"),
+            add(gid.ok_or_else(|| {
+                UnknownAccount(format!(
+                    "the group `{name}` is not in the image's /etc/group"
+                ))
             })?);
         }
         user.additional_gids.iter().copied().for_each(add);
@@ -187,7 +189,7 @@ impl Accounts {
 }
 
 /// Who needs no file to be known: a user and a group by number.
-pub(crate) fn by_numbers(user: &str, group: &str) -> Option<(u32, u32)> {
+pub fn by_numbers(user: &str, group: &str) -> Option<(u32, u32)> {
     parse_id(user).zip(parse_id(group))
 }
 
@@ -271,8 +273,7 @@ mod tests {
             ("4294967295", ""),
             ("+0", ""),
         ] {
-            let error = a.resolve(user, group).unwrap_err();
-            assert_eq!(error.kind, FailureKind::UnknownUser, "{user}:{group}");
+            a.resolve(user, group).expect_err(user);
         }
         assert_eq!(Accounts::default().resolve("0", "").unwrap().uid, 0);
     }

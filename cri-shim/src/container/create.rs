@@ -1,0 +1,100 @@
+//! Making containers. Nothing of them runs yet.
+
+use std::time::SystemTime;
+
+use engine::error::AppError;
+use engine::images::choice::Pull;
+use engine::pods::apps::OpenPod;
+use pod::timestamp::Timestamp;
+
+use super::facts::{self, SandboxFacts};
+use super::{images, spec};
+use crate::api::{
+    ContainerMetadata, CreateContainerRequest, CreateContainerResponse, LinuxContainerUser,
+};
+use crate::error::CriError;
+use crate::identity::{ContainerId, app_name};
+use crate::image;
+use crate::journal::Journal;
+use crate::record::{self, ContainerRecord};
+use crate::shim::Shim;
+use crate::state::{self, Sandbox, SandboxPhase};
+
+/// Makes a container in a sandbox. A request for a key that there is a container of gets the same id.
+pub(crate) fn create(
+    shim: &Shim,
+    request: CreateContainerRequest,
+) -> Result<CreateContainerResponse, CriError> {
+    let mut config = request.config.ok_or_else(|| CriError::missing("config"))?;
+    let metadata = config
+        .metadata
+        .as_ref()
+        .ok_or_else(|| CriError::missing("config.metadata"))?;
+    let name = app_name(metadata)?;
+    let metadata = metadata.clone();
+    let sandbox = state::sandbox(shim, &request.pod_sandbox_id)?;
+    if let Some(there) = existing(&sandbox, &metadata) {
+        return Ok(response(&there));
+    }
+    if sandbox.phase != SandboxPhase::Ready {
+        return Err(CriError::State {
+            what: "sandbox",
+            id: sandbox.id().to_string(),
+            reason: "is not ready: no container can be made in it".to_owned(),
+        });
+    }
+    let asked = config.image.as_ref();
+    let asked = asked
+        .filter(|image| !image.image.is_empty())
+        .ok_or_else(|| CriError::missing("config.image.image"))?;
+    let resolved = image::resolve(shim, asked)?;
+    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox))?;
+    spec.image = resolved.reference.to_string();
+    spec.name = Some(name.clone());
+    images::find(shim, &mut config.mounts, &mut spec)?;
+    let identity = facts::identity(&resolved.image, &spec)?;
+    let record = ContainerRecord {
+        image_id: resolved.id,
+        image_ref: resolved.image_ref,
+        created_at: now(),
+        user: LinuxContainerUser {
+            uid: identity.uid.into(),
+            gid: identity.gid.into(),
+            supplemental_groups: identity.groups.into_iter().map(i64::from).collect(),
+        },
+        config,
+    };
+    spec.annotations = record::annotations(&record)?;
+    let engine = shim.engine_for(sandbox.record().config.metadata.as_ref());
+    let made = OpenPod::connect(&engine, &sandbox.entry)
+        .and_then(|pod| pod.add(&spec, Pull::Never, &Journal));
+    match made {
+        Ok(_) => Ok(response(&ContainerId::of(sandbox.id(), &name))),
+        // Another request has been faster.
+        Err(error @ engine::Error::App(AppError::Exists { .. })) => {
+            let sandbox = state::sandbox(shim, &request.pod_sandbox_id)?;
+            match existing(&sandbox, &metadata) {
+                Some(there) => Ok(response(&there)),
+                None => Err(error.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The container of a sandbox that has this key.
+fn existing(sandbox: &Sandbox, metadata: &ContainerMetadata) -> Option<ContainerId> {
+    let mut containers = sandbox.containers();
+    let there = containers.find(|one| one.record.config.metadata.as_ref() == Some(metadata));
+    there.map(|container| container.id())
+}
+
+fn response(id: &ContainerId) -> CreateContainerResponse {
+    CreateContainerResponse {
+        container_id: id.to_string(),
+    }
+}
+
+fn now() -> i64 {
+    state::nanoseconds(Timestamp::from(SystemTime::now())).max(1)
+}

@@ -1,0 +1,70 @@
+//! Which namespaces a container is in. All but that of its processes are its sandbox's.
+
+use engine::pods::spec::AppSpec;
+
+use super::SECURITY;
+use crate::api::{LinuxContainerSecurityContext, NamespaceMode, NamespaceOption};
+use crate::container::facts::SandboxFacts;
+use crate::error::CriError;
+use crate::user_namespace;
+
+/// Says it of an app.
+pub(super) fn set(
+    security: &LinuxContainerSecurityContext,
+    sandbox: &SandboxFacts<'_>,
+    spec: &mut AppSpec,
+) -> Result<(), CriError> {
+    let of_sandbox = sandbox.namespaces();
+    let asked = security.namespace_options.as_ref().unwrap_or(&of_sandbox);
+    require_shared("network", asked.network, of_sandbox.network)?;
+    require_shared("ipc", asked.ipc, of_sandbox.ipc)?;
+    match user_namespace::of(asked.userns_options.as_ref())? {
+        Some(users) if Some(&users) != sandbox.users => {
+            return Err(invalid("userns_options", "it is not the sandbox's"));
+        }
+        _ => {}
+    }
+    processes(asked, &of_sandbox, spec)
+}
+
+fn processes(
+    asked: &NamespaceOption,
+    of_sandbox: &NamespaceOption,
+    spec: &mut AppSpec,
+) -> Result<(), CriError> {
+    let is_of_host = mode("pid", of_sandbox.pid)? == NamespaceMode::Node;
+    match (mode("pid", asked.pid)?, is_of_host) {
+        (NamespaceMode::Pod, false) => {}
+        (NamespaceMode::Container, false) => spec.own_processes = true,
+        (NamespaceMode::Node, true) => spec.host_processes = true,
+        (NamespaceMode::Pod | NamespaceMode::Container, true) => {
+            return Err(invalid("pid", "the sandbox has the host's processes"));
+        }
+        (NamespaceMode::Node, false) => {
+            return Err(invalid("pid", "the sandbox has processes of its own"));
+        }
+        (NamespaceMode::Target, _) => {
+            return Err(CriError::unsupported(
+                format!("{SECURITY}.namespace_options.pid"),
+                "the processes of another container can't be joined",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A container is in a namespace of its sandbox, whichever that is.
+fn require_shared(field: &str, asked: i32, of_sandbox: i32) -> Result<(), CriError> {
+    match mode(field, asked)? == mode(field, of_sandbox)? {
+        true => Ok(()),
+        false => Err(invalid(field, "it is not the sandbox's")),
+    }
+}
+
+fn mode(field: &str, mode: i32) -> Result<NamespaceMode, CriError> {
+    NamespaceMode::try_from(mode).map_err(|_| invalid(field, &format!("there is no mode {mode}")))
+}
+
+fn invalid(field: &str, reason: &str) -> CriError {
+    CriError::invalid(format!("{SECURITY}.namespace_options.{field}"), reason)
+}

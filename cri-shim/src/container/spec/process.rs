@@ -1,0 +1,74 @@
+//! What is executed, with which variables, where, and with which streams.
+
+use engine::pods::environment::Variable;
+use engine::pods::spec::AppSpec;
+use pod::manifest::AppPath;
+
+use crate::api::{ContainerConfig, KeyValue};
+use crate::container::facts::SandboxFacts;
+use crate::error::CriError;
+
+/// Says it of an app. As Kubernetes has it, a command takes the place of the image's entry point and of its arguments, and
+/// arguments that of its arguments.
+pub(super) fn set(
+    config: &ContainerConfig,
+    sandbox: &SandboxFacts<'_>,
+    spec: &mut AppSpec,
+) -> Result<(), CriError> {
+    for (field, words) in [("command", &config.command), ("args", &config.args)] {
+        if words.iter().any(|word| word.contains('\0')) {
+            let field = format!("config.{field}");
+            return Err(CriError::invalid(field, "a word holds a NUL byte"));
+        }
+    }
+    let mut command = config.command.iter();
+    spec.exec = command.next().cloned();
+    if spec.exec.as_deref() == Some("") {
+        return Err(CriError::missing("config.command[0]"));
+    }
+    spec.arguments = command.chain(&config.args).cloned().collect();
+    spec.workdir = match config.working_dir.as_str() {
+        "" => None,
+        path => Some(
+            AppPath::try_from(path.to_owned())
+                .map_err(|error| CriError::invalid("config.working_dir", error))?,
+        ),
+    };
+    spec.inherited.push(variable("HOSTNAME", sandbox.hostname)?);
+    if config.tty {
+        spec.inherited.push(variable("TERM", "xterm")?);
+    }
+    spec.env = config.envs.iter().map(given).collect::<Result<_, _>>()?;
+    if config.stdin_once && !config.stdin {
+        return Err(CriError::invalid(
+            "config.stdin_once",
+            "it is given without stdin",
+        ));
+    }
+    spec.stdin = config.stdin;
+    spec.stdin_once = config.stdin_once;
+    spec.tty = config.tty;
+    Ok(())
+}
+
+fn given(pair: &KeyValue) -> Result<Variable, CriError> {
+    let value = std::str::from_utf8(&pair.value).map_err(|_| {
+        CriError::invalid("config.envs", format!("{:?} is no UTF-8 text", pair.key))
+    })?;
+    match pair.key.contains('=') {
+        true => Err(CriError::invalid(
+            "config.envs",
+            format!("{:?} is not the name of a variable", pair.key),
+        )),
+        false => variable(&pair.key, value),
+    }
+}
+
+fn variable(name: &str, value: &str) -> Result<Variable, CriError> {
+    let invalid = |error: &dyn std::fmt::Display| {
+        CriError::invalid("config.envs", format!("{name:?}: {error}"))
+    };
+    let parsed = Variable::parse(&format!("{name}={value}"), |_| None);
+    let parsed = parsed.map_err(|error| invalid(&error))?;
+    parsed.ok_or_else(|| invalid(&"it has no value"))
+}

@@ -1,0 +1,72 @@
+//! Commands in containers.
+
+use std::time::Instant;
+
+use tonic::Code;
+
+use crate::cri_containers::{Ground, idle, security};
+
+#[test]
+fn what_a_command_writes_and_how_it_ends_is_told() {
+    let ground = Ground::new();
+    let mut config = idle("web");
+    config.working_dir = "/tmp".to_owned();
+    security(&mut config).run_as_username = "app".to_owned();
+    let id = ground.run(&config);
+    let text = "pwd; id -u; echo err >&2; exit 7";
+    let done = ground.try_exec(&id, &["/bin/sh", "-c", text], 20).unwrap();
+    assert_eq!((&*done.stdout, &*done.stderr), (&b"/tmp\n1000\n"[..], &b"err\n"[..]));
+    assert_eq!(done.exit_code, 7);
+    assert_eq!(ground.sh(&id, "cat; echo no input"), "no input");
+    let missing = ground.try_exec(&id, &["/no/such"], 5).unwrap_err();
+    assert!(missing.message().contains("/no/such"), "{missing}");
+}
+
+#[test]
+fn a_command_whose_time_is_up_is_killed_with_all_that_it_has_started() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let begun = Instant::now();
+    let text = "sleep 4321 & setsid sleep 4321 & sleep 4321";
+    let late = ground.try_exec(&id, &["/bin/sh", "-c", text], 1).unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    assert!(begun.elapsed().as_secs() < 10);
+    assert_eq!(ground.sh(&id, "ps | grep -c '[s]leep 4321' || true"), "0");
+}
+
+#[test]
+fn what_goes_on_in_the_background_keeps_nobody_waiting() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let begun = Instant::now();
+    assert_eq!(ground.sh(&id, "sleep 30 & echo done"), "done");
+    assert!(begun.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn of_what_a_command_writes_as_much_is_told_as_fits() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let text = "head -c 20000000 /dev/zero; echo ends >&2";
+    let done = ground.try_exec(&id, &["/bin/sh", "-c", text], 60).unwrap();
+    assert_eq!(done.stdout.len(), 16 << 20);
+    assert_eq!((done.exit_code, &*done.stderr), (0, &b"ends\n"[..]));
+}
+
+#[test]
+fn commands_run_in_what_runs() {
+    let ground = Ground::new();
+    let id = ground.create(&idle("web"));
+    let created = ground.try_exec(&id, &["/bin/true"], 5).unwrap_err();
+    assert_eq!(created.code(), Code::FailedPrecondition);
+    ground.try_start(&id).unwrap();
+    let nothing = ground.try_exec(&id, &[], 5).unwrap_err();
+    assert_eq!(nothing.code(), Code::InvalidArgument);
+    let negative = ground.try_exec(&id, &["/bin/true"], -1).unwrap_err();
+    assert_eq!(negative.code(), Code::InvalidArgument);
+    let unknown = ground.try_exec("unknown", &["/bin/true"], 5).unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    ground.stop(&id, 0).unwrap();
+    let ended = ground.try_exec(&id, &["/bin/true"], 5).unwrap_err();
+    assert_eq!(ended.code(), Code::FailedPrecondition);
+}

@@ -1,0 +1,123 @@
+//! Limits of containers: what holds, what is told, and how one ends that needs more.
+
+use cri_shim::api::{
+    ContainerConfig, LinuxContainerResources, UpdateContainerResourcesRequest,
+    UpdatePodSandboxResourcesRequest,
+};
+use tonic::{Code, Status};
+
+use crate::cri_containers::{Ground, idle, script};
+
+fn limited(mut config: ContainerConfig, resources: LinuxContainerResources) -> ContainerConfig {
+    config.linux.get_or_insert_default().resources = Some(resources);
+    config
+}
+
+fn memory(bytes: i64) -> LinuxContainerResources {
+    LinuxContainerResources {
+        memory_limit_in_bytes: bytes,
+        ..LinuxContainerResources::default()
+    }
+}
+
+fn update(ground: &Ground, id: &str, linux: LinuxContainerResources) -> Result<(), Status> {
+    let request = UpdateContainerResourcesRequest {
+        container_id: id.to_owned(),
+        linux: Some(linux),
+        ..UpdateContainerResourcesRequest::default()
+    };
+    let mut client = ground.cri.runtime();
+    let updated = ground.cri.call(client.update_container_resources(request));
+    updated.map(drop)
+}
+
+fn told(ground: &Ground, id: &str) -> LinuxContainerResources {
+    ground.status(id).resources.unwrap().linux.unwrap()
+}
+
+#[test]
+fn who_needs_more_memory_than_there_may_be_is_killed_and_that_is_the_reason() {
+    let ground = Ground::new();
+    // As the conformance suite does it.
+    let greedy = script("greedy", "dd if=/dev/zero of=/dev/null bs=100M");
+    let ended = ground.run_to_end(&limited(greedy, memory(16 << 20)));
+    assert_eq!((ended.exit_code, &*ended.reason), (137, "OOMKilled"));
+}
+
+#[test]
+fn limits_are_told_and_change_together_or_not_at_all() {
+    let ground = Ground::new();
+    let asked = LinuxContainerResources {
+        cpu_shares: 512,
+        cpu_period: 100_000,
+        cpu_quota: 50_000,
+        oom_score_adj: 100,
+        ..memory(64 << 20)
+    };
+    let running = ground.run(&limited(idle("running"), asked.clone()));
+    assert_eq!(told(&ground, &running), asked);
+    let created = ground.create(&limited(idle("created"), asked.clone()));
+    for id in [&running, &created] {
+        update(&ground, id, memory(128 << 20)).unwrap();
+        let changed = told(&ground, id);
+        assert_eq!(changed.memory_limit_in_bytes, 128 << 20);
+        assert_eq!(changed.cpu_quota, 50_000, "what is not given stays");
+        let nonsense = LinuxContainerResources {
+            cpu_quota: 20_000,
+            cpuset_cpus: "4095".to_owned(),
+            ..LinuxContainerResources::default()
+        };
+        if id == &running {
+            update(&ground, id, nonsense).unwrap_err();
+            assert_eq!(told(&ground, id), changed);
+        }
+    }
+    let negative = update(&ground, &running, memory(-5)).unwrap_err();
+    assert_eq!(negative.code(), Code::InvalidArgument);
+    let unknown = update(&ground, "unknown", memory(1 << 20)).unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    ground.try_start(&created).unwrap();
+}
+
+#[test]
+fn limits_of_whole_sandboxes_are_the_kubelets() {
+    let ground = Ground::new();
+    let of = |id: &str| {
+        let request = UpdatePodSandboxResourcesRequest {
+            pod_sandbox_id: id.to_owned(),
+            resources: Some(memory(1 << 30)),
+            ..UpdatePodSandboxResourcesRequest::default()
+        };
+        let mut client = ground.cri.runtime();
+        ground
+            .cri
+            .call(client.update_pod_sandbox_resources(request))
+    };
+    of(&ground.sandbox).unwrap();
+    assert_eq!(of("unknown").unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused_by_field() {
+    let ground = Ground::new();
+    let refused = |resources: LinuxContainerResources| {
+        let refused = ground
+            .try_create(&limited(idle("web"), resources))
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        refused.message().to_owned()
+    };
+    let score = refused(LinuxContainerResources {
+        oom_score_adj: 5000,
+        ..LinuxContainerResources::default()
+    });
+    assert!(
+        score.starts_with("config.linux.resources.oom_score_adj: "),
+        "{score}"
+    );
+    let swap = refused(LinuxContainerResources {
+        memory_swap_limit_in_bytes: 1 << 20,
+        ..memory(1 << 30)
+    });
+    assert!(swap.starts_with("config.linux.resources: "), "{swap}");
+}

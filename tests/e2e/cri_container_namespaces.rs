@@ -1,0 +1,74 @@
+//! Which processes containers of a sandbox see.
+
+use cri_shim::api::{ContainerConfig, NamespaceMode, NamespaceOption};
+use harness::ImageBuilder;
+use tonic::Code;
+
+use crate::cri_containers::{Ground, idle, script, security};
+
+fn options(pid: NamespaceMode) -> NamespaceOption {
+    NamespaceOption {
+        pid: pid as i32,
+        ..NamespaceOption::default()
+    }
+}
+
+fn among(mut config: ContainerConfig, pid: NamespaceMode) -> ContainerConfig {
+    security(&mut config).namespace_options = Some(options(pid));
+    config
+}
+
+fn ground(pid: NamespaceMode) -> Ground {
+    Ground::of(ImageBuilder::busybox(), |sandbox| {
+        let linux = sandbox.linux.get_or_insert_default();
+        let security = linux.security_context.get_or_insert_default();
+        security.namespace_options = Some(options(pid));
+    })
+}
+
+/// What it is called is in its environment.
+const OTHERS: &str = "ps -o args | grep -c '[u]sleep 5000; done' || true; echo pid $$";
+
+#[test]
+fn containers_have_processes_of_their_own() {
+    let ground = ground(NamespaceMode::Container);
+    ground.run(&among(idle("other"), NamespaceMode::Container));
+    ground.run_to_end(&among(script("web", OTHERS), NamespaceMode::Container));
+    let logged = ground.logged("web");
+    assert!(
+        logged.ends_with("pid 1") && logged.starts_with('0'),
+        "{logged}"
+    );
+}
+
+#[test]
+fn containers_share_the_processes_of_their_sandbox() {
+    let ground = ground(NamespaceMode::Pod);
+    ground.run(&among(idle("other"), NamespaceMode::Pod));
+    ground.run_to_end(&among(script("web", OTHERS), NamespaceMode::Pod));
+    let logged = ground.logged("web");
+    assert!(
+        !logged.ends_with("pid 1") && logged.starts_with('1'),
+        "{logged}"
+    );
+}
+
+#[test]
+fn a_container_is_in_the_namespaces_of_its_sandbox() {
+    let ground = ground(NamespaceMode::Pod);
+    let refused = |change: fn(&mut NamespaceOption)| {
+        let mut config = idle("web");
+        let options = security(&mut config)
+            .namespace_options
+            .get_or_insert_default();
+        change(options);
+        let refused = ground.try_create(&config).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        refused.message().to_owned()
+    };
+    let network = refused(|options| options.network = NamespaceMode::Node as i32);
+    assert!(network.contains("namespace_options.network: "), "{network}");
+    assert!(refused(|options| options.ipc = NamespaceMode::Node as i32).contains(".ipc: "));
+    assert!(refused(|options| options.pid = NamespaceMode::Node as i32).contains(".pid: "));
+    assert!(refused(|options| options.pid = 99).contains("no mode 99"));
+}
