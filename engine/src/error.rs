@@ -28,6 +28,8 @@ use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid, State};
 use trust::{ContainersPolicyError, PolicyError, Refusal};
 
+use crate::pods::uses::UnreadablePod;
+
 pub use self::app::AppError;
 pub use self::config::ConfigError;
 pub use self::device::DeviceError;
@@ -94,6 +96,9 @@ pub enum Error {
     /// A pod's files or its control socket failed.
     #[error(transparent)]
     Pod(#[from] PodError),
+    /// A pod uses something, and nobody can tell what.
+    #[error(transparent)]
+    Unreadable(Box<UnreadablePod>),
     /// A pod is not in the state that the operation needs.
     #[error("pod {uuid} can't be {operation}: it {}", state.in_words())]
     State {

@@ -3,13 +3,13 @@
 //! They are made of layers at first use, and follow from them: one that is not as it was made is made again.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use atomic_file::Durability;
 use image_layer::seal::Depth;
-use image_layer::{Hasher, Layer};
+use image_layer::{Hasher, Layer, open_regular};
 use image_name::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ use crate::verity::{Verity, add_tree};
 const IMAGE: &str = "image";
 /// What is known of it.
 const RECORD: &str = "filesystem.json";
+/// The longest that is read, in bytes.
+const RECORD_MAX: u64 = 64 << 10;
 
 /// The tree of an image as an EROFS filesystem in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,15 +139,14 @@ impl Store {
 /// What is known of the filesystem in that directory, if it is what was made.
 fn known(folder: &Path, depth: Depth) -> Result<Option<Record>, StoreError> {
     let path = folder.join(IMAGE);
-    let Some(record) = fs::read(folder.join(RECORD))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok())
+    let record = open_regular(&folder.join(RECORD)).ok().flatten();
+    let Some(record) = record
+        .and_then(|(file, _)| serde_json::from_reader::<_, Record>(file.take(RECORD_MAX)).ok())
     else {
         return Ok(None);
     };
-    let file = match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|error| StoreError::io("cannot open", &path, error))?,
+    let Some((file, _)) = open_regular(&path)? else {
+        return Ok(None);
     };
     let unread = |error| StoreError::io("cannot read", &path, error);
     if Facts::of(&file).map_err(unread)? != record.facts {

@@ -257,6 +257,16 @@ fn what_makes_no_sense_is_told_where_it_stands() {
             "a restartPolicy of its own",
         ),
         (
+            &container(
+                "    restartPolicy: Never\n    restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [256]}}]\n",
+            ),
+            "256 is out of range",
+        ),
+        (
+            &container("    command: [\"a\\0b\"]\n"),
+            "it holds the character NUL",
+        ),
+        (
             &container("    securityContext: {runAsNonRoot: true, runAsUser: 0}\n"),
             "excludes runAsUser 0",
         ),

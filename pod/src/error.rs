@@ -68,6 +68,9 @@ pub enum PodError {
     /// What was sent before has not been read, and there is no room for more.
     #[error("the other end of a connection has not read what it was sent before")]
     Full,
+    /// What stands in the place of a link to a pod is none.
+    #[error("{0} is no symbolic link, as those are that say which pod has what")]
+    NoLink(PathBuf),
     /// A name or a UUID is not well formed.
     #[error(transparent)]
     Id(#[from] InvalidId),

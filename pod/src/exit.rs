@@ -56,6 +56,8 @@ pub enum FailureKind {
     UnknownUser,
     /// There is no space for what has to be written down.
     NoSpace,
+    /// An app of the pod has the name already.
+    NameTaken,
     /// A signal came before anything ran.
     Interrupted {
         /// The signal's number.
@@ -66,14 +68,15 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// 127, 126 and 128 + signal as shells do, 119 for an unknown user, 117 without space, 125 for fairing's own
-    /// failures.
+    /// 127, 126 and 128 + signal as shells do, 119 for an unknown user, 117 without space, 120 for a name that is
+    /// taken, 125 for fairing's own failures.
     pub fn exit_code(self) -> i32 {
         match self {
             Self::NotFound => 127,
             Self::NotExecutable => 126,
             Self::UnknownUser => 119,
             Self::NoSpace => 117,
+            Self::NameTaken => 120,
             Self::Interrupted { signal } => 128 + signal,
             Self::Other => 125,
         }

@@ -12,12 +12,23 @@ use crate::id::PodUuid;
 use crate::lock::lock_path;
 use crate::private_dir;
 
-/// The pod that a link names; `None` if there is no link, or it names none.
+/// The pod that a link names; `None` if there is no link, or it names none. What is no link is an error.
 pub(crate) fn holder(link: &Path) -> Result<Option<PodUuid>, PodError> {
     match fs::read_link(link) {
         Ok(target) => Ok(target.to_str().and_then(|text| text.parse().ok())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            Err(PodError::NoLink(link.to_path_buf()))
+        }
         Err(e) => Err(PodError::io("read", link)(e)),
+    }
+}
+
+/// Whether a link names this pod. What is no link names none.
+pub(crate) fn is_holder(link: &Path, uuid: PodUuid) -> Result<bool, PodError> {
+    match holder(link) {
+        Err(PodError::NoLink(_)) => Ok(false),
+        other => Ok(other? == Some(uuid)),
     }
 }
 
@@ -41,7 +52,7 @@ pub(crate) fn claim(link: &Path, uuid: PodUuid) -> Result<bool, PodError> {
 
 /// Removes a link that names this pod, which must still have a directory: so nobody else removes it.
 pub(crate) fn release(link: &Path, uuid: PodUuid) -> Result<(), PodError> {
-    match holder(link)? == Some(uuid) {
+    match is_holder(link, uuid)? {
         true => fs::remove_file(link).map_err(PodError::io("remove", link)),
         false => Ok(()),
     }
@@ -60,25 +71,37 @@ pub(crate) fn release_all(
     }
 }
 
-/// Removes those links in a directory whose pods are gone, as `is_gone` says. The caller holds the directory's lock.
+/// Removes those links in a directory whose pods are gone, as `is_gone` says, and what is no link: nobody can have what is
+/// called so until then. What can't be removed keeps nothing else. The caller holds the directory's lock.
 pub(crate) fn remove_of_gone(
     directory: &Path,
     is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
 ) -> Result<(), PodError> {
     let failed = || PodError::io("read", directory);
+    let mut first = Ok(());
     for entry in fs::read_dir(directory).map_err(failed())? {
         let link = entry.map_err(failed())?.path();
-        // What is no link, or names no pod, is nothing that a pod has left.
-        let Ok(Some(pod)) = holder(&link) else {
-            continue;
-        };
+        let removed = remove_if_gone(&link, &is_gone);
+        first = first.and(removed);
+    }
+    first
+}
+
+fn remove_if_gone(
+    link: &Path,
+    is_gone: impl Fn(PodUuid) -> Result<bool, PodError>,
+) -> Result<(), PodError> {
+    let removed = match holder(link) {
+        Err(PodError::NoLink(_)) if link.is_dir() => fs::remove_dir_all(link),
+        Err(PodError::NoLink(_)) => fs::remove_file(link),
         // A pod that goes has removed its link before, and another may have made one since. One that names a pod which is
         // gone stays as it is.
-        if is_gone(pod)? && holder(&link)? == Some(pod) {
-            fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
-        }
-    }
-    Ok(())
+        Ok(Some(pod)) if is_gone(pod)? && is_holder(link, pod)? => fs::remove_file(link),
+        // One that names no pod was not made by one.
+        Ok(_) => Ok(()),
+        Err(error) => return Err(error),
+    };
+    removed.map_err(PodError::io("remove", link))
 }
 
 #[cfg(test)]
@@ -105,5 +128,22 @@ mod tests {
         assert_eq!(holder(taken).unwrap(), Some(next));
         assert_eq!(holder(free).unwrap(), None);
         assert_eq!(holder(left).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_link_goes_and_keeps_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, directory, link] = ["a", "b", "c"].map(|name| dir.path().join(name));
+        let uuid = PodUuid::random();
+        fs::write(&file, "").unwrap();
+        fs::create_dir_all(directory.join("full")).unwrap();
+        assert!(claim(&link, uuid).unwrap());
+        for strange in [&file, &directory] {
+            assert!(matches!(holder(strange), Err(PodError::NoLink(_))));
+            assert!(!claim(strange, uuid).unwrap());
+            release(strange, uuid).unwrap();
+        }
+        remove_of_gone(dir.path(), |_| Ok(true)).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

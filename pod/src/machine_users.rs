@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::PodError;
-use crate::holder_link::{claim, holder, release};
+use crate::holder_link::{claim, is_holder, release};
 use crate::id::PodUuid;
 use crate::id_blocks::{DIRECTORY, IDS_END};
 
@@ -40,7 +40,7 @@ impl MachineUsers {
         for number in (start..COUNT).chain(0..start) {
             let id = FIRST + number;
             let link = self.link(id);
-            if claim(&link, uuid)? || holder(&link)? == Some(uuid) {
+            if claim(&link, uuid)? || is_holder(&link, uuid)? {
                 return Ok(id);
             }
         }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use rustix::fs::FlockOperation;
 
 use crate::error::PodError;
-use crate::holder_link::{holder, remove_of_gone};
+use crate::holder_link::{holder, is_holder, remove_of_gone};
 use crate::id::{PodName, PodUuid};
 use crate::lock::lock_path;
 use crate::private_dir;
@@ -66,11 +66,11 @@ impl Names {
             let entry = entry.map_err(PodError::io("read", &self.dir))?;
             let name = entry.file_name();
             let name = name.to_str().and_then(|name| name.parse::<PodName>().ok());
-            if let Some(name) = name
-                && let Some(uuid) = holder(&entry.path())?
-            {
-                all.push((name, uuid));
-            }
+            let uuid = match holder(&entry.path()) {
+                Err(PodError::NoLink(_)) => None,
+                other => other?,
+            };
+            all.extend(name.zip(uuid));
         }
         Ok(all)
     }
@@ -86,11 +86,11 @@ impl Names {
     /// Gives up `name` if it belongs to `uuid`.
     pub(crate) fn release(&self, name: &PodName, uuid: PodUuid) -> Result<(), PodError> {
         let link = self.dir.join(name.as_str());
-        if holder(&link)? != Some(uuid) {
+        if !is_holder(&link, uuid)? {
             return Ok(());
         }
         let _turn = self.take_turn()?;
-        if holder(&link)? == Some(uuid) {
+        if is_holder(&link, uuid)? {
             fs::remove_file(&link).map_err(PodError::io("remove", &link))?;
         }
         Ok(())

@@ -12,11 +12,13 @@ const PROGRAM: &str = "../../../bin/fairing";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let (Some(normal), 1 | 3) = (arguments.first(), arguments.len()) else {
+    // A path that is not whole would lead to wherever this program was started.
+    let are_whole = arguments.iter().all(|path| Path::new(path).is_absolute());
+    let (Some(normal), 1 | 3, true) = (arguments.first(), arguments.len(), are_whole) else {
         // Whoever typed it sees it.
         let _ = writeln!(
             std::io::stderr(),
-            "fairing-generator: systemd calls it, with three directories; `fairing units check` says what it finds"
+            "fairing-generator: systemd calls it, with three directories, each by its whole path; `fairing units check` says what it finds"
         );
         return ExitCode::from(2);
     };

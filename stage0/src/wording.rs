@@ -9,6 +9,7 @@ pub(crate) mod failure;
 pub(crate) mod guide;
 pub(crate) mod help;
 pub(crate) mod images;
+pub(crate) mod in_use;
 mod lacking;
 pub(crate) mod networks;
 pub(crate) mod other_tools;

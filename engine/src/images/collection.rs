@@ -39,7 +39,7 @@ pub fn collect(
     });
     let survey = store.survey();
     let alone = wait_for_store(&store, observer)?;
-    let (_, digests) = images_in_use(engine)?;
+    let digests = images_in_use(engine)?.all()?.digests;
     let report = match dry_run {
         true => store.would_collect(survey, &digests, expire_at, &alone)?,
         false => store.gc(survey, &digests, expire_at, alone)?,

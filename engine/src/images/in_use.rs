@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use image_name::{Digest, Reference};
 use pod::exit::PodExit;
 use pod::manifest::PodManifest;
-use pod::{Phase, PodEntry, PodError, State};
+use pod::{Phase, PodEntry, State};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::pods::uses::{InUse, Seen, look_at};
 use crate::updates::records;
 
 /// An image that a pod runs or may run.
@@ -32,42 +33,45 @@ impl fmt::Display for Use {
     }
 }
 
-/// The images that pods run or may run; and what must stay in the store: all digests that they need, and those of images
-/// that services may have to go back to. To be asked for while the store is locked against use.
+/// The images of pods that run or may run.
+#[derive(Debug, Default)]
+pub struct ImagesInUse {
+    /// Which pods use which.
+    pub uses: Vec<Use>,
+    /// What must stay in the store: all digests that they need, and those of images that services may have to go back to.
+    pub digests: HashSet<Digest>,
+}
+
+/// The images that pods run or may run, and what must stay in the store. To be asked for while the store is locked against
+/// use.
 ///
 /// # Errors
-/// If the record of a pod that may run, or that of updates, can't be read: nobody knows then what is needed.
-pub fn images_in_use(engine: &Engine) -> Result<(Vec<Use>, HashSet<Digest>), Error> {
+/// If the record of updates can't be read, or there is no telling which pods there are.
+pub fn images_in_use(engine: &Engine) -> Result<InUse<ImagesInUse>, Error> {
     let (pods, store) = (engine.pods(), engine.store());
     // From what a damaged name stands for nobody goes back.
     let meaning = |name: &Reference| Some(store.resolve(name).ok()??.digest);
     let kept = records::read(&engine.directories.data)?.kept(meaning);
-    let mut uses = Vec::new();
-    let mut digests: HashSet<Digest> = kept.into_iter().collect();
+    let mut known = ImagesInUse {
+        uses: Vec::new(),
+        digests: kept.into_iter().collect(),
+    };
+    let mut unreadable = Vec::new();
     for entry in pods.list()? {
-        let mut state = match entry.phase {
-            Phase::Prepared => State::Prepared,
-            Phase::Run if entry.state()? == State::Running => State::Running,
-            // Who prepares holds a pin, so that these were given up.
-            Phase::Prepare | Phase::Run | Phase::Garbage => continue,
-        };
-        let manifest = match PodManifest::load(&entry.path) {
-            Ok(manifest) => manifest,
-            // It has moved on: started, or ended. Look where it is now.
-            Err(PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
-                Some(now) if now.phase == Phase::Run => {
-                    state = State::Running;
-                    PodManifest::load(&now.path)?
-                }
-                _ => continue,
-            },
-            Err(error) => return Err(error.into()),
+        let (state, manifest) = match look_at(&pods, entry)? {
+            // Who prepares holds a pin; what has ended needs none.
+            Seen::Pod(state @ (State::Prepared | State::Running), manifest) => (state, manifest),
+            Seen::Unreadable(pod) if matches!(pod.state, State::Prepared | State::Running) => {
+                unreadable.push(pod);
+                continue;
+            }
+            Seen::Pod(..) | Seen::Unreadable(_) | Seen::Passing => continue,
         };
         for image in manifest.images() {
             let signed = image.verification.signed_digest.iter();
             let of_image = image.layers.iter().chain([&image.manifest]).chain(signed);
-            digests.extend(of_image.cloned());
-            uses.push(Use {
+            known.digests.extend(of_image.cloned());
+            known.uses.push(Use {
                 pod: match &manifest.name {
                     Some(name) => name.to_string(),
                     None => manifest.uuid.to_string(),
@@ -78,7 +82,7 @@ pub fn images_in_use(engine: &Engine) -> Result<(Vec<Use>, HashSet<Digest>), Err
             });
         }
     }
-    Ok((uses, digests))
+    Ok(InUse { known, unreadable })
 }
 
 /// Notes that the images of running pods are used now, and those of ended ones were when they ended:

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::line::{LogLine, parse};
 use crate::error::Error;
@@ -140,10 +142,27 @@ fn same(one: &BufReader<File>, other: &BufReader<File>) -> bool {
 }
 
 fn open(path: &Path) -> Result<Option<BufReader<File>>, Error> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(BufReader::with_capacity(BUFFER, file))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("open", path)(error)),
+    // A link, or a device, could be read for ever; a fifo would be waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path)(error)),
+    };
+    match file
+        .metadata()
+        .map_err(Error::io("look at", path))?
+        .is_file()
+    {
+        true => Ok(Some(BufReader::with_capacity(BUFFER, file))),
+        false => {
+            let reason = std::io::Error::other("it is not a regular file");
+            Err(Error::io("read", path)(reason))
+        }
     }
 }
 
@@ -233,5 +252,21 @@ mod tests {
         let mut log = log_in(&dir);
         assert_eq!(texts(&mut log), ["after"]);
         assert!(log.rest.capacity() <= 4 * LINE_MAX);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("log");
+        std::os::unix::fs::symlink("/dev/zero", &at).unwrap();
+        assert!(open(&at).is_err());
+        fs::remove_file(&at).unwrap();
+        let (mode, fifo) = (
+            rustix::fs::Mode::from_raw_mode(0o600),
+            rustix::fs::FileType::Fifo,
+        );
+        rustix::fs::mknodat(rustix::fs::CWD, &at, fifo, mode, 0).unwrap();
+        let error = open(&at).err().unwrap().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
     }
 }

@@ -59,6 +59,7 @@ mod traceable;
 mod unisolated;
 pub mod usage;
 mod user_namespace;
+pub mod uses;
 pub mod view;
 pub mod wait;
 mod widened;

@@ -11,6 +11,7 @@ use pod::{Phase, PodEntry, PodError, PodName, PodUuid, State};
 
 use super::machine::collect_templates;
 use super::removal::{Removal, remove, remove_seen};
+use super::uses::is_beyond_start;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::images::collection::collect;
@@ -90,7 +91,7 @@ pub fn sweep(
             && !is_a_kubelets(entry)
     });
     sweep.phase(Phase::Prepared, |entry| {
-        prepared(entry).elapsed() >= keep.prepared
+        prepared(entry).elapsed() >= keep.prepared || is_beyond_start(entry)
     });
     if keep.mark_only {
         return;

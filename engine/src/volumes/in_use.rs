@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use pod::manifest::PodManifest;
 use pod::named_volumes::NamedVolumeName;
-use pod::{Phase, PodError, PodName, PodUuid, PodsDir, State};
+use pod::{PodName, PodUuid, PodsDir, State};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::pods::uses::{InUse, Seen, look_at};
 
 /// A pod that uses a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,45 +32,36 @@ impl fmt::Display for Use {
     }
 }
 
+/// The pods that use volumes, by volume.
+pub type VolumesInUse = BTreeMap<NamedVolumeName, Vec<Use>>;
+
 /// The pods that use volumes, by volume. To be relied on, it has to be asked for while nobody else looks for a volume.
 ///
 /// # Errors
-/// If there is no telling which pods there are, or what one that may run needs.
-pub fn volumes_in_use(pods: &PodsDir) -> Result<BTreeMap<NamedVolumeName, Vec<Use>>, Error> {
-    let mut uses: BTreeMap<NamedVolumeName, Vec<Use>> = BTreeMap::new();
+/// If there is no telling which pods there are.
+pub fn volumes_in_use(pods: &PodsDir) -> Result<InUse<VolumesInUse>, Error> {
+    let mut known = VolumesInUse::new();
+    let mut unreadable = Vec::new();
     for entry in pods.list()? {
-        let state = match entry.phase {
-            Phase::Garbage => continue,
-            _ => entry.state()?,
-        };
-        // Nobody goes on with it.
-        if state == State::AbortedPrepare {
-            continue;
-        }
-        let manifest = match PodManifest::load(&entry.path) {
-            Ok(manifest) => manifest,
-            Err(PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
-                // Who prepares it has not come as far as to its volumes; or it is gone.
-                None => continue,
-                Some(now) if matches!(now.phase, Phase::Prepare | Phase::Garbage) => continue,
-                // It has moved on.
-                Some(now) => PodManifest::load(&now.path)?,
-            },
-            // It is being written: who writes it holds on to its volumes until it is done.
-            Err(PodError::Damaged { .. }) if entry.phase == Phase::Prepare => continue,
-            Err(error) => return Err(error.into()),
+        let (state, manifest) = match look_at(pods, entry)? {
+            Seen::Pod(state, manifest) => (state, manifest),
+            Seen::Unreadable(pod) => {
+                unreadable.push(pod);
+                continue;
+            }
+            Seen::Passing => continue,
         };
         for volume in manifest.named_volumes() {
-            let users = uses.entry(volume.clone()).or_default();
+            let users = known.entry(volume.clone()).or_default();
             // An app may mount it twice, or several do.
-            if users.iter().all(|user| user.uuid != entry.uuid) {
+            if users.iter().all(|user| user.uuid != manifest.uuid) {
                 users.push(Use {
-                    uuid: entry.uuid,
+                    uuid: manifest.uuid,
                     name: manifest.name.clone(),
                     state,
                 });
             }
         }
     }
-    Ok(uses)
+    Ok(InUse { known, unreadable })
 }

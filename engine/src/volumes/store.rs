@@ -50,7 +50,7 @@ pub fn remove(
     let unknown = || VolumeError::Unknown(name.clone());
     let volumes = engine.volumes();
     let alone = alone(&volumes, observer)?.ok_or_else(unknown)?;
-    if let Some(users) = volumes_in_use(&engine.pods())?.get(name) {
+    if let Some(users) = volumes_in_use(&engine.pods())?.all()?.get(name) {
         let pods = users.iter().map(ToString::to_string).collect();
         let name = name.clone();
         return Err(VolumeError::InUse { name, pods }.into());

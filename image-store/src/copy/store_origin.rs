@@ -1,12 +1,11 @@
 //! The store as a place that an image is copied from.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::PathBuf;
 
 use image_document::media_type::{self, BUNDLE, OCI_MANIFEST};
 use image_document::{Descriptor, RawManifest, cosign};
-use image_layer::Limits;
+use image_layer::{Limits, open_regular};
 use image_name::{Digest, Reference};
 
 use crate::error::StoreError;
@@ -48,13 +47,12 @@ impl Origin for StoreOrigin {
 
     fn blob(&mut self, digest: &Digest, _: u64) -> Result<Box<dyn Read + Send + '_>, StoreError> {
         let path = self.store.blob_path(digest);
-        match File::open(&path) {
-            Ok(file) => Ok(Box::new(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(StoreError::Missing {
+        match open_regular(&path)? {
+            Some((file, _)) => Ok(Box::new(file)),
+            None => Err(StoreError::Missing {
                 what: "configuration or compressed layer".to_owned(),
                 digest: digest.clone(),
             }),
-            Err(error) => Err(StoreError::io("cannot open", &path, error)),
         }
     }
 

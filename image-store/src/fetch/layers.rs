@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use image_document::Descriptor;
 use image_layer::seal::{Record, seal};
-use image_layer::{ContentError, Intake, LayerJob, Watch};
+use image_layer::{ContentError, Intake, LayerJob, Watch, open_regular};
 use image_name::Digest;
 
 use super::begin::Fetch;
@@ -380,11 +380,7 @@ impl LayerQueue<'_> {
 
 /// Opens a blob of the store; `None` if a collection has taken it meanwhile.
 fn open_kept(path: &Path) -> Result<Option<File>, StoreError> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StoreError::io("cannot open", path, error)),
-    }
+    Ok(open_regular(path)?.map(|(file, _)| file))
 }
 
 /// Makes the new directory `folder` a layer with all that belongs to it; the root of `job` is `fs` there.

@@ -13,8 +13,10 @@ use rustix::io::Errno;
 use super::Store;
 use crate::error::StoreError;
 
-/// How what is only read is opened.
-const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+/// How what is only read is opened: nobody waits for the other end of a fifo that somebody put in its place.
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
 
 impl Store {
     /// A manifest or an index, as it is.
@@ -188,5 +190,18 @@ mod tests {
         let no_store = Store::open(&folder.path().join("file"));
         std::fs::write(no_store.path(), "").unwrap();
         assert!(no_store.has_blob(&one).is_err() && no_store.has_layer(&one).is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_fifo_in_the_place_of_a_blob() {
+        let (folder, store) = store_of(&[]);
+        let digest = sha256(b"x");
+        let path = store.blob_path(&digest);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let (mode, fifo) = (Mode::from_raw_mode(0o600), rustix::fs::FileType::Fifo);
+        rustix::fs::mknodat(CWD, &path, fifo, mode, 0).unwrap();
+        let error = store.read_blob("manifest", &digest, 10).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        drop(folder);
     }
 }

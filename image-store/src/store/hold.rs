@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 
+use image_layer::open_regular;
 use image_name::Digest;
 use rustix::fs::{FlockOperation, flock};
 
@@ -47,7 +48,7 @@ impl Store {
         let mut held = HashSet::new();
         for name in entries_in(&tmp)? {
             let folder = tmp.join(name);
-            let Ok(needs) = File::open(folder.join(NEEDS)) else {
+            let Ok(Some((needs, _))) = open_regular(&folder.join(NEEDS)) else {
                 continue;
             };
             let is_dead = File::open(&folder)

@@ -1,6 +1,7 @@
 //! One layer: its blob, its tree, and the seal between the two.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -8,7 +9,7 @@ use atomic_file::Durability;
 use image_layer::seal::{
     CONTENTS, Changes, Depth, Record, SEAL, against_seal, against_tree, remake, same_file,
 };
-use image_layer::{ContentError, Intake, Layer, LayerJob, Watch};
+use image_layer::{ContentError, Intake, Layer, LayerJob, Watch, open_regular};
 
 use super::{Audit, Cure, Finding, Job, Problem};
 use crate::error::StoreError;
@@ -152,7 +153,7 @@ impl Audit {
     }
 
     fn model_from_file(&self, job: &Job, blob: &Path) -> Result<Model, StoreError> {
-        let source = File::open(blob).map_err(|e| StoreError::io("cannot open", blob, e))?;
+        let source = opened(blob)?;
         self.unpack(job, "model", Box::new(source), Record::hollow())
     }
 
@@ -297,12 +298,11 @@ impl Audit {
         let mut folder = None;
         self.restore(finding, object, || {
             let kept = self.store.blob_path(digest);
-            let unpacked = match File::open(&kept) {
+            let unpacked = match opened(&kept) {
                 Ok(file) => self.unpack(job, "layer", Box::new(file), Record::default()),
                 Err(_) => {
                     let new = self.download(job)?;
-                    let file =
-                        File::open(&new).map_err(|e| StoreError::io("cannot open", &new, e))?;
+                    let file = opened(&new)?;
                     let unpacked = self.unpack(job, "layer", Box::new(file), Record::default());
                     if unpacked.is_ok() && self.options.keep_layers {
                         self.publish_blob(&new, digest)?;
@@ -359,4 +359,16 @@ fn take(finding: &mut Finding, object: &str, changes: Changes) {
             path: Some(path),
             problem,
         }));
+}
+
+/// A blob that is to be read.
+fn opened(path: &Path) -> Result<File, StoreError> {
+    let missing = || {
+        StoreError::io(
+            "cannot open",
+            path,
+            io::Error::from(io::ErrorKind::NotFound),
+        )
+    };
+    Ok(open_regular(path)?.ok_or_else(missing)?.0)
 }

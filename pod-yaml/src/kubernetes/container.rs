@@ -188,7 +188,7 @@ fn exit_codes(at: &At<'_>) -> Result<ExitCodes, Error> {
         ("NotIn", ExitCodeOperator::NotIn),
     ];
     let operator = object.choice("operator", &operators)?;
-    let values = object.each("values", At::number)?;
+    let values = object.each("values", |at| at.number::<u8>().map(Into::into))?;
     if values.is_empty() || values.len() > RestartRule::VALUES_MAX {
         return Err(at.wrong("values are 1 to 255 exit codes"));
     }

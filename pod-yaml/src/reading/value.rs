@@ -90,8 +90,17 @@ impl<'a> At<'a> {
     }
 
     /// A list of texts.
+    /// Words of a command.
     pub(crate) fn words(&self) -> Result<Vec<String>, Error> {
-        self.list()?.iter().map(Self::text).collect()
+        self.list()?.iter().map(Self::word).collect()
+    }
+
+    fn word(&self) -> Result<String, Error> {
+        let text = self.text()?;
+        match text.contains('\0') {
+            true => Err(self.wrong("it holds the character NUL, which ends words")),
+            false => Ok(text),
+        }
     }
 
     pub(crate) fn text(&self) -> Result<String, Error> {

@@ -169,10 +169,10 @@ fn a_name_is_given_up_with_its_pod_alone() {
 }
 
 #[test]
-fn what_is_no_link_in_the_place_of_a_name_is_an_error_and_stays() {
+fn what_is_no_link_in_the_place_of_a_name_is_an_error_until_it_is_collected() {
     let (dir, pods) = pods();
     let name: PodName = "web".parse().unwrap();
-    let pod = pods.create(PodUuid::random()).unwrap();
+    let mut pod = pods.create(PodUuid::random()).unwrap();
     pod.claim_name(&"other".parse().unwrap()).unwrap();
     let link = dir.path().join("pods/names/web");
     fs::write(&link, "a stranger's").unwrap();
@@ -183,6 +183,19 @@ fn what_is_no_link_in_the_place_of_a_name_is_an_error_and_stays() {
         assert!(error.to_string().contains("names/web"), "{error}");
     }
     assert_eq!(fs::read(&link).unwrap(), b"a stranger's");
+    // It keeps no other name, and no pod that is called so.
+    assert_eq!(pods.names().unwrap().len(), 1);
+    let manifest = PodManifest {
+        name: Some(name.clone()),
+        ..PodManifest::of_every_field()
+    };
+    let path = pod.path().join(crate::manifest::MANIFEST_FILE);
+    crate::record::create(&path, &manifest).unwrap();
+    pod.remove().unwrap();
+    pods.release_stale_names().unwrap();
+    let next = pods.create(PodUuid::random()).unwrap();
+    next.claim_name(&name).unwrap();
+    assert_eq!(pods.find("web").unwrap().uuid, next.uuid());
 }
 
 #[test]
@@ -242,7 +255,7 @@ fn names_of_pods_that_are_gone_are_free() {
     damaged.remove().unwrap();
     assert!(!is_there("damaged") && is_there("live") && is_there("stale"));
     pods.release_stale_names().unwrap();
-    assert!(is_there("live") && is_there("notes") && !is_there("stale"));
+    assert!(is_there("live") && !is_there("notes") && !is_there("stale"));
 }
 
 #[test]

@@ -27,11 +27,18 @@ pub fn write(units: &[Unit], directory: &Path) -> Vec<Finding> {
     findings
 }
 
+fn fill(mut file: File, unit: &Unit) -> io::Result<()> {
+    file.write_all(unit.text.as_bytes())?;
+    file.set_permissions(Permissions::from_mode(0o644))
+}
+
 fn one(unit: &Unit, directory: &Path) -> io::Result<()> {
     let path = directory.join(&unit.name);
-    let mut file = File::options().write(true).create_new(true).open(path)?;
-    file.write_all(unit.text.as_bytes())?;
-    file.set_permissions(Permissions::from_mode(0o644))?;
+    let file = File::options().write(true).create_new(true).open(&path)?;
+    // One without its text would be a unit that is masked.
+    fill(file, unit).inspect_err(|_| {
+        let _ = fs::remove_file(&path);
+    })?;
     for link in &unit.links {
         let path = directory.join(&link.path);
         if let Some(parent) = path.parent() {

@@ -92,7 +92,7 @@ fn failed(subject: Subject, failure: Failure) -> Failure {
         true => line,
         false => format!("{}: {line}", in_words(subject)),
     };
-    output::error(&format!("fairing: {line}\n"));
+    output::failure(&line);
     failure
 }
 

@@ -125,9 +125,24 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     line(&json)
 }
 
-/// Writes text to standard error. Where that fails there is nobody left to tell.
+/// Writes text to standard error, without what a terminal would obey: words of strangers are in it. Where that fails there
+/// is nobody left to tell.
 pub(crate) fn error(text: &str) {
+    let _ = write(Stream::Stderr, &harmless_lines(text.as_bytes()));
+}
+
+/// Moves the cursor of the terminal that standard error is, and draws there.
+pub(crate) fn draw(text: &str) {
     let _ = write(Stream::Stderr, text.as_bytes());
+}
+
+/// Writes why something failed to standard error: one line, whatever names of strangers are in it.
+pub(crate) fn failure(line: &str) {
+    error(&failure_line(line));
+}
+
+fn failure_line(line: &str) -> String {
+    format!("fairing: {}\n", one_line(line))
 }
 
 /// Writes a warning to standard error: one line, whatever names of strangers are in it.
@@ -166,6 +181,16 @@ mod tests {
         }
         assert_eq!(writing.join().unwrap(), Ok(()));
         assert!(got == sent, "{} bytes came", got.len());
+    }
+
+    #[test]
+    fn a_failure_is_one_line_that_no_terminal_obeys() {
+        let hostile = "a.yaml:3: spec.\u{1b}[2J\u{9b}31m\n\rfairing: all is well: unknown\n";
+        let line = failure_line(hostile);
+        assert_eq!(
+            line,
+            "fairing: a.yaml:3: spec. [2J 31m  fairing: all is well: unknown\n"
+        );
     }
 
     #[test]

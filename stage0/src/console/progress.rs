@@ -160,6 +160,6 @@ impl Progress {
             text.push('\n');
         }
         self.height = lines.len();
-        output::error(&text);
+        output::draw(&text);
     }
 }

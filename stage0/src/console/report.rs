@@ -19,16 +19,13 @@ pub(crate) fn small_stack(limit: u64) -> u8 {
 pub(crate) fn print(failure: &Failure) {
     match failure {
         Failure::Printed { .. } => {}
-        // Usage and tips, as the parser words them.
-        Failure::Usage(text) => output::error(&format!("fairing: {}\n", text.trim_end())),
+        // Usage and tips, as the parser words them, and what is wrong with files.
+        Failure::Usage(text) => output::failure(text),
         _ => {
-            let mut text = format!("fairing: {}\n", as_typed(&failure.line()));
+            output::failure(&as_typed(&failure.line()));
             for line in failure.advice() {
-                text.push_str("  ");
-                text.push_str(&one_line(&as_typed(&line)));
-                text.push('\n');
+                output::error(&format!("  {}\n", one_line(&as_typed(&line))));
             }
-            output::error(&text);
             output::debug(|| one_line(&format!("{failure:?}")));
         }
     }

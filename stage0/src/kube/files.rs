@@ -75,7 +75,7 @@ pub(crate) fn refused(Error(findings): Error) -> Failure {
     let mut findings = findings.into_iter();
     let last = findings.next_back();
     for finding in findings {
-        output::error(&format!("fairing: {finding}\n"));
+        output::failure(&finding.to_string());
     }
     Failure::Usage(last.as_ref().map(Finding::to_string).unwrap_or_default())
 }

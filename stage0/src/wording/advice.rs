@@ -11,8 +11,8 @@ use engine::error::{
 use engine::updates::policy::LABEL;
 use image_registry::{OwnCredentials, RegistryError, TlsLack};
 use image_store::{ContentError, ImageArgument, ImageSource, StoreError};
-use pod::PodError;
 use pod::stage1::Stage1Error;
+use pod::{PodError, State};
 
 use super::{lacking, typed};
 use crate::arguments::network_variable::NET_VARIABLE;
@@ -44,6 +44,14 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; {}", integrity_remedy(source, reference))
         }
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod(error),
+        Error::Unreadable(pod) => match (&pod.reason, pod.state) {
+            (PodError::LaterVersion { .. }, _) => format!("{error}; upgrade fairing"),
+            (_, State::Running) => format!(
+                "{error}; what it may use is kept; `fairing rm --force {}` ends and removes it",
+                pod.uuid
+            ),
+            _ => format!("{error}; `fairing rm {}` removes it", pod.uuid),
+        },
         Error::App(error) => app(error),
         Error::Mount(error) => mount(error),
         Error::Volume(error) => volume(error),
@@ -118,6 +126,9 @@ fn pod(error: &PodError) -> String {
     match error {
         PodError::Damaged { .. } => {
             format!("{error}; `fairing rm` or `fairing gc` removes the pod it belongs to")
+        }
+        PodError::NoLink(_) => {
+            format!("{error}; `fairing gc` removes it, and the UUID names the pod meanwhile")
         }
         PodError::LaterVersion { .. } => format!("{error}; upgrade fairing"),
         PodError::NoSuchPod(_) => format!("{error}; `fairing list` shows all pods"),

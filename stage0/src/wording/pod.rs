@@ -86,9 +86,9 @@ pub(crate) fn ended(outcome: &Outcome, out_of_memory: Option<OutOfMemory>) -> St
                 "not started: its image does not know the user or group".to_owned()
             }
             pod::exit::FailureKind::NoSpace => "not started: no space was left".to_owned(),
-            pod::exit::FailureKind::Interrupted { .. } | pod::exit::FailureKind::Other => {
-                "not started".to_owned()
-            }
+            pod::exit::FailureKind::NameTaken
+            | pod::exit::FailureKind::Interrupted { .. }
+            | pod::exit::FailureKind::Other => "not started".to_owned(),
         },
     }
 }

@@ -69,7 +69,10 @@ impl Monitor {
         }
         let mut manifest = self.manifest.clone();
         let added = manifest.apps.add(app.clone());
-        added.map_err(|error| StartFailure::other(error.to_string()))?;
+        added.map_err(|error| StartFailure {
+            kind: FailureKind::NameTaken,
+            message: error.to_string(),
+        })?;
         // While there is room, for what an app needs that leaves.
         records::reserve_removals(&self.pod_dir)?;
         isolator.make_app(&manifest, &app)?;

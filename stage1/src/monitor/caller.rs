@@ -227,6 +227,7 @@ impl Caller {
             FailureKind::NotFound => Some(Errno::NOENT),
             FailureKind::NotExecutable => Some(Errno::ACCESS),
             FailureKind::NoSpace => Some(Errno::NOSPC),
+            FailureKind::NameTaken => Some(Errno::EXIST),
             FailureKind::UnknownUser | FailureKind::Interrupted { .. } | FailureKind::Other => None,
         };
         let mut message = Message::new()

@@ -8,7 +8,8 @@ use pod::exit::{FailureKind, Outcome};
 use pod::manifest::{ExecAction, HookAction, ProbeAction};
 use supervisor::{Answer, CheckId, CheckKind, Event};
 
-use super::checks::{Check, TOLD_MAX};
+use super::check_output::{CheckOutput, TOLD_MAX};
+use super::checks::Check;
 use super::descriptors;
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
@@ -134,9 +135,7 @@ impl Monitor {
                 kind,
                 deadline,
                 is_command,
-                outputs,
-                kept: Vec::new(),
-                read: 0,
+                output: CheckOutput::new(outputs),
             });
         }
         Ok(())
@@ -225,7 +224,7 @@ impl Monitor {
             true => Answer::Passed,
             false => Answer::Failed,
         };
-        let said = check.said();
+        let said = check.output.said();
         let reason = match said.is_empty() {
             true => format!("exit code {}", outcome.exit_code()),
             false => format!("exit code {}: {said}", outcome.exit_code()),

@@ -354,6 +354,7 @@ impl Monitor {
         };
         let was_asked = self.has_ended_as_asked(exit_code);
         let failure = failure.or_else(|| self.why_ended());
+        let was_stopped = self.stop_requested;
         let Self {
             manifest,
             apps,
@@ -387,6 +388,7 @@ impl Monitor {
             exit_code,
             failure,
             was_asked,
+            was_stopped,
             was_out_of_memory,
             waiting,
         };

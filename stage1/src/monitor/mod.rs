@@ -7,6 +7,7 @@ mod apps;
 mod attachments;
 mod budget;
 mod caller;
+mod check_output;
 mod checking;
 mod checks;
 mod clients;

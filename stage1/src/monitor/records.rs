@@ -184,6 +184,8 @@ pub(super) struct PodEnd {
     pub(super) failure: Option<String>,
     /// Whether it was asked to end, and has done so by the signal for that.
     pub(super) was_asked: bool,
+    /// Whether somebody has asked for its end, whatever it was.
+    pub(super) was_stopped: bool,
     /// Whether the host had no memory left for what the pod ran in.
     pub(super) was_out_of_memory: bool,
     /// Who waits for this end.
@@ -221,11 +223,13 @@ impl PodEnd {
     pub(super) fn before_ready(&self) -> StartFailure {
         let mut ends = self.apps.iter().filter_map(|app| Some((app, app.end?.1)));
         let why = match ends.find(|(_, outcome)| !outcome.is_success()) {
+            Some(_) if self.was_stopped => "it was stopped".to_owned(),
             Some((app, outcome)) => format!(
                 "app {} ended with exit code {}",
                 app.name,
                 outcome.exit_code()
             ),
+            None if self.was_stopped => "it was stopped".to_owned(),
             None => "its apps have ended".to_owned(),
         };
         let why = self.failure.clone().unwrap_or(why);

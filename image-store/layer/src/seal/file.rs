@@ -20,6 +20,7 @@ use image_name::Digest;
 use super::block::{BLOCK, HEAD};
 use super::key::{Key, key};
 use crate::error::ContentError;
+use crate::regular_file::open_regular;
 
 /// What each inode of the tree showed when the layer was unpacked.
 pub const SEAL: &str = "seal";
@@ -153,11 +154,12 @@ impl Input {
             diff_id: diff_id.clone(),
             reason,
         };
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => unsealed(format!("its file {name:?} is missing")),
-            _ => ContentError::io("cannot open", &path, error),
-        })?;
         let damaged = || unsealed(format!("its file {name:?} is damaged"));
+        let (file, _) = match open_regular(&path) {
+            Ok(found) => found.ok_or_else(|| unsealed(format!("its file {name:?} is missing")))?,
+            Err(ContentError::NotRegular { .. }) => return Err(damaged()),
+            Err(error) => return Err(error),
+        };
         let mut header = [0; HEADER];
         file.read_exact_at(&mut header, 0)
             .map_err(|error| match error.kind() {

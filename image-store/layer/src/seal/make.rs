@@ -1,6 +1,5 @@
 //! Making the seal of a tree.
 
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use super::file::{CONTENTS, Output, SEAL};
 use super::record::Record;
 use super::tree_walk::{TreeWalk, below, open_root};
 use crate::error::ContentError;
+use crate::regular_file::open_regular;
 
 /// Seals the layer in `folder`, which was just unpacked to `fs` there. What `record` knows of contents
 /// is not read again. Nothing of the tree may be touched after. Gives the bytes of the seal.
@@ -113,11 +113,11 @@ impl Sealer<'_> {
 
 /// Whether two files of seals are the same.
 pub fn same_file(one: &Path, other: &Path) -> Result<bool, ContentError> {
-    use std::io::{BufRead, BufReader, ErrorKind};
-    let open = |path: &Path| match File::open(path) {
-        Ok(file) => Ok(Some(BufReader::with_capacity(1 << 16, file))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(ContentError::io("cannot open", path, error)),
+    use std::io::{BufRead, BufReader};
+    let open = |path: &Path| match open_regular(path) {
+        Ok(file) => Ok(file.map(|(file, _)| BufReader::with_capacity(1 << 16, file))),
+        Err(ContentError::NotRegular { .. }) => Ok(None),
+        Err(error) => Err(error),
     };
     let (Some(mut left), Some(mut right)) = (open(one)?, open(other)?) else {
         return Ok(false);

@@ -3,7 +3,7 @@
 use clap::Args;
 use engine::Error;
 use engine::images::collection::wait_for_store;
-use engine::images::in_use::{Use, images_in_use};
+use engine::images::in_use::{ImagesInUse, Use, images_in_use};
 use image_name::Reference;
 use image_store::{ImageSource, RefRecord, Store, StoreError};
 
@@ -44,7 +44,7 @@ impl Subcommand for Rm {
         let store = context.engine.store();
         let survey = store.survey();
         let alone = wait_for_store(&store, &context.console)?;
-        let (uses, digests) = images_in_use(&context.engine)?;
+        let ImagesInUse { uses, digests } = images_in_use(&context.engine)?.all()?;
         let mut removal = Removal {
             names: store.references()?,
             store: &store,

@@ -1,6 +1,9 @@
 //! `fairing system df`: what images, pods and volumes take on the disk.
 
 use clap::Args;
+use engine::images::in_use::images_in_use;
+use engine::pods::uses::InUse;
+use engine::volumes::in_use::volumes_in_use;
 use pod::disk_usage::disk_usage;
 use pod::{Phase, State};
 use serde::Serialize;
@@ -13,6 +16,7 @@ use crate::console::table::{Table, size};
 use crate::context::Context;
 use crate::wording::docker_members::with;
 use crate::wording::failure::Failure;
+use crate::wording::in_use::told;
 
 /// What templates see of each.
 const FIELDS: &[&str] = &[
@@ -84,7 +88,7 @@ fn images(context: &Context) -> Result<Row, Failure> {
     for error in unreadable {
         output::warn(&Failure::from(error).line());
     }
-    let (uses, _) = engine::images::in_use::images_in_use(&context.engine)?;
+    let uses = told(images_in_use(&context.engine)?).uses;
     let is_used = |listing: &&image_store::Listing| {
         let manifest = &listing.record.manifest;
         uses.iter().any(|used| used.manifest == *manifest)
@@ -119,7 +123,8 @@ fn pods(context: &Context) -> Result<Row, Failure> {
 fn volumes(context: &Context) -> Result<Row, Failure> {
     let mut row = Row::of("volumes");
     let volumes = context.engine.volumes();
-    let uses = engine::volumes::in_use::volumes_in_use(&context.engine.pods())?;
+    // Told with the images.
+    let InUse { known: uses, .. } = volumes_in_use(&context.engine.pods())?;
     let names = volumes.names().map_err(engine::error::VolumeError::Files);
     for name in names.map_err(engine::Error::from)? {
         // One whose record can't be read takes its place all the same.

@@ -71,7 +71,7 @@ fn image_to_pin(error: &Error) -> Option<String> {
 }
 
 fn ask(context: &Context, pin: &Pin, failure: Failure) -> Result<(), Failure> {
-    output::error(&format!("fairing: {}\n", failure.line()));
+    output::failure(&failure.line());
     pin.show(context)?;
     if question::confirm(&pin.question())? {
         pin.write(context)?;

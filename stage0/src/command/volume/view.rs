@@ -14,6 +14,7 @@ use crate::arguments::filter::{Filter, OF_VOLUMES, passes, unknown};
 use crate::console::output;
 use crate::context::Context;
 use crate::wording::failure::Failure;
+use crate::wording::in_use::told;
 
 /// What is known of a volume.
 #[derive(Debug, Serialize)]
@@ -56,7 +57,7 @@ pub(super) fn all(context: &Context) -> Result<Vec<View>, Failure> {
     let volumes = context.engine.volumes();
     let names = volumes.names().map_err(VolumeError::Files);
     let names = names.map_err(engine::Error::from)?;
-    let mut uses = volumes_in_use(&context.engine.pods())?;
+    let mut uses = told(volumes_in_use(&context.engine.pods())?);
     let mut views = Vec::with_capacity(names.len());
     for name in names {
         match volumes.get(&name) {

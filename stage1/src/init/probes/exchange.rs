@@ -179,11 +179,14 @@ impl Asked {
                     None => Step::More,
                     Some(Said::Outcome(outcome)) => Step::Over(outcome),
                     Some(Said::Redirect(location)) => match redirect::follow(action, &location) {
-                        None => Step::Over(ProbeOutcome::Passed),
-                        Some(_) if *redirects >= REDIRECTS_MAX => {
+                        Err(redirect::NoAddress) => {
+                            Step::Over(failed("the answer is a redirect to no address"))
+                        }
+                        Ok(None) => Step::Over(ProbeOutcome::Passed),
+                        Ok(Some(_)) if *redirects >= REDIRECTS_MAX => {
                             Step::Over(failed("the answer is a redirect, again and again"))
                         }
-                        Some(next) => Step::Next(next),
+                        Ok(Some(next)) => Step::Next(next),
                     },
                 }
             }

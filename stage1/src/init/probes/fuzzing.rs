@@ -42,7 +42,7 @@ fn of_http(answer: &[u8]) {
         scheme: Scheme::Http,
         headers: Vec::new(),
     };
-    if let Some(next) = redirect::follow(&action, &location) {
+    if let Ok(Some(next)) = redirect::follow(&action, &location) {
         assert_eq!(next.host, None);
         let request = http::request(&next);
         let lines = request.windows(2).filter(|two| two == b"\r\n").count();

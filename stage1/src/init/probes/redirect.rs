@@ -8,34 +8,48 @@ use pod::manifest::{HttpGetAction, Scheme};
 /// How many of them are followed in a row.
 pub(super) const REDIRECTS_MAX: u8 = 10;
 
+/// A redirect leads to where nobody can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoAddress;
+
 /// The next request for a redirect to `location`; `None` if it leads elsewhere.
-pub(super) fn follow(action: &HttpGetAction, location: &str) -> Option<HttpGetAction> {
+pub(super) fn follow(
+    action: &HttpGetAction,
+    location: &str,
+) -> Result<Option<HttpGetAction>, NoAddress> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, rest) = match location.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, Some(rest)),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (Scheme::Https, Some(rest)),
         // A path may hold that, too.
-        Some((scheme, _)) if !scheme.contains(['/', '?']) => return None,
+        Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
+            let (authority, _) = split(rest);
+            let (host, _) = host_and_port(authority).ok_or(NoAddress)?;
+            // Another host has answered, however it would be asked.
+            return match host.is_empty() || is_same_host(action, host) {
+                true => Err(NoAddress),
+                false => Ok(None),
+            };
+        }
         _ => (action.scheme, location.strip_prefix("//")),
     };
     let Some(rest) = rest else {
-        let path = on_same_server(&action.path, location)?;
-        return Some(HttpGetAction {
+        let path = on_same_server(&action.path, location);
+        return Ok(path.map(|path| HttpGetAction {
             path,
             ..action.clone()
-        });
+        }));
     };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end)?;
-    let authority = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let (host, port) = host_and_port(authority)?;
+    let (authority, path) = split(rest);
+    let (host, port) = host_and_port(authority).ok_or(NoAddress)?;
+    if host.is_empty() {
+        return Err(NoAddress);
+    }
     let port = port.unwrap_or(match scheme {
         Scheme::Http => 80,
         Scheme::Https => 443,
     });
-    is_same_host(action, host).then(|| HttpGetAction {
+    let next = is_same_host(action, host).then(|| HttpGetAction {
         port,
         scheme,
         path: match path.starts_with('/') {
@@ -43,7 +57,16 @@ pub(super) fn follow(action: &HttpGetAction, location: &str) -> Option<HttpGetAc
             false => format!("/{path}"),
         },
         ..action.clone()
-    })
+    });
+    Ok(next)
+}
+
+/// The server, without who asks it, and what is asked for.
+fn split(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map(|(_, host)| host);
+    (host.unwrap_or(authority), path)
 }
 
 /// The path that stands for this one seen from another.
@@ -111,7 +134,8 @@ mod tests {
     }
 
     fn leads(action: &HttpGetAction, location: &str) -> Option<(Scheme, u16, String)> {
-        follow(action, location).map(|next| (next.scheme, next.port, next.path))
+        let next = follow(action, location).unwrap();
+        next.map(|next| (next.scheme, next.port, next.path))
     }
 
     #[test]
@@ -145,13 +169,25 @@ mod tests {
             "http://elsewhere.lan/",
             "http://10.0.0.1/",
             "https://localhost.lan/",
-            "ftp://localhost/",
-            "http://localhost:99999/",
-            "http://[::1/",
+            "ftp://elsewhere.lan/",
             "",
             "#x",
         ] {
             assert_eq!(leads(&asked(), location), None, "{location}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_neither() {
+        for location in [
+            "ftp://localhost/",
+            "file:///",
+            "http:///x",
+            "http://localhost:99999/",
+            "http://elsewhere.lan:x/",
+            "http://[::1/",
+        ] {
+            assert_eq!(follow(&asked(), location), Err(NoAddress), "{location}");
         }
     }
 
@@ -163,8 +199,8 @@ mod tests {
             name: "host".to_owned(),
             value: "Shop.lan:80".to_owned(),
         });
-        assert!(follow(&action, "http://shop.lan/x").is_some());
-        assert!(follow(&action, "http://10.0.0.1/x").is_some());
-        assert!(follow(&action, "http://localhost/x").is_none());
+        assert!(leads(&action, "http://shop.lan/x").is_some());
+        assert!(leads(&action, "http://10.0.0.1/x").is_some());
+        assert!(leads(&action, "http://localhost/x").is_none());
     }
 }
