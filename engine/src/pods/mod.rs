@@ -56,4 +56,5 @@ pub mod usage;
 mod user_namespace;
 pub mod view;
 pub mod wait;
+pub mod watch;
 mod widened;
