@@ -42,6 +42,7 @@ const FEATURES: &[Feature] = &[
     Feature::GrpcProbes,
     Feature::Hooks,
     Feature::HttpsProbes,
+    Feature::JoinedProcesses,
     Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,

@@ -43,6 +43,7 @@ const FEATURES: &[Feature] = &[
     Feature::HostNetwork,
     Feature::HttpsProbes,
     Feature::Hugepages,
+    Feature::JoinedProcesses,
     Feature::LogDriver,
     Feature::MaskedPaths,
     Feature::MemoryReservation,

@@ -22,6 +22,7 @@ use super::folder::{PlannedApp, image_record};
 use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::joined_processes;
 use super::known_app;
 use super::logging;
 use super::mounts::in_order;
@@ -136,6 +137,7 @@ impl<'a> OpenPod<'a> {
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
+        joined_processes::require_target(&app, self.manifest.apps.iter())?;
         security::require_own_cgroups(&app, &self.manifest.host_namespaces)?;
         self.label(&mut app, spec)?;
         stage1.require(&app.required_features())?;

@@ -22,6 +22,7 @@ mod healthcheck;
 mod host_paths;
 mod images;
 mod in_memory;
+mod joined_processes;
 mod killed;
 mod known_app;
 pub mod limits;

@@ -106,6 +106,8 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
                 detach: false,
                 tty: false,
                 size: None,
+                timeout_ms: None,
+                outlives: false,
             },
             user: CommandUser {
                 user: "root".to_owned(),

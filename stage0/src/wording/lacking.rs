@@ -42,6 +42,7 @@ fn flags(feature: Feature) -> Option<&'static str> {
         Feature::NewPrivileges => "--no-new-privileges=false",
         Feature::Notify => "--ready-when=notified and --notify",
         Feature::OomScoreAdj => "--oom-score-adj",
+        Feature::JoinedProcesses => "--pid=app:NAME",
         Feature::PidNamespace => "--pid=private",
         Feature::PodResources => "the limits of the pod (--pod-…)",
         Feature::Privileged => "--privileged",
