@@ -59,6 +59,7 @@ const FEATURES: &[Feature] = &[
     Feature::Stats,
     Feature::Tty,
     Feature::Umask,
+    Feature::UnifiedCgroup,
     Feature::Update,
     Feature::Volumes,
 ];

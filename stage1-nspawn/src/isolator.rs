@@ -80,6 +80,7 @@ const FEATURES: &[Feature] = &[
     Feature::TerminationMessage,
     Feature::Tty,
     Feature::Umask,
+    Feature::UnifiedCgroup,
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,

@@ -41,6 +41,7 @@ mod docker_members;
 mod doctor;
 mod either_isolator;
 mod ending;
+mod engine_apps;
 mod engine_threads;
 mod enter;
 mod enter_user;

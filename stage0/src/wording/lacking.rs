@@ -59,6 +59,7 @@ fn flags(feature: Feature) -> Option<&'static str> {
         Feature::Sysctl => "--sysctl",
         Feature::Systemd => "--systemd",
         Feature::Umask => "--umask",
+        Feature::UnifiedCgroup => "--cgroup-conf",
         Feature::UserNamespaces => "--userns",
         Feature::WritableCgroups => "--security-opt=writable-cgroups",
         _ => return None,
