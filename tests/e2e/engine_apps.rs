@@ -188,3 +188,45 @@ fn whole_lists_of_guarded_paths_take_the_place_of_the_usual_ones() {
         host.fairing(["stop", "--force", &uuid]).run().ok();
     }
 }
+
+#[test]
+fn a_log_at_a_given_path_is_the_caller_s() {
+    let host = busybox();
+    let path = host.base().join("logs/web/0.log");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let option = format!("--log-opt=path={}", path.display());
+    let script = "echo one; trap 'echo two' USR1; while :; do usleep 5000; done";
+    let run = host.fairing(["run", "--detach", IMAGE, "--app-name=web", &option, "--"]);
+    let pod = run
+        .args(["/bin/sh", "-c", script])
+        .run()
+        .ok()
+        .text()
+        .to_owned();
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    wait_until("the first line", Duration::from_secs(10), || {
+        read(&path).contains("stdout F one\n").then_some(())
+    });
+    wait_log(&host, &pod, "one");
+    let old = path.with_extension("old");
+    std::fs::rename(&path, &old).unwrap();
+    let client = harness::ControlClient::connect(&host, &pod);
+    let reopened = client.ask(&serde_json::json!({"type": "reopen-log", "app": "web"}));
+    assert_eq!(reopened["type"], "done");
+    host.fairing(["kill", "--signal=USR1", &pod]).run().ok();
+    wait_until("the second line", Duration::from_secs(10), || {
+        read(&path).contains("stdout F two\n").then_some(())
+    });
+    assert!(!read(&old).contains("two"));
+    host.fairing(["stop", "--force", &pod]).run().ok();
+    host.fairing(["rm", &pod]).run().ok();
+    assert!(path.exists() && old.exists(), "they stay");
+    let missing = format!(
+        "--log-opt=path={}",
+        host.base().join("none/0.log").display()
+    );
+    host.fairing(["run", "--rm", IMAGE, &missing])
+        .run()
+        .expect_code(125)
+        .expect_stderr("none/0.log of app busybox");
+}

@@ -93,7 +93,8 @@ impl<'a> OpenPod<'a> {
         observer: &dyn Observer,
     ) -> Result<AppName, Error> {
         let stage1 = isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?;
-        unisolated::require_host_processes(spec, &stage1)?;
+        let of_host = &self.manifest.host_namespaces;
+        unisolated::require_host_processes(spec, &stage1, of_host)?;
         let verifier = Verifier::new(self.engine, observer)?;
         // Kept until the pod's manifest names them.
         let chosen = Chosen::all(self.engine, &verifier, typed(spec, pull))?;

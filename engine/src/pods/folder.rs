@@ -159,7 +159,7 @@ impl PlannedApp {
                     terminal: spec.tty,
                     console_size: None,
                     stdin: spec.stdin,
-                    stdin_once: false,
+                    stdin_once: spec.stdin_once,
                     rlimits: spec.rlimits.clone(),
                     oom_score_adj: spec.oom_score_adj,
                     addresses: spec.addresses.clone(),

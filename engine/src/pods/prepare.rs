@@ -263,6 +263,9 @@ fn plan(
     if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Ipc) {
         return Err(SecurityError::HostIpc.into());
     }
+    if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Pid) {
+        return Err(SecurityError::HostPids.into());
+    }
     if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Cgroup) {
         return Err(SecurityError::HostCgroups.into());
     }

@@ -335,6 +335,8 @@ pub struct AppSpec {
     pub tty: bool,
     /// Whether it gets the standard input.
     pub stdin: bool,
+    /// Whether that ends with the first client that is attached to it.
+    pub stdin_once: bool,
 }
 
 impl AppSpec {

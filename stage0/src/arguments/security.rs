@@ -83,7 +83,7 @@ pub(crate) struct SecurityArguments {
     #[arg(long, hide_short_help = true)]
     unsetenv_all: bool,
     /// Process IDs: pod (those of the pod), private (the app is process 1 of its own), app:NAME (those of that app of the pod,
-    /// which is private), or, with --stage1=fly, host
+    /// which is private), or host (with --userns=host)
     #[arg(long, value_name = "WHOSE", value_parser = processes, hide_short_help = true)]
     pid: Option<Processes>,
     /// In a pod of several apps: the next one starts when this one has ended well
