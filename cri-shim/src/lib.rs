@@ -7,6 +7,7 @@
 //! - `service/`: gRPC. Calls are carried out by threads, by plain functions:
 //! - `sandbox/`, `container/`, `image/`: what calls do.
 //! - `state/`: what there is, read from disk.
+//! - `streaming/`: commands, attachments, ports.
 //! - `identity/`: ids and names; `record`: what is kept of requests.
 
 mod about;
@@ -15,6 +16,7 @@ mod arguments;
 mod error;
 mod handlers;
 mod identity;
+mod image;
 mod journal;
 mod network;
 mod record;
@@ -23,6 +25,7 @@ mod serve;
 mod service;
 mod shim;
 mod state;
+mod streaming;
 mod user_namespace;
 
 pub use self::serve::main;

@@ -7,33 +7,30 @@ use crate::error::CriError;
 use crate::identity::SandboxId;
 use crate::shim::Shim;
 
-/// The network that sandboxes join: the one that the configuration of the shim names, or the first one where all of CNI's
-/// runtimes look. `None` while there is none.
+/// The network that sandboxes join: what the configuration of the shim says, or the first one where all of CNI's runtimes
+/// look. `None` while there is none.
 ///
 /// # Errors
 /// If a file of the configuration can't be read, or the name can't be one.
-pub(crate) fn of_pods(shim: &Shim) -> Result<Option<NetworkRequest>, CriError> {
-    let name = match &shim.settings.network {
-        Some(name) => name.parse().map_err(|error| {
-            CriError::invalid("[cri] network", format!("{name:?} is no network: {error}"))
-        })?,
-        None => {
-            let shared = ConfigFolder {
-                path: shim.engine.cni.config.clone(),
-                own: false,
-            };
-            let networks = Networks::load(&[shared]).map_err(engine::Error::from)?;
-            let first = networks.lists().iter();
-            let mut first = first.filter(|list| list.source != Source::BuiltIn);
-            match first.next() {
-                Some(list) => list.name.clone(),
-                None => return Ok(None),
-            }
-        }
+pub(crate) fn of_pods(shim: &Shim) -> Result<Option<Selection>, CriError> {
+    if let Some(words) = &shim.settings.network {
+        let selection = Selection::parse([&**words]);
+        return selection
+            .map(Some)
+            .map_err(|error| CriError::invalid("[cri] network", error));
+    }
+    let shared = ConfigFolder {
+        path: shim.engine.cni.config.clone(),
+        own: false,
     };
-    Ok(Some(NetworkRequest {
-        name,
-        arguments: Vec::new(),
+    let networks = Networks::load(&[shared]).map_err(engine::Error::from)?;
+    let mut lists = networks.lists().iter();
+    let first = lists.find(|list| list.source != Source::BuiltIn);
+    Ok(first.map(|list| {
+        Selection::Named(vec![NetworkRequest {
+            name: list.name.clone(),
+            arguments: Vec::new(),
+        }])
     }))
 }
 
@@ -46,17 +43,21 @@ pub(crate) fn of_sandbox(
     id: SandboxId,
     metadata: &PodSandboxMetadata,
 ) -> Result<Selection, CriError> {
-    let mut request = of_pods(shim)?.ok_or_else(|| {
+    let mut selection = of_pods(shim)?.ok_or_else(|| {
         CriError::Exhausted(format!(
             "no network is configured in {}: install a network plugin, or set network = \"default\" in the table [cri] \
              of config.toml",
             shim.engine.cni.config.display()
         ))
     })?;
-    if is_of_plugins(shim, &request)? {
-        request.arguments = arguments(id, metadata);
+    if let Selection::Named(requests) = &mut selection {
+        for request in requests {
+            if is_of_plugins(shim, request)? {
+                request.arguments.extend(arguments(id, metadata));
+            }
+        }
     }
-    Ok(Selection::Named(vec![request]))
+    Ok(selection)
 }
 
 /// Whether plugins make the network, and can be told things.

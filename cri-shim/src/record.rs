@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use pod::manifest::CRI_ANNOTATION;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ContainerConfig, PodSandboxConfig};
 use crate::error::CriError;
-
-/// The annotation of a pod, and of an app, that holds the record.
-pub(crate) const ANNOTATION: &str = "fairing/cri";
 
 /// What is kept of a sandbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,11 +38,11 @@ pub(crate) struct ContainerRecord {
 pub(crate) fn annotations(record: &impl Serialize) -> Result<BTreeMap<String, String>, CriError> {
     let text = serde_json::to_string(record)
         .map_err(|error| CriError::Internal(format!("a record can't be written: {error}")))?;
-    Ok(BTreeMap::from([(ANNOTATION.to_owned(), text)]))
+    Ok(BTreeMap::from([(CRI_ANNOTATION.to_owned(), text)]))
 }
 
 /// The record among annotations. Pods and apps that no request has made have none; one that can't be read is as good as
 /// none, and is somebody's else.
 pub(crate) fn read<T: DeserializeOwned>(annotations: &BTreeMap<String, String>) -> Option<T> {
-    serde_json::from_str(annotations.get(ANNOTATION)?).ok()
+    serde_json::from_str(annotations.get(CRI_ANNOTATION)?).ok()
 }

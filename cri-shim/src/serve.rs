@@ -14,6 +14,7 @@ use engine::Engine;
 use engine::config::files::Config;
 use image_registry::Environment;
 use image_store::WindowMemory;
+use pod::activation::ActivationSockets;
 use pod::network::CniFolders;
 use systemd::{Message, ServiceManager};
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,8 +61,11 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         cni: CniFolders::from_variables(std::env::var_os),
         insecure: std::collections::BTreeSet::new(),
     };
-    let shim = Arc::new(Shim::new(engine, config.cri().clone()));
-    let listener = listen(&arguments.listen)?;
+    let shim = Arc::new(Shim::new(engine, config.cri().clone())?);
+    let listener = match handed_over()? {
+        Some(listener) => listener,
+        None => listen(&arguments.listen)?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS_MAX)
@@ -69,6 +73,29 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         .build()
         .map_err(CriError::io("start"))?;
     runtime.block_on(serve(shim, listener, &manager))
+}
+
+/// The socket that a service manager has handed over, if it has.
+fn handed_over() -> Result<Option<UnixListener>, CriError> {
+    let sockets = ActivationSockets::from_environment()
+        .map_err(|error| CriError::invalid("LISTEN_FDS", error))?;
+    let mut sockets = sockets.iter();
+    let (first, more) = (sockets.next(), sockets.next());
+    match (first, more) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(CriError::invalid(
+            "LISTEN_FDS",
+            "more than one socket is handed over",
+        )),
+        (Some(socket), None) => {
+            let failed = || CriError::io("take over the socket of the service manager");
+            let listener = socket.fd.try_clone().map_err(failed())?;
+            let listener = UnixListener::from(listener);
+            listener.local_addr().map_err(failed())?;
+            listener.set_nonblocking(true).map_err(failed())?;
+            Ok(Some(listener))
+        }
+    }
 }
 
 /// Listens, in the place of one that was killed.

@@ -5,14 +5,15 @@ use std::time::Duration;
 use engine::Engine;
 use engine::config::cri::Cri;
 
+use crate::error::CriError;
 use crate::state::Cache;
+use crate::streaming::{self, StreamServer};
 
 /// How long a sandbox may take to be up: a kubelet waits for four minutes.
 pub(crate) const START_PATIENCE: Duration = Duration::from_secs(200);
 
 /// What all calls work on. Nothing in here is true that isn't on disk: it can be dropped at any moment, and another one
 /// gives the same answers.
-#[derive(Debug)]
 pub(crate) struct Shim {
     /// Images, pods and networks.
     pub(crate) engine: Engine,
@@ -20,14 +21,22 @@ pub(crate) struct Shim {
     pub(crate) settings: Cri,
     /// Manifests that have been read.
     pub(crate) cache: Cache,
+    /// What gives URLs for streams, and serves them.
+    pub(crate) streams: StreamServer,
 }
 
 impl Shim {
-    pub(crate) fn new(engine: Engine, settings: Cri) -> Self {
-        Self {
+    /// Begins to serve streams.
+    ///
+    /// # Errors
+    /// If the configuration doesn't let it.
+    pub(crate) fn new(engine: Engine, settings: Cri) -> Result<Self, CriError> {
+        let streams = streaming::start(&settings, &engine.directories)?;
+        Ok(Self {
             engine,
             settings,
             cache: Cache::default(),
-        }
+            streams,
+        })
     }
 }

@@ -6,19 +6,25 @@
 //!   caller's [`Streams`].
 //! - [`token`]: what makes URLs good for one use.
 //! - [`http`], [`spdy`], [`websocket`]: the protocols, without any socket: bytes in, events out.
-//! - [`remote_command`], `port_forward`: what is said in them.
+//! - [`remote_command`], [`port_forward`]: what is said in them.
 
 #[cfg(any(test, feature = "client"))]
 pub mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod http;
 mod link;
+mod outlet;
+pub mod port_forward;
 mod process;
 pub mod remote_command;
 pub mod server;
 pub mod spdy;
 mod streams;
+mod times;
 pub mod token;
 mod transport;
+mod violation;
 pub mod websocket;
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub(crate) struct Ready {
     pub(crate) stopped: bool,
     /// The client is gone without having ended what it sends.
     pub(crate) hung_up: bool,
+    /// Which of the others are ready, in their order.
+    pub(crate) others: Vec<bool>,
 }
 
 /// What a session waits for, besides its link.
@@ -147,7 +149,13 @@ impl<'a> Link<'a> {
         let client = polled.first().map_or(PollFlags::empty(), PollFd::revents);
         // Where there is something to read, reading tells.
         let hung_up = !for_input && client.intersects(gone);
-        Ok(Ready { stopped, hung_up })
+        let others = polled.iter().skip(1).take(others.len());
+        let others = others.map(|other| !other.revents().is_empty()).collect();
+        Ok(Ready {
+            stopped,
+            hung_up,
+            others,
+        })
     }
 
     /// Sends what is left, says that this was all, and waits until the client has read it and

@@ -3,13 +3,13 @@
 mod abandoned;
 mod channel;
 mod channels;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod pump;
 mod resize;
 mod spdy_channels;
 mod status;
-mod stdin;
 mod version;
-mod violation;
 mod websocket_channels;
 
 pub use self::resize::SizeReader;
@@ -18,4 +18,6 @@ pub use self::version::{SPDY_PROTOCOLS, Version, WEBSOCKET_PROTOCOLS};
 
 pub(crate) use self::abandoned::Abandoned;
 pub(crate) use self::channels::Channels;
-pub(crate) use self::pump::{Times, serve};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::fuzz::fuzz;
+pub(crate) use self::pump::serve;

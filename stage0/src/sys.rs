@@ -165,6 +165,20 @@ pub(crate) fn open_process(process: Pid) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Sends a signal to the process that a descriptor stands for, pidfd_send_signal(2).
+///
+/// # Errors
+/// ESRCH if it has ended; what the kernel answers.
+pub(crate) fn send_signal(process: impl AsFd, signal: Signal) -> Result<(), Errno> {
+    let process = process.as_fd().as_raw_fd();
+    let no_details = std::ptr::null::<libc::siginfo_t>();
+    let number = signal as libc::c_int;
+    // SAFETY: the descriptor is borrowed for the call, and the kernel reads nothing of ours.
+    let sent =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, number, no_details, 0) };
+    Errno::result(sent).map(drop)
+}
+
 /// Waits for the end of a child, and lets go of it. Whether a signal ended it: any, also a real-time one.
 ///
 /// # Errors

@@ -33,6 +33,7 @@ mod cosign;
 mod cosign_forms;
 mod cp;
 mod cp_hostile;
+mod cri_sandbox;
 mod detach;
 mod devices;
 mod diff;

@@ -188,7 +188,6 @@ fn control_group_kills_all_and_the_stop_is_none_the_worse_for_it() {
 }
 
 #[test]
-#[ignore = "systemd may hear of the monitor before that is its child, and then kills it without waiting"]
 fn a_pod_in_the_background_is_the_service_s_main_process() {
     let host = busybox();
     let systemd = Systemd::boot(&host);
@@ -198,6 +197,23 @@ fn a_pod_in_the_background_is_the_service_s_main_process() {
     assert_eq!(systemd.property(UNIT, "StatusText"), "running");
     systemd.sh("systemctl stop web.service");
     assert_eq!(ended(&systemd), ["inactive", "success", "0"]);
+    // systemd hears of its end, as of a child's.
+    systemd.sh("systemctl start web.service");
+    systemd.sh("kill -KILL $(systemctl show --value -p MainPID web.service)");
+    assert_eq!(ended(&systemd), ["failed", "signal", "9"]);
+    // A start that is given up leaves nothing.
+    let slow = run(
+        &host,
+        &["--detach", "--ready-when", "healthy"],
+        &["--health-cmd", "false"],
+        IDLE,
+    );
+    systemd.unit(UNIT, &unit(&slow, ""));
+    systemd.sh("systemctl start --no-block web.service");
+    wait_started(&host);
+    systemd.sh("systemctl stop web.service");
+    assert_eq!(ended(&systemd)[0], "failed");
+    assert!(host.pod_folders().is_empty());
 }
 
 #[test]

@@ -149,9 +149,18 @@ impl Host {
     }
 
     fn command(&self) -> Command {
+        let mut command = self.command_of(self.binary());
+        if let Some(users) = std::env::var_os(USERS) {
+            command.env("FAIRING_USERNS", users);
+        }
+        command
+    }
+
+    /// Another program of fairing's, which knows the same variables and flags.
+    pub(crate) fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = match &self.network {
             None => {
-                let mut command = Command::new(self.binary());
+                let mut command = Command::new(program);
                 // The machine's own network is no affair of the tests.
                 command.env_clear().env("FAIRING_NET", "none");
                 command
@@ -161,13 +170,10 @@ impl Host {
                 command
                     .env_clear()
                     .arg(format!("--net={network}"))
-                    .arg(self.binary());
+                    .arg(program);
                 command
             }
         };
-        if let Some(users) = std::env::var_os(USERS) {
-            command.env("FAIRING_USERNS", users);
-        }
         command
             .env(
                 "PATH",

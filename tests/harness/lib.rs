@@ -34,6 +34,7 @@ mod binaries;
 mod command;
 mod connect_proxy;
 mod control;
+mod cri;
 mod deadline;
 mod debian;
 mod directory;
@@ -71,6 +72,7 @@ pub use binaries::{dist_dir, fairing_binary, fairing_with_virtiofsd_in_rust, pro
 pub use command::FairingCommand;
 pub use connect_proxy::ConnectProxy;
 pub use control::ControlClient;
+pub use cri::Cri;
 pub use deadline::{eventually, wait_until};
 pub use debian::{debian_image, debian_images_dir};
 pub use fault_proxy::{Broken, FaultProxy};

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cni_glue::config::Selection;
+use engine::config::cri::CgroupDriver;
 use engine::networks::spec::NetworkSpec;
 use engine::pods::spec::{PodSpec, Users};
 use pod::PodUuid;
-use pod::manifest::{AppFailure, HostNamespace, Lifetime, Streams};
+use pod::manifest::{AppFailure, CgroupParent, HostNamespace, Lifetime, Streams};
 
 use super::{dns, ports};
 use crate::api::{LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig};
@@ -53,10 +54,25 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     spec.on_app_failure = AppFailure::Continue;
     spec.host_namespaces = host_namespaces(&namespaces, is_host_network)?;
     spec.users = users(&namespaces)?;
+    spec.cgroup_parent = cgroup_parent(shim, &linux.cgroup_parent)?;
     spec.sysctl = linux.sysctls.into_iter().collect::<BTreeMap<_, _>>();
     check_security(&security)?;
     check_log_directory(&config.log_directory)?;
     Ok(spec)
+}
+
+/// Where the pod's cgroups lie: the kubelet says it in the words of the driver that it was told.
+fn cgroup_parent(shim: &Shim, text: &str) -> Result<Option<CgroupParent>, CriError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let driver = shim.settings.cgroup_driver.unwrap_or_default();
+    let parent = match driver {
+        CgroupDriver::Cgroupfs => CgroupParent::cgroupfs(text),
+        CgroupDriver::Systemd => CgroupParent::slice(text),
+    };
+    let invalid = |error| CriError::invalid("config.linux.cgroup_parent", error);
+    parent.map(Some).map_err(invalid)
 }
 
 fn is_node(mode: i32) -> bool {

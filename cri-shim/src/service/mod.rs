@@ -12,7 +12,7 @@ use crate::error::CriError;
 use crate::shim::Shim;
 
 /// Both services.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Service {
     shim: Arc<Shim>,
 }

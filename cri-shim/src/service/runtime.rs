@@ -5,13 +5,14 @@ use tonic::{Request, Response, Status};
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
 use crate::api::{
-    ListPodSandboxRequest, ListPodSandboxResponse, PodSandboxStatusRequest,
-    PodSandboxStatusResponse, RemovePodSandboxRequest, RemovePodSandboxResponse,
-    RunPodSandboxRequest, RunPodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse,
-    StatusRequest, StatusResponse, StopPodSandboxRequest, StopPodSandboxResponse,
-    UpdateRuntimeConfigRequest, UpdateRuntimeConfigResponse, VersionRequest, VersionResponse,
+    AttachRequest, AttachResponse, ExecRequest, ExecResponse, ListPodSandboxRequest,
+    ListPodSandboxResponse, PodSandboxStatusRequest, PodSandboxStatusResponse, PortForwardRequest,
+    PortForwardResponse, RemovePodSandboxRequest, RemovePodSandboxResponse, RunPodSandboxRequest,
+    RunPodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse, StatusRequest,
+    StatusResponse, StopPodSandboxRequest, StopPodSandboxResponse, UpdateRuntimeConfigRequest,
+    UpdateRuntimeConfigResponse, VersionRequest, VersionResponse,
 };
-use crate::{about, sandbox};
+use crate::{about, sandbox, streaming};
 
 /// Each call, its messages, and what carries it out.
 macro_rules! calls {
@@ -40,5 +41,8 @@ calls! {
     stop_pod_sandbox(StopPodSandboxRequest) -> StopPodSandboxResponse = sandbox::stop;
     remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse = sandbox::remove;
     pod_sandbox_status(PodSandboxStatusRequest) -> PodSandboxStatusResponse = sandbox::status;
+    exec(ExecRequest) -> ExecResponse = streaming::exec;
+    attach(AttachRequest) -> AttachResponse = streaming::attach;
+    port_forward(PortForwardRequest) -> PortForwardResponse = streaming::port_forward;
     list_pod_sandbox(ListPodSandboxRequest) -> ListPodSandboxResponse = sandbox::list;
 }

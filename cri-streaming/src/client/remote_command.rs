@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::handshake::{ClientError, PATIENCE, Trust, Upgraded, step, upgrade};
 use crate::http::Framing;
@@ -131,15 +131,43 @@ impl RemoteCommand {
         Ok(())
     }
 
+    /// Sends bytes to standard input as long as the other side takes them, without reading what
+    /// comes back: how many were taken, until for a second none were.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn write_without_waiting(&mut self, most: usize) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < most {
+            while self.link.is_congested() {
+                let until = Instant::now() + Duration::from_secs(1);
+                self.link.wait(false, &[], Some(until))?;
+                if Instant::now() >= until {
+                    return Ok(sent);
+                }
+                self.link.flush()?;
+            }
+            self.send(0, &[7; 32 << 10]);
+            self.flush()?;
+            sent += 32 << 10;
+        }
+        Ok(sent)
+    }
+
     /// Gives the terminal a size.
     ///
     /// # Errors
     /// The connection is over.
     pub fn resize(&mut self, columns: u16, rows: u16) -> io::Result<()> {
-        self.send(
-            4,
-            format!("{{\"Width\":{columns},\"Height\":{rows}}}").as_bytes(),
-        );
+        self.resize_to(&format!("{{\"Width\":{columns},\"Height\":{rows}}}"))
+    }
+
+    /// Gives the terminal whatever this text says.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn resize_to(&mut self, text: &str) -> io::Result<()> {
+        self.send(4, text.as_bytes());
         self.flush()
     }
 
@@ -194,6 +222,22 @@ impl RemoteCommand {
     #[must_use]
     pub fn stdout(&self) -> &[u8] {
         self.received.get(&1).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reads until the end, and keeps nothing of standard output but how much it was.
+    ///
+    /// # Errors
+    /// The connection ended in the middle of something.
+    pub fn count(mut self) -> io::Result<u64> {
+        let mut count = 0;
+        while !self.over {
+            self.take_some(Instant::now() + PATIENCE)?;
+            count += self
+                .received
+                .remove(&1)
+                .map_or(0, |bytes| bytes.len() as u64);
+        }
+        Ok(count)
     }
 
     /// Reads until the end.

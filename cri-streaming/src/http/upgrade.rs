@@ -69,6 +69,17 @@ impl Upgrade {
         })
     }
 
+    /// One that both sides have agreed on already.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn agreed(framing: Framing, protocol: &'static str) -> Self {
+        let accept = None;
+        Self {
+            framing,
+            protocol,
+            accept,
+        }
+    }
+
     /// The answer, after which the protocol begins.
     #[must_use]
     pub fn answer(&self) -> Vec<u8> {

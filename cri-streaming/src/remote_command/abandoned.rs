@@ -9,8 +9,8 @@ use std::thread;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::io::Errno;
 
-use super::stdin::Stdin;
 use crate::link::wait_for;
+use crate::outlet::Outlet;
 use crate::process::ProcessControl;
 
 /// How many are kept. The oldest ones beyond lose their streams.
@@ -18,7 +18,7 @@ const MOST: usize = 256;
 
 /// A command, what it still reads, and where its output comes from.
 pub(super) struct Command {
-    pub(super) stdin: Stdin,
+    pub(super) stdin: Outlet,
     pub(super) outputs: Vec<OwnedFd>,
     pub(super) control: Box<dyn ProcessControl>,
 }

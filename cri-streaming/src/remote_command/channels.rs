@@ -4,10 +4,10 @@ use super::channel::{Channel, Incoming};
 use super::spdy_channels::SpdyChannels;
 use super::status::Status;
 use super::version::Version;
-use super::violation::Violation;
 use super::websocket_channels::WebSocketChannels;
 use crate::http::{Framing, Upgrade};
 use crate::process::Wanted;
+use crate::violation::Violation;
 
 /// The channels of a client: bytes go in and what it did comes out, and the other way round.
 pub(crate) enum Channels {

@@ -14,11 +14,12 @@ use super::channel::{Channel, Incoming};
 use super::channels::Channels;
 use super::resize::SizeReader;
 use super::status::{Kind, Status, exit_status};
-use super::stdin::Stdin;
-use super::violation::Violation;
 use crate::link::{Interest, Link};
+use crate::outlet::{AtEnd, Outlet};
 use crate::process::{Ended, Process, ProcessControl, ProcessStreams};
+use crate::times::Times;
 use crate::transport::Received;
+use crate::violation::Violation;
 
 /// The most bytes that a client may send before the process is there. No client that waits for
 /// answers sends more.
@@ -30,15 +31,6 @@ const AFTERWARDS: Duration = Duration::from_secs(10);
 const MOST_AFTERWARDS: u64 = 16 << 20;
 /// The most bytes that are read from a process at once.
 const CHUNK: usize = 32 << 10;
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    /// Until all streams are there.
-    pub(crate) creation: Duration,
-    /// Without a byte in either direction.
-    pub(crate) idle: Duration,
-}
 
 /// What ends a session other than the end of the process.
 enum Loss {
@@ -178,7 +170,7 @@ struct End {
 /// A process that is being served.
 struct Session {
     kind: Kind,
-    stdin: Stdin,
+    stdin: Outlet,
     outputs: Vec<Output>,
     control: Box<dyn ProcessControl>,
     sizes: SizeReader,
@@ -362,7 +354,7 @@ impl Session {
     }
 }
 
-fn take_streams(streams: ProcessStreams, kind: Kind) -> io::Result<(Stdin, Vec<Output>)> {
+fn take_streams(streams: ProcessStreams, kind: Kind) -> io::Result<(Outlet, Vec<Output>)> {
     let output = |from: OwnedFd, channel| {
         set_nonblocking(&from)?;
         Ok::<_, io::Error>(Output { from, channel })
@@ -377,12 +369,17 @@ fn take_streams(streams: ProcessStreams, kind: Kind) -> io::Result<(Stdin, Vec<O
             let stdout = stdout.map(|fd| output(fd, Channel::Stdout)).transpose()?;
             let stderr = stderr.map(|fd| output(fd, Channel::Stderr)).transpose()?;
             Ok((
-                Stdin::pipe(stdin),
+                Outlet::new(stdin, AtEnd::Close),
                 stdout.into_iter().chain(stderr).collect(),
             ))
         }
         ProcessStreams::Terminal(terminal) => {
-            let stdin = Stdin::terminal(terminal.try_clone()?, kind == Kind::Exec);
+            // Of a command of one client, the end is told; to an app, others may come.
+            let at_end = match kind {
+                Kind::Exec => AtEnd::EndOfTransmission,
+                Kind::Attach => AtEnd::Nothing,
+            };
+            let stdin = Outlet::new(Some(terminal.try_clone()?), at_end);
             Ok((stdin, vec![output(terminal, Channel::Stdout)?]))
         }
     }

@@ -3,8 +3,8 @@
 use super::channel::{Channel, Incoming};
 use super::status::Status;
 use super::version::Version;
-use super::violation::Violation;
 use crate::process::Wanted;
+use crate::violation::Violation;
 use crate::websocket::{ChannelReader, Connection, Encoding, Event, Role, write_channel};
 
 /// The channel that says which other channel ends, in the fifth version.
@@ -76,11 +76,8 @@ impl WebSocketChannels {
     }
 
     pub(super) fn refuse(&mut self, violation: &Violation) {
-        let code = match violation {
-            Violation::Base64(_) => 1007,
-            Violation::Spdy(_) | Violation::WebSocket(_) => 1002,
-        };
-        self.connection.close(code, &violation.to_string());
+        self.connection
+            .close(violation.code(), &violation.to_string());
     }
 
     pub(super) fn output(&mut self) -> &mut Vec<u8> {

@@ -3,14 +3,17 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::shared::{Pending, Seat, Shared};
+use super::shared::{Pending, Seat, Shared, block_sigpipe};
 use crate::http::{Refusal, Request, Upgrade};
 use crate::link::Link;
+use crate::port_forward::{self, Connect, Pairs};
 use crate::process::{Process, Wanted};
-use crate::remote_command::{self, Channels, Kind, SPDY_PROTOCOLS, Times, WEBSOCKET_PROTOCOLS};
+use crate::remote_command::{self, Channels, Kind};
 use crate::streams::{Failure, Streams, chain};
+use crate::times::Times;
 use crate::transport::{Received, Transport};
 
 /// Serves a client from its request to its end.
@@ -27,7 +30,6 @@ pub(super) fn serve<S: Streams>(socket: TcpStream, seat: &Seat<S>) {
     match admit(&request, &seat.shared) {
         Ok((upgrade, pending)) => {
             seat.identify();
-            link.queue(&mut upgrade.answer());
             begin(link, &upgrade, pending, &seat.shared);
         }
         Err(refusal) => refuse(link, &refusal),
@@ -77,7 +79,14 @@ fn admit<S: Streams>(
     let unknown = || Refusal::new(404, "no such request: its URL is good once, for a minute");
     let (action, token) = shared.base.split(&request.path).ok_or_else(unknown)?;
     let (spdy, websocket): (&[_], &[_]) = match action {
-        "exec" | "attach" => (&SPDY_PROTOCOLS, &WEBSOCKET_PROTOCOLS),
+        "exec" | "attach" => (
+            &remote_command::SPDY_PROTOCOLS,
+            &remote_command::WEBSOCKET_PROTOCOLS,
+        ),
+        "portforward" => (
+            &port_forward::SPDY_PROTOCOLS,
+            &port_forward::WEBSOCKET_PROTOCOLS,
+        ),
         _ => return Err(unknown()),
     };
     let upgrade = Upgrade::negotiate(request, spdy, websocket)?;
@@ -94,7 +103,12 @@ fn admit<S: Streams>(
     }
 }
 
-fn begin<S: Streams>(link: Link<'_>, upgrade: &Upgrade, pending: Pending<S>, shared: &Shared<S>) {
+fn begin<S: Streams>(
+    mut link: Link<'_>,
+    upgrade: &Upgrade,
+    pending: Pending<S>,
+    shared: &Arc<Shared<S>>,
+) {
     match pending {
         Pending::Exec(request, wanted) => {
             let start = || shared.streams.exec(request, wanted);
@@ -104,25 +118,49 @@ fn begin<S: Streams>(link: Link<'_>, upgrade: &Upgrade, pending: Pending<S>, sha
             let start = || shared.streams.attach(request, wanted);
             run(link, upgrade, wanted, Kind::Attach, shared, start);
         }
-        Pending::PortForward(_request, _ports) => {}
+        Pending::PortForward(request, ports) => {
+            let pairs = match Pairs::new(upgrade, &ports) {
+                Ok(pairs) => pairs,
+                Err(refusal) => return refuse(link, &refusal),
+            };
+            link.queue(&mut upgrade.answer());
+            let connecting = Arc::clone(shared);
+            let connect: Connect = Arc::new(move |port| {
+                block_sigpipe();
+                let connected = connecting.streams.connect(&request, port);
+                connected.map_err(|failure| chain(&failure))
+            });
+            port_forward::serve(link, pairs, times(shared), connect, shared.permits.clone());
+        }
     }
 }
 
 fn run<S: Streams>(
-    link: Link<'_>,
+    mut link: Link<'_>,
     upgrade: &Upgrade,
     wanted: Wanted,
     kind: Kind,
     shared: &Shared<S>,
     start: impl FnOnce() -> Result<Process, Failure>,
 ) {
+    link.queue(&mut upgrade.answer());
     let channels = Channels::new(upgrade, wanted);
-    let times = Times {
+    let start = || start().map_err(|failure| chain(&failure));
+    remote_command::serve(
+        link,
+        channels,
+        kind,
+        times(shared),
+        &shared.abandoned,
+        start,
+    );
+}
+
+fn times<S: Streams>(shared: &Shared<S>) -> Times {
+    Times {
         creation: shared.limits.creation,
         idle: shared.limits.idle,
-    };
-    let start = || start().map_err(|failure| chain(&failure));
-    remote_command::serve(link, channels, kind, times, &shared.abandoned, start);
+    }
 }
 
 fn refuse(mut link: Link<'_>, refusal: &Refusal) {

@@ -1,6 +1,6 @@
 //! What the threads of a server share.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::OwnedFd;
@@ -12,10 +12,14 @@ use nix::sys::signal::{SigSet, Signal};
 use super::base_url::BaseUrl;
 use super::config::{Config, Limits};
 use super::tls::Tls;
+use crate::port_forward::Permits;
 use crate::process::Wanted;
 use crate::remote_command::Abandoned;
 use crate::streams::Streams;
 use crate::token::Tokens;
+
+/// How long a further connection waits for the seat of one that had to give way.
+const GIVING_WAY: Duration = Duration::from_secs(1);
 
 /// A request that waits for its client.
 pub(super) enum Pending<S: Streams> {
@@ -33,6 +37,8 @@ pub(super) struct Shared<S: Streams> {
     /// Becomes readable when the server stops.
     pub(super) stopped: OwnedFd,
     pub(super) abandoned: Abandoned,
+    /// Connections to ports of pods.
+    pub(super) permits: Permits,
     connections: Mutex<Connections>,
     left: Condvar,
 }
@@ -44,6 +50,8 @@ struct Connections {
     last: u64,
     /// Those that haven't shown a token, the oldest first.
     unidentified: VecDeque<(u64, TcpStream)>,
+    /// Those of them that had to give way and haven't left yet.
+    leaving: BTreeSet<u64>,
 }
 
 /// One of the connections that a server has at once. Dropping it makes room.
@@ -64,6 +72,7 @@ impl<S: Streams> Shared<S> {
             tokens: Tokens::default(),
             base,
             tls: config.tls,
+            permits: Permits::new(config.limits.forwarded),
             limits: config.limits,
             stopped,
             abandoned: Abandoned::new()?,
@@ -77,11 +86,16 @@ impl<S: Streams> Shared<S> {
     pub(super) fn seat(self: &Arc<Self>, socket: &TcpStream) -> io::Result<Option<Seat<S>>> {
         let mut connections = self.connections();
         while connections.unidentified.len() >= self.limits.unidentified.max(1) {
-            if let Some((_, oldest)) = connections.unidentified.pop_front() {
+            if let Some((number, oldest)) = connections.unidentified.pop_front() {
                 // Its thread sees the end. If it has ended already, all is well.
                 let _ = oldest.shutdown(Shutdown::Both);
+                connections.leaving.insert(number);
             }
         }
+        let full =
+            |c: &mut Connections| c.count >= self.limits.connections && !c.leaving.is_empty();
+        let waited = self.left.wait_timeout_while(connections, GIVING_WAY, full);
+        let mut connections = waited.unwrap_or_else(PoisonError::into_inner).0;
         if connections.count >= self.limits.connections {
             return Ok(None);
         }
@@ -125,7 +139,10 @@ impl<S: Streams> Seat<S> {
 impl<S: Streams> Drop for Seat<S> {
     fn drop(&mut self) {
         self.identify();
-        self.shared.connections().count -= 1;
+        let mut connections = self.shared.connections();
+        connections.count -= 1;
+        connections.leaving.remove(&self.number);
+        drop(connections);
         self.shared.left.notify_all();
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pod::exit::PodExit;
-use pod::manifest::PodManifest;
+use pod::manifest::{CRI_ANNOTATION, PodManifest};
 use pod::timestamp::Timestamp;
 use pod::{Phase, PodEntry, PodError, PodName, PodUuid, State};
 
@@ -87,6 +87,7 @@ pub fn sweep(
     sweep.phase(Phase::Run, |entry| {
         entry.state().is_ok_and(|state| state == State::Exited)
             && ended(entry).elapsed() >= keep.ended
+            && !is_a_kubelets(entry)
     });
     sweep.phase(Phase::Prepared, |entry| {
         prepared(entry).elapsed() >= keep.prepared
@@ -241,6 +242,12 @@ fn ended(entry: &PodEntry) -> Timestamp {
         Ok(Some(exit)) => exit.finished,
         _ => changed(&entry.path),
     }
+}
+
+/// Whether a pod is a sandbox: its kubelet removes it, and asks for its containers until then.
+fn is_a_kubelets(entry: &PodEntry) -> bool {
+    PodManifest::load(&entry.path)
+        .is_ok_and(|manifest| manifest.annotations.contains_key(CRI_ANNOTATION))
 }
 
 /// When a pod was prepared.

@@ -35,6 +35,8 @@ use crate::timestamp::Timestamp;
 /// 3: OCI's names and meanings; lifetimes, and fields for what isolators learn later.
 /// 2 (still read): networks by name, ports, and what names resolve to.
 pub const MANIFEST_VERSION: u64 = 3;
+/// The annotation that makes a pod a sandbox of a kubelet, and an app a container of it: what was asked for over the CRI.
+pub const CRI_ANNOTATION: &str = "fairing/cri";
 /// Time between the stop signal and SIGKILL unless the user says otherwise.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 

@@ -9,7 +9,7 @@ use engine::pods::removal::remove_left;
 use engine::pods::start::{Handover, Launch, give_up};
 use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
-use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 use pod::LockedPod;
 use pod::activation::ActivationSockets;
 use pod::exit::FailureKind;
@@ -17,6 +17,7 @@ use pod::seqpacket::SeqPacket;
 use pod::stage1::{Readiness, Stage1};
 use systemd::ServiceManager;
 
+use super::background::{self, Forked};
 use super::readiness::{HeldSignals, Outcome, await_readiness};
 use super::service;
 use crate::console::output;
@@ -151,12 +152,17 @@ fn detach(
         }
     };
     let directories = &context.engine.directories;
-    match sys::fork() {
+    let is_notified = |manager: &ServiceManager| manager.notify_socket.is_some();
+    let forked = match handed.service.is_some_and(is_notified) {
+        true => background::adopted(),
+        false => background::child(),
+    };
+    match forked {
         Err(errno) => {
             give_up(pod);
             Err(Failure::Other(format!("cannot fork: {errno}")))
         }
-        Ok(ForkResult::Child) => {
+        Ok(Forked::Monitor) => {
             drop(reader);
             let failure = match leave_session(&null) {
                 Ok(()) => {
@@ -180,13 +186,13 @@ fn detach(
             report(writer, &failure);
             std::process::exit(i32::from(failure.exit_code()));
         }
-        Ok(ForkResult::Parent { child }) => {
+        Ok(Forked::Command(monitor)) => {
             drop(writer);
             let uuid = pod.uuid();
             // The child holds the lock and the sockets by descriptors of its own.
             drop((pod, handed));
-            match await_readiness(child, reader, signals) {
-                Outcome::Up(signals) => Ok((signals, child)),
+            match await_readiness(monitor, reader, signals) {
+                Outcome::Up(signals, monitor) => Ok((signals, monitor)),
                 Outcome::Failed(failure) => Err(failure),
                 Outcome::GivenUp {
                     failure,

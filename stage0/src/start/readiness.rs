@@ -7,11 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use engine::Error;
 use engine::pods::readiness::{READINESS_MAX, parse};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, read};
 use pod::exit::FailureKind;
 
+use super::background::Background;
 use crate::console::output;
 use crate::sys;
 use crate::wording::failure::Failure;
@@ -69,35 +70,44 @@ impl HeldSignals {
 /// How a start in the background ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The pod is up. Signals are still held.
-    Up(HeldSignals),
+    /// The pod is up, and this is its monitor. Signals are still held.
+    Up(HeldSignals, Pid),
     /// It did not come up, and its monitor has told why.
     Failed(Failure),
     /// It was given up, and its monitor has ended: by itself, unless it was killed, and all that it had begun.
     GivenUp { failure: Failure, killed: bool },
 }
 
-/// Waits for the report of a monitor, a child of this process. If a signal comes before it, that goes to the monitor,
+/// Waits for the report of a monitor. If a signal comes before it, that goes to the monitor,
 /// and its end is waited for; with a second one it is killed.
-pub(crate) fn await_readiness(monitor: Pid, report: OwnedFd, signals: HeldSignals) -> Outcome {
+pub(crate) fn await_readiness(
+    monitor: Background,
+    report: OwnedFd,
+    signals: HeldSignals,
+) -> Outcome {
     let mut given_up = None;
+    let mut was_sent_kill = false;
     let readiness = read_report(report, &signals, |signal| match given_up {
         None => {
             given_up = Some(signal);
-            send(monitor, signal);
+            monitor.send(signal);
         }
-        Some(_) => kill_monitor(monitor),
+        Some(_) => {
+            kill(&monitor);
+            was_sent_kill = true;
+        }
     });
     let readiness = readiness.and_then(|bytes| Ok(parse(&bytes)?));
     match (given_up, readiness) {
-        (None, Ok(())) => Outcome::Up(signals),
+        (None, Ok(())) => Outcome::Up(signals, monitor.pid()),
         (None, Err(failure)) => Outcome::Failed(failure),
         (Some(signal), readiness) => {
             if readiness.is_ok() {
                 // Apps that have begun meanwhile may do as they like about other signals.
-                send(monitor, Signal::SIGTERM);
+                monitor.send(Signal::SIGTERM);
             }
-            let killed = await_end(monitor, &signals);
+            was_sent_kill |= await_end(&monitor, &signals);
+            let killed = monitor.was_killed(was_sent_kill);
             signals.release();
             let failure = match readiness {
                 Err(Failure::Engine(Error::Refusing {
@@ -149,24 +159,19 @@ fn wait(descriptor: BorrowedFd<'_>, signals: &HeldSignals) -> (bool, bool) {
     (descriptor.any() == Some(true), signal.any() == Some(true))
 }
 
-/// Waits for the end of a child, and lets go of it. Whether it was killed.
-fn await_end(monitor: Pid, signals: &HeldSignals) -> bool {
-    if let Ok(process) = sys::open_process(monitor) {
-        while let (false, true) = wait(process.as_fd(), signals) {
-            if signals.take().is_some() {
-                kill_monitor(monitor);
-            }
+/// Waits for the end of a monitor. Whether it was sent SIGKILL meanwhile.
+fn await_end(monitor: &Background, signals: &HeldSignals) -> bool {
+    let mut was_sent_kill = false;
+    while let (false, true) = wait(monitor.as_fd(), signals) {
+        if signals.take().is_some() {
+            kill(monitor);
+            was_sent_kill = true;
         }
     }
-    sys::was_killed(monitor).unwrap_or(false)
+    was_sent_kill
 }
 
-fn kill_monitor(monitor: Pid) {
+fn kill(monitor: &Background) {
     output::warn("the pod's monitor was killed; `fairing gc` clears what it left");
-    send(monitor, Signal::SIGKILL);
-}
-
-fn send(monitor: Pid, signal: Signal) {
-    // It is a child that nobody has waited for, so the number is its.
-    let _ = kill(monitor, signal);
+    monitor.send(Signal::SIGKILL);
 }

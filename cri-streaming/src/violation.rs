@@ -12,3 +12,13 @@ pub(crate) enum Violation {
     #[error("{0}")]
     Base64(#[from] websocket::NotBase64),
 }
+
+impl Violation {
+    /// The code by which WebSocket says so.
+    pub(crate) fn code(&self) -> u16 {
+        match self {
+            Self::Base64(_) => 1007,
+            Self::Spdy(_) | Self::WebSocket(_) => 1002,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is behind the URLs: monitors of pods.
+
+use std::os::fd::OwnedFd;
+
+use cri_streaming::{Failure, Process, Streams, Wanted};
+use engine::config::directories::Directories;
+use engine::pods::connection::{START, await_answer, connect_when_up, unexpected};
+use pod::control::{AttachRequest, ExecRequest, Request, Response};
+use pod::seqpacket::SeqPacket;
+use pod::{AppName, PodEntry};
+
+use super::process::{Attached, Executed, streams};
+
+/// The pods of some directories.
+#[derive(Debug)]
+pub(crate) struct PodStreams {
+    directories: Directories,
+}
+
+/// An app of a pod that ran when somebody asked for a URL.
+#[derive(Debug)]
+pub(crate) struct AppTarget {
+    /// Its pod.
+    pub(crate) pod: PodEntry,
+    /// Its name.
+    pub(crate) app: AppName,
+}
+
+/// A command in an app.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Where.
+    pub(crate) app: AppTarget,
+    /// Program and arguments.
+    pub(crate) argv: Vec<String>,
+}
+
+impl PodStreams {
+    pub(super) fn new(directories: Directories) -> Self {
+        Self { directories }
+    }
+
+    /// Asks the monitor of a pod to begin something; gives the connection, the answer and what came with it.
+    fn begin(
+        &self,
+        pod: &PodEntry,
+        request: &Request,
+    ) -> Result<(SeqPacket, Response, Vec<OwnedFd>), Failure> {
+        let connection = connect_when_up(pod, &self.directories)?.ok_or("the pod has ended")?;
+        connection.send(request, &[])?;
+        if !await_answer(&connection, Some(START))? {
+            return Err("the pod's monitor does not answer".into());
+        }
+        match connection.recv::<Response>()? {
+            Some((Response::Refused { message, .. }, _)) => Err(message.into()),
+            Some((response, descriptors)) => Ok((connection, response, descriptors)),
+            None => Err("the pod has ended".into()),
+        }
+    }
+}
+
+impl Streams for PodStreams {
+    type Exec = Command;
+    type Attach = AppTarget;
+    type PortForward = PodEntry;
+
+    fn exec(&self, request: Command, wanted: Wanted) -> Result<Process, Failure> {
+        // What programs in terminals expect, as other runtimes have it.
+        let env = match wanted.terminal() {
+            true => vec!["TERM=xterm".to_owned()],
+            false => Vec::new(),
+        };
+        let asked = Request::Exec(ExecRequest {
+            app: Some(request.app.app),
+            argv: request.argv,
+            env,
+            workdir: None,
+            detach: false,
+            tty: wanted.terminal(),
+            size: None,
+        });
+        match self.begin(&request.app.pod, &asked)? {
+            (connection, Response::ExecStarted { .. }, descriptors) => Ok(Process {
+                streams: streams(descriptors, wanted.terminal(), true, wanted)?,
+                control: Box::new(Executed::new(connection)),
+            }),
+            (_, other, _) => Err(unexpected(&other).into()),
+        }
+    }
+
+    fn attach(&self, request: AppTarget, wanted: Wanted) -> Result<Process, Failure> {
+        let asked = Request::Attach(AttachRequest {
+            app: Some(request.app),
+            stdin: wanted.stdin(),
+            size: None,
+            at_start: false,
+        });
+        match self.begin(&request.pod, &asked)? {
+            (connection, Response::Attached { tty }, descriptors) => Ok(Process {
+                streams: streams(descriptors, tty, wanted.stdin(), wanted)?,
+                control: Box::new(Attached::new(connection)),
+            }),
+            (_, other, _) => Err(unexpected(&other).into()),
+        }
+    }
+
+    fn connect(&self, request: &PodEntry, port: u16) -> Result<OwnedFd, Failure> {
+        Err(format!("port {port} of pod {} is out of reach", request.uuid).into())
+    }
+}

@@ -1,0 +1,234 @@
+//! Clients that mean harm, or don't know better.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use super::exec::open;
+use super::local::{Local, server, server_with, wanted};
+use crate::client::{ClientError, PortForward, RemoteCommand};
+use crate::http::Framing;
+use crate::{Config, Limits, Server};
+
+const V4: &str = "v4.channel.k8s.io";
+
+/// A client that is upgraded and then says whatever it likes.
+fn upgraded(server: &Server<&'static Local>, websocket: bool) -> TcpStream {
+    let url = server
+        .exec("cat; echo out".into(), wanted(&["stdin", "stdout"]))
+        .unwrap();
+    let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
+    let head = match websocket {
+        false => format!(
+            "POST /{path} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\
+             X-Stream-Protocol-Version: {V4}\r\n\r\n"
+        ),
+        true => format!(
+            "GET /{path} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: {V4}\r\n\r\n"
+        ),
+    };
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    socket.write_all(head.as_bytes()).unwrap();
+    socket
+}
+
+/// Everything that comes until the end, however it comes.
+fn rest(mut socket: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(length @ 1..) = socket.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..length]);
+    }
+    bytes
+}
+
+/// A session that shows that the server still serves.
+fn still_serves(server: &Server<&'static Local>) {
+    let session = open(server, (Framing::Spdy, V4), "echo fine", &["stdout"]);
+    assert_eq!(session.finish().stdout, b"fine\n");
+}
+
+#[test]
+fn what_breaks_the_protocol_ends_its_connection_alone_and_is_told_so() {
+    let (server, _) = server();
+    // GOAWAY because of a violation.
+    let goaway = [0x80, 3, 0, 7, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1];
+    for garbage in [
+        &[0x80, 9, 0, 1, 0, 0, 0, 0][..],
+        &[0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff],
+        &[0, 0, 0, 0, 0, 0, 0, 0],
+        b"\x80\x03\x00\x01\x00\x00\x00\x0e\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00garb",
+    ] {
+        let mut socket = upgraded(&server, false);
+        socket.write_all(garbage).unwrap();
+        let answer = rest(socket);
+        assert!(answer.ends_with(&goaway), "{garbage:?}: {answer:?}");
+    }
+    // A close with the code 1002.
+    for garbage in [&[0xff; 20][..], &[0x82, 1, 0], &[0x80, 0x80, 0, 0, 0, 0]] {
+        let mut socket = upgraded(&server, true);
+        socket.write_all(garbage).unwrap();
+        let answer = rest(socket);
+        let close = answer
+            .windows(4)
+            .any(|four| four[0] == 0x88 && four[2..] == [0x03, 0xea]);
+        assert!(close, "{garbage:?}: {answer:?}");
+    }
+    still_serves(&server);
+}
+
+#[test]
+fn half_open_connections_give_way_to_those_that_ask_for_something() {
+    let limits = Limits {
+        unidentified: 8,
+        connections: 12,
+        ..Limits::default()
+    };
+    let (server, _) = server_with(Config {
+        limits,
+        ..Config::default()
+    });
+    let mut silent: Vec<_> = (0..40)
+        .map(|_| TcpStream::connect(server.address()).unwrap())
+        .collect();
+    for _ in 0..3 {
+        still_serves(&server);
+    }
+    // The first ones were left long before their time was over.
+    silent[0]
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(silent[0].read(&mut [0; 10]).unwrap_or(0), 0);
+}
+
+#[test]
+fn ten_thousand_streams_are_refused_but_for_a_few() {
+    let (server, _) = server();
+    let mut session = open(&server, (Framing::Spdy, V4), "cat", &["stdin", "stdout"]);
+    for _ in 0..10_000 {
+        session.open_stream("stdin");
+    }
+    session.end_stdin().unwrap();
+    assert!(session.finish().orderly);
+    let url = server.port_forward((), vec![]).unwrap();
+    let protocols = ["portforward.k8s.io"];
+    let mut session = PortForward::open(&url, Framing::Spdy, &protocols, &[]).unwrap();
+    for number in 0..10_000 {
+        let (kind, id) = (["data", "error"][number % 2], format!("{number}"));
+        session
+            .stream(&[("streamType", kind), ("port", "1"), ("requestID", &id)])
+            .unwrap();
+    }
+    session.flush().unwrap();
+    drop(session);
+    still_serves(&server);
+}
+
+#[test]
+fn a_client_that_reads_slowly_holds_up_its_own_command_and_costs_no_memory() {
+    let (server, _) = server();
+    let peak = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    let before = peak();
+    let command = "head -c 200000000 /dev/zero";
+    let session = open(&server, (Framing::Spdy, V4), command, &["stdout"]);
+    still_serves(&server);
+    assert_eq!(session.count().unwrap(), 200_000_000);
+    // The clients are in this process too.
+    assert!(peak() - before < 20_000, "{} KiB more", peak() - before);
+}
+
+#[test]
+fn more_than_a_command_takes_is_not_kept_for_it() {
+    let (server, _) = server();
+    let url = server
+        .exec(
+            "sleep 1000 & echo $!; wait".into(),
+            wanted(&["stdin", "stdout"]),
+        )
+        .unwrap();
+    let streams = ["stdin", "stdout"];
+    let mut session = RemoteCommand::open(&url, Framing::Spdy, &[V4], &streams, &[]).unwrap();
+    session.read_until("\n").unwrap();
+    let pid = String::from_utf8(session.stdout().to_vec()).unwrap();
+    // Buffers of the kernel on both sides and ours are full long before that.
+    let sent = session.write_without_waiting(64 << 20).unwrap();
+    assert!(sent < 32 << 20, "{sent} bytes were taken");
+    assert!(
+        std::process::Command::new("kill")
+            .arg(pid.trim())
+            .status()
+            .unwrap()
+            .success()
+    );
+    still_serves(&server);
+}
+
+#[test]
+fn a_client_that_ends_its_side_or_resets_the_connection_is_gone() {
+    let (server, _) = server();
+    for how in [Shutdown::Write, Shutdown::Both] {
+        for websocket in [false, true] {
+            let socket = upgraded(&server, websocket);
+            socket.shutdown(how).unwrap();
+            rest(socket);
+        }
+    }
+    still_serves(&server);
+}
+
+#[test]
+fn heads_that_never_end_are_refused_by_their_size() {
+    let (server, _) = server();
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    // The end may come while this is still being sent.
+    let _ = socket.write_all(&[b"GET / HTTP/1.1\r\na: ".to_vec(), vec![b'a'; 20_000]].concat());
+    assert!(rest(socket).starts_with(b"HTTP/1.1 431 "));
+    still_serves(&server);
+}
+
+#[test]
+fn waiting_requests_are_bounded_and_the_rpc_is_told() {
+    let (server, _) = server();
+    for _ in 0..1000 {
+        server
+            .exec("echo never".into(), wanted(&["stdout"]))
+            .unwrap();
+    }
+    let error = server
+        .exec("echo never".into(), wanted(&["stdout"]))
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "1000 requests for streams wait for their clients already"
+    );
+    assert!(matches!(
+        RemoteCommand::open(
+            &format!("http://{}/exec/guess", server.address()),
+            Framing::Spdy,
+            &[V4],
+            &[],
+            &[]
+        ),
+        Err(ClientError::Refused { status: 404, .. })
+    ));
+}

@@ -1,0 +1,12 @@
+//! How long the parts of a session may take.
+
+use std::time::Duration;
+
+/// The times of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// From the upgrade until all streams are there; for ports, from one of a pair to the other.
+    pub(crate) creation: Duration,
+    /// Without a byte in either direction.
+    pub(crate) idle: Duration,
+}

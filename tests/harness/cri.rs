@@ -1,0 +1,119 @@
+//! A `fairing-cri` on a host, and clients of it.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cri_shim::api::image_service_client::ImageServiceClient;
+use cri_shim::api::runtime_service_client::RuntimeServiceClient;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
+
+use crate::binaries::dist_dir;
+use crate::deadline::wait_until;
+use crate::host::Host;
+
+/// How long the shim may take to listen.
+const START: Duration = Duration::from_secs(20);
+/// Largest message of it, in bytes.
+const MESSAGE_MAX: usize = 64 << 20;
+
+/// A shim that runs, and a connection to it. It is killed when this is dropped; pods stay.
+pub struct Cri {
+    program: Child,
+    command: Command,
+    socket: PathBuf,
+    tokio: tokio::runtime::Runtime,
+    channel: Channel,
+}
+
+impl Cri {
+    /// Starts a shim that works on a host's directories.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start(host: &Host) -> Self {
+        let socket = host.run_dir().join("cri.sock");
+        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+        command.arg("--listen").arg(&socket);
+        command.stdin(Stdio::null());
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let (program, channel) = begin(&mut command, &socket, &tokio);
+        Self {
+            program,
+            command,
+            socket,
+            tokio,
+            channel,
+        }
+    }
+
+    /// The process ID of the shim.
+    pub fn pid(&self) -> u32 {
+        self.program.id()
+    }
+
+    /// Kills the shim as a crash does, and starts it anew.
+    pub fn restart(&mut self) {
+        self.kill();
+        let (program, channel) = begin(&mut self.command, &self.socket, &self.tokio);
+        self.program = program;
+        self.channel = channel;
+    }
+
+    /// Kills the shim.
+    pub fn kill(&mut self) {
+        let _ = self.program.kill();
+        self.program.wait().expect("a child");
+    }
+
+    /// A client of RuntimeService, for [`Cri::wait`].
+    pub fn runtime(&self) -> RuntimeServiceClient<Channel> {
+        RuntimeServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX)
+    }
+
+    /// A client of ImageService, for [`Cri::wait`].
+    pub fn images(&self) -> ImageServiceClient<Channel> {
+        ImageServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX)
+    }
+
+    /// Waits for anything asynchronous.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.tokio.block_on(future)
+    }
+
+    /// Waits for the answer of a call.
+    ///
+    /// # Errors
+    /// What the shim says.
+    pub fn call<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Status> {
+        self.tokio.block_on(call).map(Response::into_inner)
+    }
+}
+
+impl Drop for Cri {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn begin(
+    command: &mut Command,
+    socket: &std::path::Path,
+    tokio: &tokio::runtime::Runtime,
+) -> (Child, Channel) {
+    let program = command.spawn().expect("fairing-cri");
+    let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).expect("a path");
+    let channel = wait_until("fairing-cri listens", START, || {
+        tokio.block_on(endpoint.connect()).ok()
+    });
+    (program, channel)
+}
