@@ -23,8 +23,8 @@ pub(super) fn resolve(
         .or(configured);
     match log.driver.unwrap_or(LogDriver::K8sFile) {
         LogDriver::K8sFile => log.tag = None,
-        LogDriver::Journald => log.max_size = None,
-        LogDriver::None => (log.tag, log.max_size) = (None, None),
+        LogDriver::Journald => (log.max_size, log.path) = (None, None),
+        LogDriver::None => (log.tag, log.max_size, log.path) = (None, None, None),
     }
     (log != Log::default()).then_some(log)
 }

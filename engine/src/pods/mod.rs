@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+pub mod app_at_rest;
 pub mod app_limits;
 mod app_names;
 pub(crate) mod apparmor;
@@ -22,6 +23,7 @@ mod healthcheck;
 mod host_paths;
 mod images;
 mod in_memory;
+mod joined_processes;
 mod killed;
 mod known_app;
 pub mod limits;
@@ -32,6 +34,7 @@ pub mod mount_view;
 mod mounts;
 mod oom_score;
 pub mod pause;
+pub mod port_forward;
 pub mod prepare;
 pub mod prepared;
 pub mod processes;

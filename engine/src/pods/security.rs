@@ -31,6 +31,10 @@ pub struct SecuritySpec {
     pub mask: Vec<AppPath>,
     /// Usual ones that it can.
     pub unmask: Vec<Unmask>,
+    /// All paths that it can't read, in the place of the usual ones; none if that is empty.
+    pub masked_paths: Option<Vec<AppPath>>,
+    /// The same for those that it can't write to.
+    pub readonly_paths: Option<Vec<AppPath>>,
     /// Options of its `/proc`: `hidepid`, `gid` and `subset`.
     pub proc_options: BTreeMap<String, String>,
     /// Whether it can't write to its root filesystem.
@@ -160,20 +164,28 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         }
     };
     let changes_paths = !(spec.mask.is_empty() && spec.unmask.is_empty() && is_confined);
-    let list = |usual: &[&str], more: &[AppPath]| -> Result<Option<Vec<AppPath>>, SecurityError> {
+    let list = |usual: &[&str],
+                whole: &Option<Vec<AppPath>>,
+                more: &[AppPath]|
+     -> Result<Option<Vec<AppPath>>, SecurityError> {
         let is_kept = |path: &str| !spec.unmask.iter().any(|unmask| unmask.covers(path));
-        let usual = usual.iter().filter(|path| is_confined && is_kept(path));
-        let usual = usual.map(|path| AppPath::try_from((*path).to_owned()));
-        let kept: Vec<AppPath> = usual.collect::<Result<_, NotAPath>>()?;
+        let kept: Vec<AppPath> = match whole {
+            Some(whole) => whole.clone(),
+            None => {
+                let usual = usual.iter().filter(|path| is_confined && is_kept(path));
+                let usual = usual.map(|path| AppPath::try_from((*path).to_owned()));
+                usual.collect::<Result<_, NotAPath>>()?
+            }
+        };
         let all = kept.into_iter().chain(more.iter().cloned());
-        Ok(changes_paths.then(|| all.collect()))
+        Ok((changes_paths || whole.is_some()).then(|| all.collect()))
     };
     Ok(Security {
         capabilities,
         seccomp,
         no_new_privileges: !spec.new_privileges.unwrap_or(!is_confined),
-        masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.mask)?,
-        readonly_paths: list(&DEFAULT_READONLY_PATHS, &[])?,
+        masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.masked_paths, &spec.mask)?,
+        readonly_paths: list(&DEFAULT_READONLY_PATHS, &spec.readonly_paths, &[])?,
         proc_options: spec.proc_options.clone(),
         read_only_root: spec.read_only,
         writable_cgroups: spec.writable_cgroups,

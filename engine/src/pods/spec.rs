@@ -293,6 +293,8 @@ pub struct AppSpec {
     pub writable_in_memory: bool,
     /// Whether it is process 1 of processes of its own.
     pub own_processes: bool,
+    /// The app of its pod, with processes of its own, whose pid namespace it joins; it ends with that.
+    pub processes_of: Option<AppName>,
     /// Whether it is to be among the host's processes.
     pub host_processes: bool,
     /// What others note of it.
@@ -333,6 +335,8 @@ pub struct AppSpec {
     pub tty: bool,
     /// Whether it gets the standard input.
     pub stdin: bool,
+    /// Whether that ends with the first client that is attached to it.
+    pub stdin_once: bool,
 }
 
 impl AppSpec {

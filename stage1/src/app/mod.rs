@@ -5,6 +5,7 @@
 //! becomes the app (`child`) then only makes system calls.
 
 pub mod accounts;
+mod among_processes;
 pub mod at_rest;
 pub(crate) mod attach;
 pub(crate) mod attempts;
