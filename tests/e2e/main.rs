@@ -33,6 +33,8 @@ mod cosign;
 mod cosign_forms;
 mod cp;
 mod cp_hostile;
+mod cri_image;
+mod cri_image_pull;
 mod cri_sandbox;
 mod detach;
 mod devices;

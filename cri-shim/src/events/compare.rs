@@ -65,7 +65,14 @@ mod tests {
     #[test]
     fn what_was_missed_between_two_looks_is_told_in_order() {
         let kinds = |before: Option<Phase>, now: Option<Phase>| {
-            let phases = |phase: Option<Phase>| phases(&phase.map(|phase| ("a", phase)).into_iter().collect::<Vec<_>>());
+            let phases = |phase: Option<Phase>| {
+                phases(
+                    &phase
+                        .map(|phase| ("a", phase))
+                        .into_iter()
+                        .collect::<Vec<_>>(),
+                )
+            };
             let events = happened(&phases(before), &phases(now));
             events.into_iter().map(|(_, kind)| kind).collect::<Vec<_>>()
         };

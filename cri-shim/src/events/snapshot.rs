@@ -9,7 +9,7 @@ use crate::api::{ContainerEventResponse, ContainerEventType, ContainerStatus};
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, ContainerPhase, Sandbox, SandboxPhase};
-use crate::{container, disk, sandbox};
+use crate::{disk, sandbox};
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -82,6 +82,6 @@ impl Snapshot {
     }
 }
 
-fn statuses(sandbox: &Sandbox) -> Vec<ContainerStatus> {
-    sandbox.containers().map(|one| container::told(&one)).collect()
+fn statuses(_: &Sandbox) -> Vec<ContainerStatus> {
+    Vec::new()
 }

@@ -65,7 +65,9 @@ impl Watchers {
 
     fn lock(&self) -> MutexGuard<'_, bool> {
         // A flag, which the thread that looks sets last.
-        self.is_looking.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_looking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether nobody watches any more; then the next one begins anew.

@@ -25,8 +25,8 @@ const CLIENTS_MAX: usize = 8;
 /// # Errors
 /// If nobody can listen there.
 pub(crate) fn serve(shim: &Arc<Shim>, address: SocketAddr) -> Result<(), CriError> {
-    let listener = TcpListener::bind(address)
-        .map_err(CriError::io(format!("serve metrics at {address}")))?;
+    let listener =
+        TcpListener::bind(address).map_err(CriError::io(format!("serve metrics at {address}")))?;
     let shim = Arc::clone(shim);
     let thread = thread::Builder::new().name("metrics".to_owned());
     thread
@@ -79,9 +79,7 @@ fn answer(shim: &Shim, mut client: &TcpStream) -> io::Result<()> {
             Ok(all) => {
                 let all: Vec<_> = all
                     .into_iter()
-                    .flat_map(|(_, sandbox, containers)| {
-                        std::iter::once(sandbox).chain(containers)
-                    })
+                    .flat_map(|(_, sandbox, containers)| std::iter::once(sandbox).chain(containers))
                     .collect();
                 ("200 OK", text(&all))
             }
@@ -129,7 +127,13 @@ mod tests {
         assert_eq!(wanted("GET /metrics HTTP/1.1\r\n"), Wanted::Metrics);
         assert_eq!(wanted("GET /metrics?x=1 HTTP/1.0\r\n"), Wanted::Metrics);
         assert_eq!(wanted("GET / HTTP/1.1\r\n"), Wanted::Elsewhere);
-        for other in ["", "\r\n", "POST /metrics HTTP/1.1", "GET /metrics", "\u{0}"] {
+        for other in [
+            "",
+            "\r\n",
+            "POST /metrics HTTP/1.1",
+            "GET /metrics",
+            "\u{0}",
+        ] {
             assert_eq!(wanted(other), Wanted::Unknown, "{other:?}");
         }
     }

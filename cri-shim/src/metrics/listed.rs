@@ -5,7 +5,7 @@ use super::families::{FAMILIES, LABELS};
 use crate::api::{
     ContainerMetrics, LinuxContainerResources, ListMetricDescriptorsRequest,
     ListMetricDescriptorsResponse, ListPodSandboxMetricsRequest, ListPodSandboxMetricsResponse,
-    Metric, MetricDescriptor, PodSandboxMetrics, UInt64Value,
+    Metric, MetricDescriptor, PodSandboxMetrics, StreamPodSandboxMetricsRequest, UInt64Value,
 };
 use crate::error::CriError;
 use crate::shim::Shim;
@@ -51,6 +51,14 @@ pub(crate) fn list(
     Ok(ListPodSandboxMetricsResponse {
         pod_metrics: pod_metrics.collect(),
     })
+}
+
+/// The same, to be streamed.
+pub(crate) fn listed(
+    shim: &Shim,
+    _: StreamPodSandboxMetricsRequest,
+) -> Result<Vec<PodSandboxMetrics>, CriError> {
+    Ok(list(shim, ListPodSandboxMetricsRequest {})?.pod_metrics)
 }
 
 /// Whom metrics are about, and what they are made of.
@@ -102,9 +110,14 @@ fn of_sandbox(gathered: &Gathered, sandbox: &Sandbox, at: i64) -> Option<Known> 
 fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Option<Known> {
     let stats = gathered.of_container(container)?;
     let config = &container.record.config;
-    let resources = config.linux.as_ref().and_then(|linux| linux.resources.as_ref());
+    let resources = config
+        .linux
+        .as_ref()
+        .and_then(|linux| linux.resources.as_ref());
     let asked = |value: fn(&LinuxContainerResources) -> i64| {
-        u64::try_from(value(resources?)).ok().filter(|value| *value != 0)
+        u64::try_from(value(resources?))
+            .ok()
+            .filter(|value| *value != 0)
     };
     let subject = Subject {
         container: config.metadata.clone().unwrap_or_default().name,

@@ -7,4 +7,4 @@ mod http;
 mod listed;
 
 pub(crate) use self::http::serve;
-pub(crate) use self::listed::{descriptors, list};
+pub(crate) use self::listed::{descriptors, list, listed};

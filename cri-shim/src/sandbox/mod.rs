@@ -9,8 +9,8 @@ mod spec;
 mod status;
 mod stop;
 
-pub(crate) use self::list::list;
+pub(crate) use self::list::{labels_fit, list};
 pub(crate) use self::remove::remove;
 pub(crate) use self::run::run;
-pub(crate) use self::status::{status, told_state};
+pub(crate) use self::status::{status, told, told_state};
 pub(crate) use self::stop::{end, stop};

@@ -1,37 +1,51 @@
 //! RuntimeService.
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
-use crate::api::{
-    AttachRequest, AttachResponse, ExecRequest, ExecResponse, ListPodSandboxRequest,
-    ListPodSandboxResponse, PodSandboxStatusRequest, PodSandboxStatusResponse, PortForwardRequest,
-    PortForwardResponse, RemovePodSandboxRequest, RemovePodSandboxResponse, RunPodSandboxRequest,
-    RunPodSandboxResponse, RuntimeConfigRequest, RuntimeConfigResponse, StatusRequest,
-    StatusResponse, StopPodSandboxRequest, StopPodSandboxResponse, UpdateRuntimeConfigRequest,
-    UpdateRuntimeConfigResponse, VersionRequest, VersionResponse,
-};
-use crate::{about, sandbox, streaming};
+use crate::{about, api, metrics, sandbox, stats, streaming};
 
-/// Each call, its messages, and what carries it out.
+/// Each call, its messages, and what carries it out; last those whose answer comes in parts.
 macro_rules! calls {
-    ($($name:ident($request:ident) -> $response:ident = $carry_out:path;)+) => {
+    (
+        whole { $($name:ident($request:ident) -> $response:ident = $carry_out:path;)+ }
+        listed {
+            $($list:ident($wanted:ident) -> $part:ident { $items:ident } = $carry_out_list:path;)+
+        }
+    ) => {
         #[tonic::async_trait]
         impl RuntimeService for Service {
             $(
                 async fn $name(
                     &self,
-                    request: Request<$request>,
-                ) -> Result<Response<$response>, Status> {
+                    request: Request<api::$request>,
+                ) -> Result<Response<api::$response>, Status> {
                     self.call(request, $carry_out).await
                 }
             )+
+            $(
+                async fn $list(
+                    &self,
+                    request: Request<api::$wanted>,
+                ) -> Result<Response<BoxStream<api::$part>>, Status> {
+                    self.list(request, $carry_out_list, |$items| api::$part { $items }).await
+                }
+            )+
+
+            async fn get_container_events(
+                &self,
+                _: Request<api::GetEventsRequest>,
+            ) -> Result<Response<BoxStream<api::ContainerEventResponse>>, Status> {
+                self.events().await
+            }
         }
     };
 }
 
 calls! {
+    whole {
     version(VersionRequest) -> VersionResponse = about::version;
     status(StatusRequest) -> StatusResponse = about::status;
     runtime_config(RuntimeConfigRequest) -> RuntimeConfigResponse = about::runtime_config;
@@ -45,4 +59,26 @@ calls! {
     attach(AttachRequest) -> AttachResponse = streaming::attach;
     port_forward(PortForwardRequest) -> PortForwardResponse = streaming::port_forward;
     list_pod_sandbox(ListPodSandboxRequest) -> ListPodSandboxResponse = sandbox::list;
+    container_stats(ContainerStatsRequest) -> ContainerStatsResponse = stats::container;
+    list_container_stats(ListContainerStatsRequest) -> ListContainerStatsResponse =
+        stats::list_containers;
+    pod_sandbox_stats(PodSandboxStatsRequest) -> PodSandboxStatsResponse = stats::sandbox;
+    list_pod_sandbox_stats(ListPodSandboxStatsRequest) -> ListPodSandboxStatsResponse =
+        stats::list_sandboxes;
+    list_metric_descriptors(ListMetricDescriptorsRequest) -> ListMetricDescriptorsResponse =
+        metrics::descriptors;
+    list_pod_sandbox_metrics(ListPodSandboxMetricsRequest) -> ListPodSandboxMetricsResponse =
+        metrics::list;
+    }
+    listed {
+    stream_container_stats(StreamContainerStatsRequest) -> StreamContainerStatsResponse {
+        container_stats
+    } = stats::listed_containers;
+    stream_pod_sandbox_stats(StreamPodSandboxStatsRequest) -> StreamPodSandboxStatsResponse {
+        pod_sandbox_stats
+    } = stats::listed_sandboxes;
+    stream_pod_sandbox_metrics(StreamPodSandboxMetricsRequest) -> StreamPodSandboxMetricsResponse {
+        pod_sandbox_metrics
+    } = metrics::listed;
+    }
 }

@@ -5,7 +5,7 @@ use super::gather::{Gathered, gather, written_path};
 use super::numbers::{cpu, io, memory, swap};
 use crate::api::{
     ContainerStats, ContainerStatsFilter, ContainerStatsRequest, ContainerStatsResponse,
-    ListContainerStatsRequest, ListContainerStatsResponse,
+    ListContainerStatsRequest, ListContainerStatsResponse, StreamContainerStatsRequest,
 };
 use crate::disk;
 use crate::error::CriError;
@@ -47,17 +47,22 @@ pub(crate) fn list(
     })
 }
 
+/// The same, to be streamed.
+pub(crate) fn listed(
+    shim: &Shim,
+    request: StreamContainerStatsRequest,
+) -> Result<Vec<ContainerStats>, CriError> {
+    let filter = request.filter;
+    Ok(list(shim, ListContainerStatsRequest { filter })?.stats)
+}
+
 fn fits(container: &Container<'_>, filter: &ContainerStatsFilter) -> bool {
     container.id().to_string().starts_with(&filter.id)
         && labels_fit(&container.record.config.labels, &filter.label_selector)
 }
 
 /// All that the interface tells of what a container uses.
-pub(super) fn told(
-    shim: &Shim,
-    gathered: &Gathered,
-    container: &Container<'_>,
-) -> ContainerStats {
+pub(super) fn told(shim: &Shim, gathered: &Gathered, container: &Container<'_>) -> ContainerStats {
     let written = gathered.written(container);
     let mut told = ContainerStats {
         attributes: Some(attributes::of_container(container)),

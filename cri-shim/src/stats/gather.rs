@@ -33,20 +33,26 @@ pub(crate) fn gather<'a>(
         if sandbox.phase == SandboxPhase::Ready {
             entries.push(sandbox.entry.clone());
         }
-        paths.extend(sandbox.containers().map(|container| written_path(&container)));
+        paths.extend(
+            sandbox
+                .containers()
+                .map(|container| written_path(&container)),
+        );
     }
     let (measured, _) = measure(&entries, &shim.engine.directories);
     let sizes = shim.disk.measure(&paths, PATIENCE);
     let written = paths.into_iter().zip(sizes);
     Gathered {
         measured,
-        written: written.filter_map(|(path, size)| Some((path, size?))).collect(),
+        written: written
+            .filter_map(|(path, size)| Some((path, size?)))
+            .collect(),
     }
 }
 
 /// Where a container's changes of its image are.
 pub(super) fn written_path(container: &Container<'_>) -> PathBuf {
-    pod::app_dir::app_dir(&container.sandbox.entry.path, &container.app.name).join("upper")
+    pod::layout::app_dir(&container.sandbox.entry.path, &container.app.name).join("upper")
 }
 
 impl Gathered {

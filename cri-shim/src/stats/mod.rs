@@ -8,7 +8,11 @@ mod numbers;
 mod rates;
 mod sandbox;
 
-pub(crate) use self::container::{list as list_containers, one as container};
+pub(crate) use self::container::{
+    list as list_containers, listed as listed_containers, one as container,
+};
 pub(crate) use self::gather::{Gathered, gather};
 pub(crate) use self::rates::Rates;
-pub(crate) use self::sandbox::{list as list_sandboxes, one as sandbox};
+pub(crate) use self::sandbox::{
+    list as list_sandboxes, listed as listed_sandboxes, one as sandbox,
+};

@@ -58,9 +58,15 @@ mod tests {
         assert_eq!(rates.nano_cores("a", at(0), None), None);
         assert_eq!(rates.nano_cores("a", at(0), Some(0)), None);
         assert_eq!(rates.nano_cores("a", at(0) + 5, Some(9)), None);
-        assert_eq!(rates.nano_cores("a", at(2), Some(1_000_000_000)), Some(500_000_000));
+        assert_eq!(
+            rates.nano_cores("a", at(2), Some(1_000_000_000)),
+            Some(500_000_000)
+        );
         // Too soon after the last one.
-        assert_eq!(rates.nano_cores("a", at(2) + 9, Some(9_000_000_000)), Some(500_000_000));
+        assert_eq!(
+            rates.nano_cores("a", at(2) + 9, Some(9_000_000_000)),
+            Some(500_000_000)
+        );
         assert_eq!(rates.nano_cores("b", at(2), Some(5)), None);
         // Counted anew.
         assert_eq!(rates.nano_cores("a", at(4), Some(1)), None);

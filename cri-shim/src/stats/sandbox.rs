@@ -7,6 +7,7 @@ use super::numbers::{cpu, io, memory, network, value};
 use crate::api::{
     LinuxPodSandboxStats, ListPodSandboxStatsRequest, ListPodSandboxStatsResponse, PodSandboxStats,
     PodSandboxStatsFilter, PodSandboxStatsRequest, PodSandboxStatsResponse, ProcessUsage,
+    StreamPodSandboxStatsRequest,
 };
 use crate::error::CriError;
 use crate::sandbox::labels_fit;
@@ -38,6 +39,15 @@ pub(crate) fn list(
     Ok(ListPodSandboxStatsResponse {
         stats: stats.collect(),
     })
+}
+
+/// The same, to be streamed.
+pub(crate) fn listed(
+    shim: &Shim,
+    request: StreamPodSandboxStatsRequest,
+) -> Result<Vec<PodSandboxStats>, CriError> {
+    let filter = request.filter;
+    Ok(list(shim, ListPodSandboxStatsRequest { filter })?.stats)
 }
 
 fn fits(sandbox: &Sandbox, filter: &PodSandboxStatsFilter) -> bool {

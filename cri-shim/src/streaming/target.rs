@@ -78,6 +78,8 @@ impl Streams for PodStreams {
             detach: false,
             tty: wanted.terminal(),
             size: None,
+            timeout_ms: None,
+            outlives: false,
         });
         match self.begin(&request.app.pod, &asked)? {
             (connection, Response::ExecStarted { .. }, descriptors) => Ok(Process {
