@@ -63,6 +63,12 @@ impl Watchers {
         Ok(receiver)
     }
 
+    /// Tells all who watch.
+    pub(crate) fn tell(&self, event: ContainerEventResponse) {
+        // Those who have gone need none.
+        let _ = self.sender.send(Arc::new(event));
+    }
+
     fn lock(&self) -> MutexGuard<'_, bool> {
         // A flag, which the thread that looks sets last.
         self.is_looking
@@ -122,8 +128,6 @@ fn follow(shim: &Shim, watch: &mut Watch) -> Result<Snapshot, CriError> {
 
 fn tell(shim: &Shim, before: &Snapshot, now: &Snapshot) {
     for (id, kind) in happened(&before.phases, &now.phases) {
-        let event = now.event(before, &id, kind);
-        // Those who have gone need none.
-        let _ = shim.watchers.sender.send(Arc::new(event));
+        shim.watchers.tell(now.event(before, &id, kind));
     }
 }
