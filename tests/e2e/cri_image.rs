@@ -6,7 +6,7 @@ use cri_shim::api::{
     AuthConfig, Image, ImageFilter, ImageFsInfoRequest, ImageSpec, ImageStatusRequest,
     ListImagesRequest, PullImageRequest, RemoveImageRequest, StreamImagesRequest,
 };
-use harness::{Artifact, Cri, Host, ImageBuilder, Registry, eventually};
+use harness::{Artifact, Cri, ImageBuilder, Registry, eventually};
 use tonic::{Code, Status};
 
 use crate::cri_sandbox::host;
