@@ -7,6 +7,7 @@
 //! - `service/`: gRPC. Calls are carried out by threads, by plain functions:
 //! - `sandbox/`, `container/`, `image/`: what calls do.
 //! - `state/`: what there is, read from disk.
+//! - `stats/`, `metrics/`, `events/`: what pods use, and what happens to them.
 //! - `streaming/`: commands, attachments, ports.
 //! - `identity/`: ids and names; `record`: what is kept of requests.
 
@@ -16,10 +17,12 @@ mod arguments;
 mod container;
 mod disk;
 mod error;
+mod events;
 mod handlers;
 mod identity;
 mod image;
 mod journal;
+mod metrics;
 mod network;
 mod record;
 mod sandbox;
@@ -27,6 +30,7 @@ mod serve;
 mod service;
 mod shim;
 mod state;
+mod stats;
 mod streaming;
 mod user_namespace;
 

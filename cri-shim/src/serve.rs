@@ -26,6 +26,7 @@ use crate::api::runtime_service_server::RuntimeServiceServer;
 use crate::arguments::Arguments;
 use crate::error::CriError;
 use crate::journal;
+use crate::metrics;
 use crate::service::Service;
 use crate::shim::Shim;
 
@@ -63,6 +64,9 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         insecure: std::collections::BTreeSet::new(),
     };
     let shim = Arc::new(Shim::new(engine, config.cri().clone())?);
+    if let Some(address) = shim.settings.metrics_address {
+        metrics::serve(&shim, address)?;
+    }
     let listener = match handed_over()? {
         Some(listener) => listener,
         None => listen(&arguments.listen)?,

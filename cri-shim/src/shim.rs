@@ -8,8 +8,10 @@ use engine::config::cri::Cri;
 use crate::api::PodSandboxMetadata;
 use crate::disk::Disk;
 use crate::error::CriError;
+use crate::events::Watchers;
 use crate::image::Collector;
 use crate::state::Cache;
+use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
 
 /// How long a sandbox may take to be up: a kubelet waits for four minutes.
@@ -26,6 +28,10 @@ pub(crate) struct Shim {
     pub(crate) cache: Cache,
     /// What directories take.
     pub(crate) disk: Disk,
+    /// How many processors things have used lately.
+    pub(crate) rates: Rates,
+    /// Those who are told what happens.
+    pub(crate) watchers: Watchers,
     /// What takes removed images from the disk.
     pub(crate) collector: Collector,
     /// What gives URLs for streams, and serves them.
@@ -44,6 +50,8 @@ impl Shim {
             settings,
             cache: Cache::default(),
             disk: Disk::default(),
+            rates: Rates::default(),
+            watchers: Watchers::default(),
             collector: Collector::default(),
             streams,
         })

@@ -40,6 +40,8 @@ mod cri_container_mounts;
 mod cri_container_namespaces;
 mod cri_container_security;
 mod cri_containers;
+mod cri_image;
+mod cri_image_pull;
 mod cri_sandbox;
 mod detach;
 mod devices;

@@ -2,6 +2,7 @@
 //! functions that may take their time.
 
 mod deadline;
+mod events;
 mod image;
 mod runtime;
 

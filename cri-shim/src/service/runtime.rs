@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use super::Service;
 use crate::api::runtime_service_server::RuntimeService;
-use crate::{about, api, container, sandbox, streaming};
+use crate::{about, api, container, metrics, sandbox, stats, streaming};
 
 /// Each call, its messages, and what carries it out; last those whose answer comes in parts.
 macro_rules! calls {
@@ -33,6 +33,13 @@ macro_rules! calls {
                     self.list(request, $carry_out_list, |$items| api::$part { $items }).await
                 }
             )+
+
+            async fn get_container_events(
+                &self,
+                _: Request<api::GetEventsRequest>,
+            ) -> Result<Response<BoxStream<api::ContainerEventResponse>>, Status> {
+                self.events().await
+            }
         }
     };
 }
@@ -64,11 +71,30 @@ calls! {
         UpdateContainerResourcesResponse = container::update;
     update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->
         UpdatePodSandboxResourcesResponse = sandbox::update;
+    container_stats(ContainerStatsRequest) -> ContainerStatsResponse = stats::container;
+    list_container_stats(ListContainerStatsRequest) -> ListContainerStatsResponse =
+        stats::list_containers;
+    pod_sandbox_stats(PodSandboxStatsRequest) -> PodSandboxStatsResponse = stats::sandbox;
+    list_pod_sandbox_stats(ListPodSandboxStatsRequest) -> ListPodSandboxStatsResponse =
+        stats::list_sandboxes;
+    list_metric_descriptors(ListMetricDescriptorsRequest) -> ListMetricDescriptorsResponse =
+        metrics::descriptors;
+    list_pod_sandbox_metrics(ListPodSandboxMetricsRequest) -> ListPodSandboxMetricsResponse =
+        metrics::list;
     }
     listed {
     stream_pod_sandboxes(StreamPodSandboxesRequest) -> StreamPodSandboxesResponse { pod_sandboxes } =
         sandbox::listed;
     stream_containers(StreamContainersRequest) -> StreamContainersResponse { containers } =
         container::listed;
+    stream_container_stats(StreamContainerStatsRequest) -> StreamContainerStatsResponse {
+        container_stats
+    } = stats::listed_containers;
+    stream_pod_sandbox_stats(StreamPodSandboxStatsRequest) -> StreamPodSandboxStatsResponse {
+        pod_sandbox_stats
+    } = stats::listed_sandboxes;
+    stream_pod_sandbox_metrics(StreamPodSandboxMetricsRequest) -> StreamPodSandboxMetricsResponse {
+        pod_sandbox_metrics
+    } = metrics::listed;
     }
 }

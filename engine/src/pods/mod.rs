@@ -62,5 +62,6 @@ mod user_namespace;
 pub mod uses;
 pub mod view;
 pub mod wait;
+pub mod watch;
 mod widened;
 pub mod writable_layer;

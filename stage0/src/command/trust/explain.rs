@@ -23,6 +23,9 @@ pub(crate) struct Explain {
     /// Reference, or the beginning of a digest in the store
     #[arg(value_name = "IMAGE")]
     image: String,
+    /// As for pods that a kubelet runs in this namespace of Kubernetes
+    #[arg(long, value_name = "NAME")]
+    kubernetes_namespace: Option<String>,
     /// How to show the explanation: text, json, or a template
     #[arg(short, long, value_name = "FORMAT", value_parser = format, default_value = "text")]
     format: Format,
@@ -59,7 +62,8 @@ impl Subcommand for Explain {
 
 impl Explain {
     fn explain(&self, context: &Context) -> Result<Explanation, Failure> {
-        let policy = policy_files::read(&context.engine.directories)?;
+        let policy = policy_files::read(&context.engine.directories)?
+            .for_kubernetes_namespace(self.kubernetes_namespace.as_deref());
         let record = match record(&context.engine, &self.image) {
             Ok(record) => record,
             Err(error @ Error::NotInStore { .. }) => {

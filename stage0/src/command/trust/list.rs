@@ -30,6 +30,7 @@ const FIELDS: &[&str] = &[
     "attestations",
     "monotonic",
     "integrity",
+    "kubernetes-namespaces",
     "file",
 ];
 
@@ -63,6 +64,9 @@ struct RuleView {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     monotonic: bool,
     integrity: Integrity,
+    /// The namespaces of Kubernetes for which alone it counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kubernetes_namespaces: Vec<String>,
     file: PathBuf,
 }
 
@@ -84,6 +88,7 @@ impl RuleView {
                 .collect(),
             monotonic: rule.is_monotonic(),
             integrity: rule.integrity(),
+            kubernetes_namespaces: rule.kubernetes_namespaces().to_vec(),
             file: placed.file().to_path_buf(),
         };
         match rule.requirement() {
@@ -121,6 +126,9 @@ impl RuleView {
         }
         if !self.integrity.is_default() {
             kind.push_str(&format!(" integrity:{}", self.integrity));
+        }
+        if !self.kubernetes_namespaces.is_empty() {
+            kind.push_str(&format!(" for:{}", self.kubernetes_namespaces.join(",")));
         }
         kind
     }

@@ -1,0 +1,50 @@
+//! What metrics are made of: all that is known of one sandbox or container at one moment.
+
+use pod::control::{BlockIoStats, CpuStats, InterfaceUse, MemoryStats, PidsStats, Pressure};
+use pod::disk_usage::DiskUse;
+
+/// Whom metrics are about: the values of [`LABELS`](super::families::LABELS).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Subject {
+    /// The container's name; empty for a sandbox.
+    pub(super) container: String,
+    /// Its id.
+    pub(super) id: String,
+    /// The container's image.
+    pub(super) image: String,
+    /// What the app or the pod is called.
+    pub(super) name: String,
+    /// The namespace of Kubernetes.
+    pub(super) namespace: String,
+    /// The pod of Kubernetes.
+    pub(super) pod: String,
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// When it was counted, in nanoseconds since 1970.
+    pub(super) at: i64,
+    /// Processor time.
+    pub(super) cpu: CpuStats,
+    /// Memory.
+    pub(super) memory: MemoryStats,
+    /// Processes.
+    pub(super) pids: PidsStats,
+    /// Disks.
+    pub(super) block_io: BlockIoStats,
+    /// How long its processes waited.
+    pub(super) pressure: Pressure,
+    /// What it has written of its image.
+    pub(super) written: Option<DiskUse>,
+    /// The interfaces of its network; none of a container.
+    pub(super) interfaces: Vec<InterfaceUse>,
+    /// When it was started, in nanoseconds since 1970.
+    pub(super) started: Option<i64>,
+    /// What was asked for of processors: shares, quota and period.
+    pub(super) cpu_shares: Option<u64>,
+    /// Microseconds of each period.
+    pub(super) cpu_quota: Option<u64>,
+    /// Microseconds.
+    pub(super) cpu_period: Option<u64>,
+}

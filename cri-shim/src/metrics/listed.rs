@@ -1,0 +1,174 @@
+//! Metrics as the interface has them.
+
+use super::facts::{Facts, Subject};
+use super::families::{FAMILIES, LABELS};
+use crate::api::{
+    ContainerMetrics, LinuxContainerResources, ListMetricDescriptorsRequest,
+    ListMetricDescriptorsResponse, ListPodSandboxMetricsRequest, ListPodSandboxMetricsResponse,
+    Metric, MetricDescriptor, PodSandboxMetrics, StreamPodSandboxMetricsRequest, UInt64Value,
+};
+use crate::error::CriError;
+use crate::shim::Shim;
+use crate::state::{self, Container, Sandbox, SandboxPhase};
+use crate::stats::{Gathered, gather};
+
+/// Which metrics there are.
+pub(crate) fn descriptors(
+    _: &Shim,
+    _: ListMetricDescriptorsRequest,
+) -> Result<ListMetricDescriptorsResponse, CriError> {
+    let descriptors = FAMILIES.iter().map(|family| MetricDescriptor {
+        name: family.name.to_owned(),
+        help: family.help.to_owned(),
+        label_keys: LABELS
+            .into_iter()
+            .chain(family.label)
+            .map(str::to_owned)
+            .collect(),
+    });
+    Ok(ListMetricDescriptorsResponse {
+        descriptors: descriptors.collect(),
+    })
+}
+
+/// The metrics of all sandboxes that are up.
+pub(crate) fn list(
+    shim: &Shim,
+    _: ListPodSandboxMetricsRequest,
+) -> Result<ListPodSandboxMetricsResponse, CriError> {
+    let all = of_all(shim)?.into_iter();
+    let pod_metrics = all.map(|(id, (subject, facts), containers)| PodSandboxMetrics {
+        pod_sandbox_id: id,
+        metrics: metrics(&subject, &facts),
+        container_metrics: containers
+            .into_iter()
+            .map(|(subject, facts)| ContainerMetrics {
+                metrics: metrics(&subject, &facts),
+                container_id: subject.id,
+            })
+            .collect(),
+    });
+    Ok(ListPodSandboxMetricsResponse {
+        pod_metrics: pod_metrics.collect(),
+    })
+}
+
+/// The same, to be streamed.
+pub(crate) fn listed(
+    shim: &Shim,
+    _: StreamPodSandboxMetricsRequest,
+) -> Result<Vec<PodSandboxMetrics>, CriError> {
+    Ok(list(shim, ListPodSandboxMetricsRequest {})?.pod_metrics)
+}
+
+/// Whom metrics are about, and what they are made of.
+pub(super) type Known = (Subject, Facts);
+
+/// What is known of each sandbox that is up, and of its containers that run.
+pub(super) fn of_all(shim: &Shim) -> Result<Vec<(String, Known, Vec<Known>)>, CriError> {
+    let mut sandboxes = state::all(shim)?;
+    sandboxes.retain(|sandbox| sandbox.phase == SandboxPhase::Ready);
+    let gathered = gather(shim, &sandboxes);
+    let of_one = |sandbox: &Sandbox| {
+        let at = gathered.time(sandbox)?;
+        let containers = sandbox.containers();
+        let containers = containers.filter_map(|one| of_container(&gathered, &one, at));
+        let known = of_sandbox(&gathered, sandbox, at)?;
+        Some((sandbox.id().to_string(), known, containers.collect()))
+    };
+    Ok(sandboxes.iter().filter_map(of_one).collect())
+}
+
+fn subject(sandbox: &Sandbox) -> Subject {
+    let metadata = sandbox.record().config.metadata.clone().unwrap_or_default();
+    Subject {
+        id: sandbox.id().to_string(),
+        name: sandbox.manifest().called().to_string(),
+        namespace: metadata.namespace,
+        pod: metadata.name,
+        ..Subject::default()
+    }
+}
+
+fn of_sandbox(gathered: &Gathered, sandbox: &Sandbox, at: i64) -> Option<Known> {
+    let measured = gathered.of_sandbox(sandbox)?;
+    let whole = measured.stats.whole.unwrap_or_default();
+    let facts = Facts {
+        at,
+        cpu: whole.cpu,
+        memory: whole.memory,
+        pids: whole.pids,
+        block_io: whole.block_io,
+        pressure: whole.pressure,
+        interfaces: measured.interfaces.clone(),
+        started: Some(sandbox.created_at()),
+        ..Facts::default()
+    };
+    Some((subject(sandbox), facts))
+}
+
+fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Option<Known> {
+    let stats = gathered.of_container(container)?;
+    let config = &container.record.config;
+    let resources = config
+        .linux
+        .as_ref()
+        .and_then(|linux| linux.resources.as_ref());
+    let asked = |value: fn(&LinuxContainerResources) -> i64| {
+        u64::try_from(value(resources?))
+            .ok()
+            .filter(|value| *value != 0)
+    };
+    let subject = Subject {
+        container: config.metadata.clone().unwrap_or_default().name,
+        id: container.id().to_string(),
+        image: container.record.image_ref.clone(),
+        name: container.app.name.to_string(),
+        ..subject(container.sandbox)
+    };
+    let facts = Facts {
+        at,
+        cpu: stats.cpu,
+        memory: stats.memory,
+        pids: stats.pids,
+        block_io: stats.block_io,
+        pressure: stats.pressure,
+        written: gathered.written(container).map(|written| written.used),
+        started: None,
+        cpu_shares: asked(|resources| resources.cpu_shares),
+        cpu_quota: asked(|resources| resources.cpu_quota),
+        cpu_period: asked(|resources| resources.cpu_period),
+        ..Facts::default()
+    };
+    Some((subject, facts))
+}
+
+/// The values of the labels, in order.
+pub(super) fn label_values(subject: &Subject, own: Option<String>) -> Vec<String> {
+    let Subject {
+        container,
+        id,
+        image,
+        name,
+        namespace,
+        pod,
+    } = subject.clone();
+    let all = [container, id, image, name, namespace, pod];
+    all.into_iter().chain(own).collect()
+}
+
+fn metrics(subject: &Subject, facts: &Facts) -> Vec<Metric> {
+    let mut metrics = Vec::new();
+    for family in FAMILIES {
+        metrics.extend(family.values(facts).into_iter().map(|(own, value)| Metric {
+            name: family.name.to_owned(),
+            timestamp: facts.at,
+            metric_type: family.kind as i32,
+            label_values: label_values(subject, own),
+            value: Some(UInt64Value {
+                value: value / family.unit,
+            }),
+        }));
+    }
+    metrics
+}
