@@ -8,6 +8,8 @@ use engine::error::AppError;
 use pod::PodError;
 use tonic::{Code, Status};
 
+use crate::refusal::remedy;
+
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CriError {
@@ -70,6 +72,14 @@ pub(crate) enum CriError {
     /// The engine.
     #[error("{}", told(.0))]
     Engine(#[from] engine::Error),
+    /// An image can't be pulled, for a reason that kubelets know by a word.
+    #[error("{word}: {}", told(.error))]
+    Pull {
+        /// The word.
+        word: &'static str,
+        /// What went wrong.
+        error: Box<engine::Error>,
+    },
     /// The pods' directories.
     #[error(transparent)]
     Pod(#[from] PodError),
@@ -129,7 +139,7 @@ impl CriError {
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::Engine(error) => of_engine(error),
             Self::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
-            Self::Pod(_) | Self::Io { .. } => Code::Unknown,
+            Self::Pull { .. } | Self::Pod(_) | Self::Io { .. } => Code::Unknown,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -146,6 +156,9 @@ fn of_engine(error: &engine::Error) -> Code {
 /// An error of the engine with all that led to it, in one line.
 fn told(error: &engine::Error) -> String {
     let mut text = error.to_string();
+    if let engine::Error::Refused { refusal, .. } = error {
+        text.push_str(&remedy(refusal));
+    }
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         let cause_text = cause.to_string();

@@ -8,7 +8,7 @@ pub(crate) struct Journal;
 
 impl Observer for Journal {
     fn warning(&self, warning: Warning) {
-        line(&format!("warning: {warning:?}"));
+        line(&format!("warning: {warning}"));
     }
 }
 

@@ -13,6 +13,7 @@
 mod about;
 pub mod api;
 mod arguments;
+mod disk;
 mod error;
 mod handlers;
 mod identity;
@@ -20,6 +21,7 @@ mod image;
 mod journal;
 mod network;
 mod record;
+mod refusal;
 mod sandbox;
 mod serve;
 mod service;

@@ -59,6 +59,7 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         registries: Environment::read(|name| std::env::var_os(name)),
         memory: WindowMemory::default(),
         cni: CniFolders::from_variables(std::env::var_os),
+        kubernetes_namespace: None,
         insecure: std::collections::BTreeSet::new(),
     };
     let shim = Arc::new(Shim::new(engine, config.cri().clone())?);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use engine::Engine;
 use engine::config::cri::Cri;
 
+use crate::api::PodSandboxMetadata;
+use crate::disk::Disk;
 use crate::error::CriError;
+use crate::image::Collector;
 use crate::state::Cache;
 use crate::streaming::{self, StreamServer};
 
@@ -21,6 +24,10 @@ pub(crate) struct Shim {
     pub(crate) settings: Cri,
     /// Manifests that have been read.
     pub(crate) cache: Cache,
+    /// What directories take.
+    pub(crate) disk: Disk,
+    /// What takes removed images from the disk.
+    pub(crate) collector: Collector,
     /// What gives URLs for streams, and serves them.
     pub(crate) streams: StreamServer,
 }
@@ -36,7 +43,18 @@ impl Shim {
             engine,
             settings,
             cache: Cache::default(),
+            disk: Disk::default(),
+            collector: Collector::default(),
             streams,
         })
+    }
+
+    /// The engine for the pod of a sandbox: rules may be for some namespaces alone.
+    pub(crate) fn engine_for(&self, sandbox: Option<&PodSandboxMetadata>) -> Engine {
+        let namespace = sandbox.map(|metadata| metadata.namespace.clone());
+        Engine {
+            kubernetes_namespace: namespace.filter(|namespace| !namespace.is_empty()),
+            ..self.engine.clone()
+        }
     }
 }

@@ -11,6 +11,9 @@ use crate::transport::{Received, Transport};
 
 /// With more bytes than that on their way, nothing is read that would become more.
 const CONGESTED: usize = 128 << 10;
+/// With more than that, not even what the client says is read: it asks for answers without reading
+/// any. Output alone never becomes so much, so a slow terminal's Ctrl-C still gets through.
+const OVERFULL: usize = 512 << 10;
 /// How long a client that is being left may take for what was sent to it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client that has been told of the end may take to leave.
@@ -70,6 +73,11 @@ impl<'a> Link<'a> {
     /// Whether so much is on its way that nothing should be added.
     pub(crate) fn is_congested(&self) -> bool {
         self.waiting() > CONGESTED
+    }
+
+    /// Whether the client leaves so much unread that nothing more is taken from it.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.waiting() > OVERFULL
     }
 
     /// When something last came in or went out.

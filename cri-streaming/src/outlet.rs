@@ -132,7 +132,8 @@ impl Outlet {
         self.close_if_done();
     }
 
-    fn waiting(&self) -> usize {
+    /// How many bytes wait.
+    pub(crate) fn waiting(&self) -> usize {
         self.pending.len() - self.written
     }
 

@@ -108,8 +108,9 @@ pub trait ProcessControl: Send {
     /// It is not given; the session goes on.
     fn resize(&mut self, size: TerminalSize) -> io::Result<()>;
 
-    /// A descriptor that becomes readable when [`Self::ended`] is to be asked. `None` if nothing
-    /// tells of the end: then it is the end of all output.
+    /// A descriptor that becomes readable when [`Self::ended`] is to be asked, and stays so only
+    /// if that has to be asked again. `None` if nothing tells of the end: then it is the end of
+    /// all output.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 
     /// How it ended, if it has. Doesn't wait.

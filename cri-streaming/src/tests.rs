@@ -3,6 +3,7 @@
 mod attach;
 mod exec;
 mod hostile;
+mod kubectl;
 mod kubernetes_client;
 mod leaving;
 mod local;

@@ -23,6 +23,8 @@ pub struct Engine {
     pub memory: WindowMemory,
     /// Where CNI's own configuration and plugins are.
     pub cni: CniFolders,
+    /// The Kubernetes namespace of the pods that this is for, if a kubelet runs them: rules may be for some namespaces alone.
+    pub kubernetes_namespace: Option<String>,
     /// The protections that the caller gives up.
     pub insecure: BTreeSet<InsecureOption>,
 }

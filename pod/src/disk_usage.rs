@@ -18,12 +18,29 @@ const BLOCK: u64 = 512;
 /// Bytes that what is in a directory takes on the disk, as far as it can be read: what goes meanwhile takes none. Each name of
 /// a file takes its part of it.
 pub fn disk_usage(path: &Path) -> u64 {
+    disk_use(path).bytes
+}
+
+/// What is in a directory takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskUse {
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Names of files and directories.
+    pub entries: u64,
+}
+
+/// As [`disk_usage`], with how many files and directories there are.
+pub fn disk_use(path: &Path) -> DiskUse {
     let mut usage = Usage::default();
     if let Ok(top) = openat(CWD, path, DIRECTORY, Mode::empty()) {
         usage.enter(top);
         usage.walk();
     }
-    usage.bytes
+    DiskUse {
+        bytes: usage.bytes,
+        entries: usage.entries,
+    }
 }
 
 /// A directory that has been entered.
@@ -39,6 +56,7 @@ struct Entered {
 #[derive(Default)]
 struct Usage {
     bytes: u64,
+    entries: u64,
     entered: Vec<Entered>,
 }
 
@@ -102,6 +120,7 @@ impl Usage {
             let blocks = u64::try_from(stat.st_blocks).unwrap_or_default();
             let bytes = blocks.saturating_mul(BLOCK) / names;
             self.bytes = self.bytes.saturating_add(bytes);
+            self.entries = self.entries.saturating_add(1);
             if is_directory {
                 left.push(name.to_owned());
             }
@@ -150,6 +169,7 @@ mod tests {
         let blocks = |path: &Path| fs::symlink_metadata(path).unwrap().blocks() * BLOCK;
         let expected = blocks(&below) + blocks(&below.join("file"));
         assert_eq!(disk_usage(dir.path()), expected);
+        assert_eq!(disk_use(dir.path()).entries, 4);
     }
 
     #[test]

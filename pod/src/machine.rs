@@ -34,6 +34,17 @@ pub struct MachineRecord {
     pub cpus: u32,
     /// Whether its kernel checks what it reads of the apps' images.
     pub checks_disks: bool,
+    /// How often it has booted: more than once if it was stuck before.
+    #[serde(skip_serializing_if = "is_once", default = "once")]
+    pub boots: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn is_once(boots: &u32) -> bool {
+    *boots == once()
 }
 
 impl MachineRecord {

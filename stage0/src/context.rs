@@ -63,6 +63,7 @@ impl Context {
                 .telling_waits(WaitListener::new(waits)),
             memory: WindowMemory::default(),
             cni: CniFolders::from_variables(std::env::var_os),
+            kubernetes_namespace: None,
             insecure,
         };
         Ok(Self {

@@ -95,6 +95,7 @@ impl Record {
             memory: size.memory,
             cpus: size.cpus,
             checks_disks,
+            boots: 1,
         }
     }
 }

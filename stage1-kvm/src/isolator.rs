@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pod::control::{NetworkUse, Usage};
 use pod::feature::Feature;
@@ -14,15 +15,16 @@ use stage1::environment::variable;
 use stage1::failure::StartFailure;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, MachineApp, MachineImage};
-use stage1::monitor::{Isolator, PodNetwork, StartedInit};
+use stage1::monitor::{Isolator, PodNetwork, StartedAgain, StartedInit};
 
 use crate::boot_files;
+use crate::booting::Booting;
 use crate::disks::Disks;
 use crate::interfaces::Interfaces;
 use crate::limits;
 use crate::machine::{self, Origin, Parts, Started, Starter};
 use crate::output::Output;
-use crate::patience::patience;
+use crate::patience::{self, patience};
 use crate::qemu::Qemu;
 use crate::shared_files::{AppFiles, SharedFiles};
 use crate::size::{Size, size};
@@ -98,6 +100,8 @@ pub(crate) struct Kvm {
     interfaces: Interfaces,
     files: SharedFiles,
     beginning: template::Beginning,
+    /// Until it has said a word.
+    booting: Option<Booting>,
 }
 
 impl Kvm {
@@ -114,6 +118,7 @@ impl Kvm {
             interfaces: Interfaces::default(),
             files: SharedFiles::new(uuid, run_dir),
             beginning: template::Beginning::default(),
+            booting: None,
         }
     }
 
@@ -184,9 +189,8 @@ impl Isolator for Kvm {
         };
         // The working directory is the pod's.
         let record = &parts.boot.record;
-        record
-            .of_machine(self.size, asked.accelerator, parts.checks_disks)
-            .store(Path::new("."))?;
+        let record = record.of_machine(self.size, asked.accelerator, parts.checks_disks);
+        record.store(Path::new("."))?;
         let users = MachineUsers::new(&data);
         let user = users.claim(self.uuid)?;
         self.user = Some((users, user));
@@ -200,7 +204,15 @@ impl Isolator for Kvm {
         let (process, link) = match self.beginning.copy(&starter, &parts, &self.run_dir, output) {
             Some(copy) => copy,
             None => {
+                let mut again = parts
+                    .try_clone()
+                    .map_err(StartFailure::os("duplicate a descriptor"))?;
+                again.shares.clear();
                 let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
+                let program = program.clone();
+                let mut booting = Booting::new(program, manifest.clone(), again, user, record);
+                booting.begin(&process)?;
+                self.booting = Some(booting);
                 (process, link)
             }
         };
@@ -242,6 +254,49 @@ impl Isolator for Kvm {
 
     fn init_process(&self) -> &'static str {
         "the pod's virtual machine"
+    }
+
+    /// Its pod init answers more slowly than one on the host does.
+    fn slack(&self) -> Duration {
+        patience::SLACK
+    }
+
+    fn begin_again(&mut self) -> Result<Option<StartedAgain>, StartFailure> {
+        let (Some(booting), Some(cgroups)) = (&mut self.booting, &self.cgroups) else {
+            return Ok(None);
+        };
+        if !booting.is_stuck() {
+            return Ok(None);
+        }
+        let Some(mut parts) = booting.parts.take() else {
+            return Err(StartFailure::other(
+                "the pod's virtual machine was stuck while it booted, without a word, and so was another one",
+            ));
+        };
+        booting.end();
+        let manifest = &booting.manifest;
+        parts.shares = self.files.serve_again(manifest, cgroups)?;
+        let starter = Starter {
+            vmm: &*self.vmm,
+            program: &booting.program,
+            manifest,
+            cgroups,
+            user: booting.user,
+        };
+        let Started { process, link, .. } = starter.start(parts, Origin::Boot)?;
+        booting.record.boots += 1;
+        booting.record.store(Path::new("."))?;
+        booting.begin(&process)?;
+        Ok(Some(StartedAgain {
+            process,
+            socket: link,
+            warning: "the pod's virtual machine was stuck while it booted, without a word; it boots again"
+                .to_owned(),
+        }))
+    }
+
+    fn has_begun(&mut self) {
+        self.booting = None;
     }
 
     fn companions(&self) -> Vec<OwnedFd> {

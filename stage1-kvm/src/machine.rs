@@ -266,7 +266,8 @@ fn kernel_words(accelerator: Accelerator, tsc_khz: Option<u64>, first: &FirstWor
     let tsc = match (accelerator, tsc_khz) {
         // KVM tells it by itself.
         (Accelerator::Kvm, _) | (_, None) => String::new(),
-        (Accelerator::Tcg, Some(figure)) => format!(" tsc_early_khz={figure}"),
+        // It would be judged by how often a timer comes, which is how often the host lets it.
+        (Accelerator::Tcg, Some(figure)) => format!(" tsc=reliable tsc_early_khz={figure}"),
     };
     let initrd = match accelerator {
         Accelerator::Kvm => "",
@@ -307,7 +308,7 @@ mod tests {
             purposes: vec![Purpose::Disks],
         };
         let words = kernel_words(Accelerator::Tcg, Some(2_600_000), &first);
-        let expected = " tsc_early_khz=2600000 -- first disks";
+        let expected = " tsc=reliable tsc_early_khz=2600000 -- first disks";
         assert!(words.ends_with(expected), "{words}");
         for words in [
             kernel_words(Accelerator::Kvm, Some(1), &first),

@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), no_main)]
 
 mod boot_files;
+mod booting;
 mod disks;
 mod file_server;
 mod initramfs;
@@ -22,6 +23,7 @@ mod qemu;
 mod qmp;
 mod shared_files;
 mod size;
+mod stillness;
 mod sys;
 mod template;
 mod tsc;

@@ -124,6 +124,26 @@ impl SharedFiles {
         Ok(sockets)
     }
 
+    /// Serves the same to another machine, where the first has not said a word.
+    ///
+    /// # Errors
+    /// As [`SharedFiles::serve`].
+    pub(crate) fn serve_again(
+        &mut self,
+        manifest: &PodManifest,
+        cgroups: &PodCgroups,
+    ) -> Result<Vec<(Share, OwnedFd)>, StartFailure> {
+        self.servers.clear();
+        let left = std::mem::take(&mut self.prepared);
+        self.roots.clear();
+        self.places.clear();
+        // Apps that have been handed over know their files by these names.
+        self.entries = 0;
+        let sockets = self.serve(manifest, cgroups)?;
+        self.prepared.retain(|name, _| left.contains_key(name));
+        Ok(sockets)
+    }
+
     /// The files of an app that is about to start. `has_disk` says whether the machine has those of its image.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use harness::{FairingCommand, Host, dist_dir, installed_kernel, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::stocked::{IMAGE, busybox, status, wait_log};
@@ -276,6 +277,37 @@ fn what_a_user_does_with_a_pod_comes_to_the_same_in_either_isolator() {
                 refused.stderr.contains("has ended") || refused.code == Some(0),
                 "{refused}"
             );
+        }
+        host.fairing(["rm", "box"]).run().ok();
+        host.expect_clean();
+    }
+}
+
+#[test]
+fn a_pod_that_stop_had_to_kill_is_recorded_as_that_in_either_isolator() {
+    for isolator in ISOLATORS {
+        let host = busybox();
+        run(&host, isolator)
+            .args(["--detach", "--name=box", IMAGE, "--", "/bin/sh", "-c"])
+            .arg("echo up; while :; do usleep 20000; done")
+            .run()
+            .ok();
+        wait_log(&host, "box", "up");
+        let before = status(&host, "box");
+        // Who would end the apps can't.
+        let init = i32::try_from(before["init-pid"].as_i64().unwrap()).unwrap();
+        let init = Pid::from_raw(init).unwrap();
+        kill_process(init, Signal::STOP).unwrap();
+        host.fairing(["stop", "--time=1", "box"]).limit(LIMIT).run();
+        let ended = wait_until("it has ended", LIMIT, || {
+            let status = status(&host, "box");
+            (status["state"] == "exited").then_some(status)
+        });
+        assert_eq!(ended["exit-code"], 137, "{isolator}");
+        assert_eq!(ended["apps"][0]["exit-code"], 137, "{isolator}");
+        let failure = ended["failure"].as_str().unwrap();
+        for part in ["was killed", "grace period", "told to stop"] {
+            assert!(failure.contains(part), "{isolator}: {failure}");
         }
         host.fairing(["rm", "box"]).run().ok();
         host.expect_clean();

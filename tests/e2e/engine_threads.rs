@@ -46,6 +46,7 @@ fn engine_of(host: &Host) -> Engine {
         registries: Environment::default(),
         memory: WindowMemory::default(),
         cni: CniFolders::default(),
+        kubernetes_namespace: None,
         insecure: BTreeSet::new(),
     }
 }

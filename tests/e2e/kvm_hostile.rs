@@ -17,7 +17,7 @@ use crate::stocked::{IMAGE, busybox, status};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// An isolator whose pod init plays this attack.
-fn hostile(host: &Host, attack: &str) -> PathBuf {
+pub(crate) fn hostile(host: &Host, attack: &str) -> PathBuf {
     let isolator = copy_of(host, "kvm");
     let init = isolator.join("pod-init");
     fs::copy(probe_binary(), &init).unwrap();

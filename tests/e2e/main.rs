@@ -99,6 +99,7 @@ mod kvm_network;
 mod kvm_privileges;
 mod kvm_restart;
 mod kvm_soak;
+mod kvm_stuck;
 mod kvm_template;
 mod kvm_volumes;
 mod last_words;

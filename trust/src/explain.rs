@@ -151,6 +151,9 @@ pub fn explain_name(policy: &Policy, image: &Reference, now: Timestamp) -> Expla
         .map(|placed| {
             let decides = decider == Some(placed);
             let why = match decider {
+                Some(other) if !decides && other.rule().prefix() == placed.rule().prefix() => {
+                    "another is for the Kubernetes namespace".to_owned()
+                }
                 Some(longer) if !decides => {
                     format!("{:?} is longer", longer.rule().prefix().as_str())
                 }

@@ -125,6 +125,8 @@ pub struct Policy {
     rules: Vec<PlacedRule>,
     revoked: Vec<PlacedRevocation>,
     masked: Vec<Masked>,
+    /// Of the pods whose images are judged.
+    kubernetes_namespace: Option<String>,
 }
 
 impl Policy {
@@ -149,6 +151,19 @@ impl Policy {
             }
         }
         policy
+    }
+
+    /// The policy as it is for pods of a namespace of Kubernetes. Without this, no rule counts that is for some of them.
+    #[must_use]
+    pub fn for_kubernetes_namespace(self, namespace: Option<&str>) -> Self {
+        Self {
+            kubernetes_namespace: namespace.map(str::to_owned),
+            ..self
+        }
+    }
+
+    fn counts(&self, placed: &PlacedRule) -> bool {
+        placed.rule.counts_in(self.kubernetes_namespace.as_deref())
     }
 
     /// Takes over the revocations of another policy: for the one who reads a containers policy.json in
@@ -212,9 +227,17 @@ impl Policy {
             let (a, b) = (a.rule.prefix(), b.rule.prefix());
             b.specificity().cmp(&a.specificity()).then_with(|| a.cmp(b))
         });
-        let twice = self.rules.windows(2).find_map(|pair| match pair {
-            [a, b] if a.rule.prefix() == b.rule.prefix() => Some((a, b)),
-            _ => None,
+        // What is said of a namespace comes before what is said of all.
+        for same in self
+            .rules
+            .chunk_by_mut(|a, b| a.rule.prefix() == b.rule.prefix())
+        {
+            same.sort_by_key(|placed| placed.rule.kubernetes_namespaces().is_empty());
+        }
+        let twice = self.rules.iter().enumerate().find_map(|(at, a)| {
+            let others = self.rules.iter().skip(at + 1);
+            let mut same = others.take_while(|b| a.rule.prefix() == b.rule.prefix());
+            Some((a, same.find(|b| overlap(&a.rule, &b.rule))?))
         });
         match twice {
             None => Ok(()),
@@ -275,22 +298,22 @@ impl Policy {
         &self.rules
     }
 
-    /// The rule of exactly this prefix.
+    /// The rule of exactly this prefix, for all that runs.
     pub fn rule_of(&self, prefix: &Prefix) -> Option<&PlacedRule> {
-        self.rules
-            .iter()
-            .find(|placed| placed.rule.prefix() == prefix)
+        self.rules.iter().find(|placed| {
+            placed.rule.prefix() == prefix && placed.rule.kubernetes_namespaces().is_empty()
+        })
     }
 
-    /// The rules that cover a name, the one that decides first.
+    /// The rules that cover a name and count, the one that decides first.
     pub fn covering<'n>(&self, name: impl Into<Named<'n>>) -> impl Iterator<Item = &PlacedRule> {
         let name = name.into();
         self.rules
             .iter()
-            .filter(move |placed| placed.rule.prefix().covers(name))
+            .filter(move |placed| placed.rule.prefix().covers(name) && self.counts(placed))
     }
 
-    /// The rule that decides about a name: the one of the longest prefix.
+    /// The rule that decides about a name: the one of the longest prefix; of two of one prefix, the one for the namespace.
     pub fn deciding<'n>(&self, name: impl Into<Named<'n>>) -> Option<&PlacedRule> {
         self.covering(name).next()
     }
@@ -306,7 +329,7 @@ impl Policy {
                     .is_some_and(|rest| rest.starts_with('/'))
         };
         let mut rules = self.rules.iter();
-        rules.find(|placed| covers(placed.rule.prefix()))
+        rules.find(|placed| covers(placed.rule.prefix()) && self.counts(placed))
     }
 
     /// The keys that no longer count, in any rule.
@@ -318,6 +341,12 @@ impl Policy {
     pub fn masked(&self) -> &[Masked] {
         &self.masked
     }
+}
+
+/// Whether some pod has both of two rules of one prefix, and neither comes first.
+fn overlap(one: &Rule, other: &Rule) -> bool {
+    let (one, other) = (one.kubernetes_namespaces(), other.kubernetes_namespaces());
+    (one.is_empty() && other.is_empty()) || one.iter().any(|name| other.contains(name))
 }
 
 type ByName<'a> = HashMap<Option<&'a OsStr>, &'a PolicySource>;

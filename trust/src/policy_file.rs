@@ -61,6 +61,7 @@ struct FileRule {
     #[serde(default)]
     integrity: Integrity,
     monotonic: Option<bool>,
+    kubernetes_namespaces: Option<Vec<String>>,
     keys: Option<Vec<String>>,
     key: Option<Vec<FileKey>>,
     threshold: Option<u64>,
@@ -156,10 +157,14 @@ fn rule_of(raw: FileRule, line: usize) -> Result<Rule, FileError> {
         .and_then(|requirement| {
             let attestations = raw.attestation.unwrap_or_default();
             let attestations = attestations.into_iter().map(FileAttestation::read);
-            Rule::new(prefix, requirement)?
+            let rule = Rule::new(prefix, requirement)?
                 .with_integrity(raw.integrity)
                 .with_monotonic(raw.monotonic.unwrap_or(false))?
-                .with_attestations(attestations.collect::<Result<_, _>>()?)
+                .with_attestations(attestations.collect::<Result<_, _>>()?)?;
+            match raw.kubernetes_namespaces {
+                Some(namespaces) => rule.with_kubernetes_namespaces(namespaces),
+                None => Ok(rule),
+            }
         })
         .map_err(|error| FileError::Rule {
             line,

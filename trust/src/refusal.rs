@@ -17,6 +17,7 @@ use crate::unfit::Unfit;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleId {
     prefix: Prefix,
+    kubernetes_namespaces: Vec<String>,
     file: PathBuf,
 }
 
@@ -24,6 +25,7 @@ impl RuleId {
     pub(crate) fn of(placed: &PlacedRule) -> Self {
         Self {
             prefix: placed.rule().prefix().clone(),
+            kubernetes_namespaces: placed.rule().kubernetes_namespaces().to_vec(),
             file: placed.file().to_owned(),
         }
     }
@@ -41,7 +43,12 @@ impl RuleId {
 
 impl fmt::Display for RuleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {:?} of {}", self.prefix.as_str(), path(&self.file))
+        write!(f, "rule {:?}", self.prefix.as_str())?;
+        if !self.kubernetes_namespaces.is_empty() {
+            let names = self.kubernetes_namespaces.join(", ");
+            write!(f, " for Kubernetes namespace {names}")?;
+        }
+        write!(f, " of {}", path(&self.file))
     }
 }
 
@@ -318,6 +325,7 @@ mod tests {
             reference: "a.io/x:1".to_owned(),
             repository: Repository::parse("a.io/x").unwrap(),
             rule: RuleId {
+                kubernetes_namespaces: Vec::new(),
                 prefix: Prefix::parse("a.io").unwrap(),
                 file: "/etc/a.toml".into(),
             },

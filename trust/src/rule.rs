@@ -9,6 +9,7 @@ use crate::identity::Identity;
 use crate::integrity::Integrity;
 use crate::key::PublicKey;
 use crate::key_text::KeyText;
+use crate::one_line;
 
 /// What a rule asks of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +101,7 @@ pub struct Rule {
     integrity: Integrity,
     monotonic: bool,
     attestations: Vec<AttestationDemand>,
+    kubernetes_namespaces: Vec<String>,
 }
 
 /// Why a requirement makes no sense.
@@ -139,6 +141,12 @@ pub enum RuleError {
     /// A key that would never count.
     #[error("a key's not-before is after its not-after")]
     Validity,
+    /// A rule that would count for no pod.
+    #[error("kubernetes-namespaces is empty: leave it out, or name one")]
+    NoNamespaces,
+    /// What can't be a namespace of Kubernetes.
+    #[error("{0} is no namespace of Kubernetes")]
+    Namespace(String),
     /// A member that belongs to another type of rule.
     #[error("the type {word} has no {member:?}")]
     Member {
@@ -186,6 +194,7 @@ impl Rule {
             integrity: Integrity::default(),
             monotonic: false,
             attestations: Vec::new(),
+            kubernetes_namespaces: Vec::new(),
         })
     }
 
@@ -235,6 +244,7 @@ impl Rule {
             integrity: self.integrity,
             monotonic: self.monotonic,
             attestations: self.attestations,
+            kubernetes_namespaces: self.kubernetes_namespaces,
             ..rule
         })
     }
@@ -261,6 +271,34 @@ impl Rule {
             attestations,
             ..self
         })
+    }
+
+    /// The rule for pods of these namespaces of Kubernetes alone.
+    ///
+    /// # Errors
+    /// [`RuleError::NoNamespaces`]; [`RuleError::Namespace`] for a name that can't be one.
+    pub fn with_kubernetes_namespaces(self, namespaces: Vec<String>) -> Result<Self, RuleError> {
+        if namespaces.is_empty() {
+            return Err(RuleError::NoNamespaces);
+        }
+        if let Some(other) = namespaces.iter().find(|name| !is_label(name)) {
+            return Err(RuleError::Namespace(one_line::quoted(other)));
+        }
+        Ok(Self {
+            kubernetes_namespaces: namespaces,
+            ..self
+        })
+    }
+
+    /// The namespaces of Kubernetes for whose pods alone it counts; none if it counts for all that runs.
+    pub fn kubernetes_namespaces(&self) -> &[String] {
+        &self.kubernetes_namespaces
+    }
+
+    /// Whether it counts for what runs in this namespace of Kubernetes, or in none.
+    pub(crate) fn counts_in(&self, namespace: Option<&str>) -> bool {
+        let own = &self.kubernetes_namespaces;
+        own.is_empty() || namespace.is_some_and(|name| own.iter().any(|own| own == name))
     }
 
     fn for_signatures(&self, member: &'static str, used: bool) -> Result<(), RuleError> {
@@ -340,6 +378,15 @@ impl Rule {
     pub fn requirement(&self) -> &Requirement {
         &self.requirement
     }
+}
+
+/// Whether a text is a DNS label, as namespaces of Kubernetes are called.
+fn is_label(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| is_plain(byte) || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ impl Rule {
         if self.is_monotonic() {
             line(&["monotonic = true"]);
         }
+        if !self.kubernetes_namespaces().is_empty() {
+            let names = self.kubernetes_namespaces().iter();
+            let names: Vec<_> = names.map(|name| basic_string(name)).collect();
+            line(&["kubernetes-namespaces = [", &names.join(", "), "]"]);
+        }
         if !self.attestations().is_empty() {
             line(&["attestation = ["]);
             for demand in self.attestations() {
@@ -180,6 +185,9 @@ mod tests {
                 .and_then(|rule| rule.with_attestations(attestations)),
             Rule::new(prefix("b.io"), Requirement::AcceptUnsigned)
                 .map(|rule| rule.with_integrity(Integrity::Full)),
+            Rule::new(prefix("d.io"), Requirement::AcceptUnsigned).and_then(|rule| {
+                rule.with_kubernetes_namespaces(vec!["dev".to_owned(), "kube-system".to_owned()])
+            }),
         ]
         .into_iter()
         .collect::<Result<_, _>>()

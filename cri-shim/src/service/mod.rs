@@ -1,15 +1,20 @@
 //! The two services of the interface, over gRPC. Here calls come in and answers go out; what is done is elsewhere, in plain
 //! functions that may take their time.
 
+mod deadline;
 mod image;
 mod runtime;
 
 use std::sync::Arc;
 
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 use crate::error::CriError;
 use crate::shim::Shim;
+
+/// Items of a list in one message of a stream.
+const ITEMS: usize = 64;
 
 /// Both services.
 #[derive(Clone)]
@@ -26,7 +31,7 @@ impl Service {
     async fn call<Q, A>(
         &self,
         request: Request<Q>,
-        carry_out: fn(&Shim, Q) -> Result<A, CriError>,
+        carry_out: impl FnOnce(&Shim, Q) -> Result<A, CriError> + Send + 'static,
     ) -> Result<Response<A>, Status>
     where
         Q: Send + 'static,
@@ -41,5 +46,28 @@ impl Service {
                 "the call was not carried out: {error}"
             ))),
         }
+    }
+
+    /// The same for a list that is streamed: each item once, some in a message.
+    async fn list<Q, T, M>(
+        &self,
+        request: Request<Q>,
+        carry_out: impl FnOnce(&Shim, Q) -> Result<Vec<T>, CriError> + Send + 'static,
+        message: fn(Vec<T>) -> M,
+    ) -> Result<Response<BoxStream<M>>, Status>
+    where
+        Q: Send + 'static,
+        T: Send + 'static,
+        M: Send + 'static,
+    {
+        let listed = self.call(request, carry_out).await?;
+        Ok(listed.map(|items| {
+            let mut items = items.into_iter();
+            let messages = std::iter::from_fn(move || {
+                let some: Vec<T> = items.by_ref().take(ITEMS).collect();
+                (!some.is_empty()).then(|| Ok(message(some)))
+            });
+            Box::pin(tokio_stream::iter(messages)) as BoxStream<M>
+        }))
     }
 }

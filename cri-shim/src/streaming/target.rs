@@ -78,6 +78,9 @@ impl Streams for PodStreams {
             detach: false,
             tty: wanted.terminal(),
             size: None,
+            timeout_ms: None,
+            // Who leaves ends no command, as in other runtimes.
+            outlives: true,
         });
         match self.begin(&request.app.pod, &asked)? {
             (connection, Response::ExecStarted { .. }, descriptors) => Ok(Process {

@@ -44,10 +44,10 @@ fn requests() -> Vec<Seed> {
     ]
 }
 
-/// The headers of streams, and what is sent on each.
-type Streams = [(&'static [(&'static str, &'static str)], &'static [u8])];
+/// The headers of a stream, and what is sent on it.
+type Stream = (&'static [(&'static str, &'static str)], &'static [u8]);
 
-const EXEC: [(&[(&str, &str)], &[u8]); 5] = [
+const EXEC: [Stream; 5] = [
     (&[("streamType", "error")], b""),
     (&[("streamType", "stdin")], b"hello"),
     (&[("streamType", "stdout")], b""),
@@ -55,7 +55,7 @@ const EXEC: [(&[(&str, &str)], &[u8]); 5] = [
     (&[("streamType", "resize")], b"{\"Width\":80,\"Height\":24}"),
 ];
 
-const PAIRS: [(&[(&str, &str)], &[u8]); 4] = [
+const PAIRS: [Stream; 4] = [
     (
         &[("streamType", "error"), ("port", "80"), ("requestID", "0")],
         b"",
@@ -69,7 +69,7 @@ const PAIRS: [(&[(&str, &str)], &[u8]); 4] = [
 ];
 
 /// A client that opens these streams, and does everything else once.
-fn spdy(streams: &Streams) -> Vec<u8> {
+fn spdy(streams: &[Stream]) -> Vec<u8> {
     let mut client = Connection::new(Role::Client, Limits { streams: 9 });
     for (headers, data) in streams {
         let stream = client.open(&Headers::new(headers)).unwrap();

@@ -15,6 +15,8 @@ use crate::times::Times;
 use crate::transport::Received;
 use crate::violation::Violation;
 
+/// The most bytes that wait for all ports of a client.
+const MOST_WAITING: usize = 1 << 20;
 /// The most bytes that are read from a port at once.
 const CHUNK: usize = 32 << 10;
 
@@ -97,7 +99,7 @@ impl Session<'_> {
         if self.pairs.are_over() {
             return Err(End::Done);
         }
-        let for_input = self.targets.values().all(|target| target.to.has_room());
+        let for_input = self.has_room();
         let until = self.wake_at(oldest);
         let (readable, ready) = self.wait(for_input, until)?;
         let idle = Instant::now() >= self.link.last_traffic() + self.times.idle;
@@ -121,6 +123,17 @@ impl Session<'_> {
             self.read(pair);
         }
         Ok(())
+    }
+
+    /// Whether more can be taken from the client: what waits is bounded for each port, and for all.
+    fn has_room(&self) -> bool {
+        let waiting: usize = self
+            .targets
+            .values()
+            .map(|target| target.to.waiting())
+            .sum();
+        let each = self.targets.values().all(|target| target.to.has_room());
+        each && waiting < MOST_WAITING && !self.link.is_overfull()
     }
 
     /// Waits, and says which ports have something.

@@ -11,7 +11,7 @@ const LIMITS: Limits = Limits { streams: 512 };
 /// The longest `requestID`.
 const LONGEST_ID: usize = 64;
 /// The most bytes that a client may send for a port before the pair is whole.
-const MOST_EARLY: usize = 64 << 10;
+const MOST_EARLY: usize = 4 << 10;
 
 /// A stream of a pair whose other stream hasn't come.
 struct Half {

@@ -25,7 +25,8 @@ use crate::violation::Violation;
 /// answers sends more.
 const MOST_EARLY: usize = 1 << 20;
 /// How long output may pause after the end, if something that the command started holds it open.
-const QUIET: Duration = Duration::from_millis(300);
+/// Output that comes from a virtual machine may be that late on a busy host.
+const QUIET: Duration = Duration::from_secs(2);
 /// How long, and how much, something that the command started may go on to write after the end.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 const MOST_AFTERWARDS: u64 = 16 << 20;
@@ -105,7 +106,7 @@ impl Client<'_> {
             if self.channels.are_ready() {
                 return Ok(early);
             }
-            let waited = Instant::now() >= until || bytes > MOST_EARLY;
+            let waited = Instant::now() >= until || bytes > MOST_EARLY || self.link.is_overfull();
             if waited || self.link.wait(true, &[], Some(until))?.stopped {
                 return Err(Loss::Client);
             }
@@ -206,7 +207,7 @@ impl Session {
             if let Some(ended) = self.is_over(client.link.is_congested()) {
                 return Ok(ended);
             }
-            let for_input = self.stdin.has_room();
+            let for_input = self.stdin.has_room() && !client.link.is_overfull();
             let until = self.wake_at(&client.link, client.times.idle);
             let ready = client
                 .link

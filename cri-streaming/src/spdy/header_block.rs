@@ -7,7 +7,7 @@ use super::dictionary::DICTIONARY;
 use super::error::Violation;
 
 /// The most bytes that a block may have when it is inflated.
-const LARGEST: usize = 64 << 10;
+const LARGEST: usize = 16 << 10;
 /// The most headers that a block may have.
 const MOST: usize = 64;
 

@@ -32,13 +32,8 @@ const PROTOCOLS: [(Framing, &str); 2] = [
     (Framing::WebSocket, "v5.channel.k8s.io"),
 ];
 
-/// A session with an app, and the app's own side.
-fn attach(
-    server: &Server<&'static Local>,
-    local: &Local,
-    (framing, protocol): (Framing, &str),
-    terminal: bool,
-) -> (RemoteCommand, UnixStream) {
+/// An app that can be attached to, and its own side.
+pub(super) fn app(terminal: bool) -> (Process, UnixStream) {
     let (here, app) = UnixStream::pair().unwrap();
     let streams = match terminal {
         true => ProcessStreams::Terminal(here.into()),
@@ -48,10 +43,24 @@ fn attach(
             stderr: None,
         },
     };
-    *local.app.lock().unwrap() = Some(Process {
-        streams,
-        control: Box::new(App),
-    });
+    (
+        Process {
+            streams,
+            control: Box::new(App),
+        },
+        app,
+    )
+}
+
+/// A session with an app, and the app's own side.
+fn attach(
+    server: &Server<&'static Local>,
+    local: &Local,
+    (framing, protocol): (Framing, &str),
+    terminal: bool,
+) -> (RemoteCommand, UnixStream) {
+    let (process, app) = app(terminal);
+    *local.app.lock().unwrap() = Some(process);
     let names: &[_] = if terminal {
         &["stdin", "stdout", "resize"]
     } else {

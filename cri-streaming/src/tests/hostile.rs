@@ -180,6 +180,43 @@ fn more_than_a_command_takes_is_not_kept_for_it() {
     still_serves(&server);
 }
 
+/// How many bytes of the same frame the other side takes, until for a second it takes none.
+fn taken(socket: &mut TcpStream, frame: &[u8], most: usize) -> usize {
+    let frames = frame.repeat(4096);
+    socket
+        .set_write_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    let mut taken = 0;
+    while taken < most
+        && let Ok(length @ 1..) = socket.write(&frames)
+    {
+        taken += length;
+    }
+    taken
+}
+
+#[test]
+fn a_client_that_asks_for_answers_and_reads_none_is_not_heard() {
+    let (server, _) = server();
+    // Pings. What the kernel takes on both sides is a few MiB.
+    let spdy: &[u8] = &[0x80, 3, 0, 6, 0, 0, 0, 4, 0, 0, 0, 1];
+    let websocket: &[u8] = &[0x89, 0x84, 0, 0, 0, 0, 1, 2, 3, 4];
+    for (is_websocket, ping) in [(false, spdy), (true, websocket)] {
+        let mut socket = upgraded(&server, is_websocket);
+        assert!(taken(&mut socket, ping, 64 << 20) < 32 << 20);
+    }
+    let url = server.port_forward((), vec![]).unwrap();
+    let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
+    let head = format!(
+        "POST /{path} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\
+         X-Stream-Protocol-Version: portforward.k8s.io\r\n\r\n"
+    );
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.write_all(head.as_bytes()).unwrap();
+    assert!(taken(&mut socket, spdy, 64 << 20) < 32 << 20);
+    still_serves(&server);
+}
+
 #[test]
 fn a_client_that_ends_its_side_or_resets_the_connection_is_gone() {
     let (server, _) = server();

@@ -7,3 +7,4 @@ pub mod fetch;
 pub mod in_use;
 pub mod look_up;
 pub mod registries;
+pub mod unchanged;

@@ -109,7 +109,10 @@ impl HealthSpec {
         }
         let ends = self.on_failure != OnFailure::None;
         let grace = (self.on_failure == OnFailure::Kill).then_some(NonZeroU32::MIN);
+        // Whether it is ready is asked at once. It is not ended for what it has had no time to be: as with docker, that is
+        // asked for the first time after an interval.
         let liveness = readiness.clone().filter(|_| ends).map(|probe| Probe {
+            initial_delay_seconds: probe.period_seconds.get(),
             termination_grace_period_seconds: grace,
             ..probe
         });
@@ -228,7 +231,10 @@ mod tests {
         assert_eq!(liveness.period_seconds.get(), 2);
         assert_eq!(liveness.failure_threshold.get(), 1);
         assert_eq!(liveness.termination_grace_period_seconds, number(1));
+        // It has that long to be well.
+        assert_eq!(liveness.initial_delay_seconds, 2);
         let readiness = probes.readiness.unwrap();
+        assert_eq!(readiness.initial_delay_seconds, 0);
         assert_eq!(readiness.termination_grace_period_seconds, None);
     }
 

@@ -89,7 +89,11 @@ impl<'a> Verifier<'a> {
     ) -> Result<Self, Error> {
         let policy = match engine.gives_up(InsecureOption::Image) {
             true => None,
-            false => Some(files::read_with(&engine.directories, config)?),
+            false => {
+                let namespace = engine.kubernetes_namespace.as_deref();
+                let policy = files::read_with(&engine.directories, config)?;
+                Some(policy.for_kubernetes_namespace(namespace))
+            }
         };
         Ok(Self {
             engine,
@@ -168,6 +172,21 @@ impl<'a> Verifier<'a> {
         reference: &Reference,
         top: &Digest,
     ) -> Result<RunnableImage, Error> {
+        let (image, proof) = self.in_store(reference, top)?;
+        self.check_layers(&self.engine.store(), reference, &image, proof.integrity())?;
+        Ok(RunnableImage { image, proof })
+    }
+
+    /// Reads an image from the store, hashing it, and judges it by the signatures that the store has. Its layers are not
+    /// looked at, and so it can't be started.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], or what else is wrong with the image.
+    pub fn in_store(
+        &self,
+        reference: &Reference,
+        top: &Digest,
+    ) -> Result<(Image, VerifiedImage), Error> {
         let store = self.engine.store();
         let image = store.image(top, &Platform::host())?;
         let judge = |known: &KnownEvidence| {
@@ -178,8 +197,7 @@ impl<'a> Verifier<'a> {
             Err(Error::Refused { .. }) => judge(&KnownEvidence::read(&store, image.chain())?)?,
             other => other?,
         };
-        self.check_layers(&store, reference, &image, proof.integrity())?;
-        Ok(RunnableImage { image, proof })
+        Ok((image, proof))
     }
 
     /// What the rule for a name can make use of. What nobody asks for is not even read: a list of an image's

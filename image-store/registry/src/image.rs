@@ -139,13 +139,28 @@ pub fn resolve(
     reference: &Reference,
     registries: &Registries,
 ) -> Result<Option<Digest>, RegistryError> {
-    if let Some(digest) = reference.digest() {
-        return Ok(Some(digest.clone()));
+    match reference.digest() {
+        Some(digest) => Ok(Some(digest.clone())),
+        None => ask(reference, registries),
     }
+}
+
+/// As [`resolve`], and a digest is asked for as well: whether the registry has it, and gives it to us.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn ask(
+    reference: &Reference,
+    registries: &Registries,
+) -> Result<Option<Digest>, RegistryError> {
     let mut origin = RegistryImage::connect(reference, registries, &Limits::default())?;
     let tag = reference.tag().unwrap_or(DEFAULT_TAG);
     let found = origin.places.first(Missing::Weak, |client| {
-        let ask = ask_manifest(client, Method::Head, client.tag_for(tag))?;
+        let name = match reference.digest() {
+            Some(digest) => digest.as_ref(),
+            None => client.tag_for(tag),
+        };
+        let ask = ask_manifest(client, Method::Head, name)?;
         let response = client.send(&ask)?;
         let told = header(&response, CONTENT_DIGEST);
         match response.status().as_u16() {

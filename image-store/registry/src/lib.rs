@@ -40,7 +40,7 @@ pub use config::{ConfigFolders, Registries};
 pub use download::download;
 pub use environment::Environment;
 pub use error::{OwnCredentials, RegistryError, TlsLack};
-pub use image::{RegistryImage, resolve};
+pub use image::{RegistryImage, ask, resolve};
 pub use login::{Keep, Scope, check_login, forget_login, keep_login, known_user};
 pub use login_text::Login;
 pub use push::{push_bundle, push_signature};

@@ -204,11 +204,15 @@ fn machine_lines(machine: &MachineRecord) -> [(&'static str, String); 4] {
         Accelerator::Tcg => "tcg",
     };
     let (memory, cpus) = (machine.memory, machine.cpus);
+    let again = match machine.boots {
+        1 => String::new(),
+        boots => format!(" boots={boots}"),
+    };
     let kernel = format!("{} {}", machine.kernel, machine.kernel_file.display());
     [
         (
             "machine",
-            format!("{accelerator} memory={memory}m cpus={cpus}"),
+            format!("{accelerator} memory={memory}m cpus={cpus}{again}"),
         ),
         ("machine-kernel", kernel),
         ("machine-initramfs", machine.initramfs.to_string()),

@@ -10,7 +10,7 @@ use crate::boot_files::facts_of;
 use crate::machine::{Parts, Starter};
 
 /// A change of how templates are made.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 /// A template is as old as the host's boot at most: how fast its time goes was measured then, and what the processor can
 /// do may have been changed since.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

@@ -15,6 +15,7 @@ use rustix::mount::{MountAttrFlags, MoveMountFlags, mount_move, move_mount};
 use rustix::process::{chdir, chroot};
 use rustix::system::finit_module;
 
+use super::timer;
 use crate::app::detached::mount_detached;
 use crate::failure::StartFailure;
 use crate::first_root::{MODULES, Purpose};
@@ -37,6 +38,7 @@ pub(super) fn begin(purposes: &[Purpose]) -> Result<OwnedFd, StartFailure> {
 
 /// Makes the machine's root, and opens the port, once the modules are loaded.
 pub(super) fn make_ready() -> Result<OwnedFd, StartFailure> {
+    timer::expect()?;
     let root = mount_detached(
         "tmpfs",
         &[("mode", "755")],

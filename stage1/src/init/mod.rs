@@ -27,6 +27,7 @@ mod starts;
 mod supervisor;
 mod sysctl;
 mod template;
+mod timer;
 mod verity;
 
 use std::os::fd::OwnedFd;

@@ -71,9 +71,7 @@ enum Interest {
 impl Connection {
     pub(super) fn new(socket: OwnedFd, side: Side, limits: Limits) -> Result<Self, LinkError> {
         let set_up = LinkError::system::<Errno>;
-        fcntl_getfl(&socket)
-            .and_then(|flags| fcntl_setfl(&socket, flags.union(OFlags::NONBLOCK)))
-            .map_err(set_up("set up the link"))?;
+        let socket = quick(socket)?;
         let stat = fstat(&socket).map_err(set_up("look at the link"))?;
         let mut nonce = Nonce::default();
         // It has to be new, not secret: a machine that has just started has no good numbers yet.
@@ -86,6 +84,18 @@ impl Connection {
             is_gone: false,
             is_deaf: false,
         })
+    }
+
+    /// Speaks over another socket from now on, if the other side has not answered: nothing but a hello was sent, which may
+    /// be lost.
+    pub(super) fn begin_again(&mut self, socket: OwnedFd) -> Result<(), LinkError> {
+        if self.has_begun() {
+            return Err(LinkError::Protocol("it has begun already".to_owned()));
+        }
+        self.socket = quick(socket)?;
+        self.is_gone = false;
+        self.is_deaf = false;
+        Ok(())
     }
 
     pub(super) fn open(&mut self, kind: StreamKind) -> Result<StreamId, LinkError> {
@@ -449,6 +459,13 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn quick(socket: OwnedFd) -> Result<OwnedFd, LinkError> {
+    fcntl_getfl(&socket)
+        .and_then(|flags| fcntl_setfl(&socket, flags.union(OFlags::NONBLOCK)))
+        .map_err(LinkError::system::<Errno>("set up the link"))?;
+    Ok(socket)
 }
 
 fn protocol(error: impl std::fmt::Display) -> LinkError {

@@ -41,6 +41,7 @@ struct Packet<M> {
 #[derive(Debug)]
 pub struct ToMachine {
     connection: Connection,
+    limit: Duration,
     patience: Patience,
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
@@ -58,6 +59,7 @@ impl ToMachine {
     pub fn new(socket: OwnedFd, limit: Duration) -> Result<Self, LinkError> {
         Ok(Self {
             connection: Connection::new(socket, Side::Monitor, Limits::default())?,
+            limit,
             patience: Patience::begin(limit),
             terminals: BTreeSet::new(),
             writers: Writers::default(),
@@ -183,6 +185,16 @@ impl InitLink for ToMachine {
         }
         self.patience.check(Instant::now())?;
         Ok(heard)
+    }
+
+    fn is_unheard(&self) -> bool {
+        !self.connection.has_begun()
+    }
+
+    fn begin_again(&mut self, socket: OwnedFd) -> Result<(), LinkError> {
+        self.connection.begin_again(socket)?;
+        self.patience = Patience::begin(self.limit);
+        Ok(())
     }
 
     fn has_ended(&self) -> bool {

@@ -181,6 +181,19 @@ pub trait InitLink: fmt::Debug {
     /// [`LinkError::Protocol`] if pod init says something senseless; [`LinkError::Late`] if it is not waited for any longer.
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError>;
 
+    /// Whether pod init has not said a word yet, where that takes it a while.
+    fn is_unheard(&self) -> bool {
+        false
+    }
+
+    /// From now on pod init speaks over this socket, another one than the one that has not said a word.
+    ///
+    /// # Errors
+    /// [`LinkError::System`] if it can't be set up.
+    fn begin_again(&mut self, _socket: OwnedFd) -> Result<(), LinkError> {
+        Err(LinkError::HostOnly("another pod init"))
+    }
+
     /// Whether pod init has said on its own that nothing more will come, output included. All of it was heard then.
     fn has_ended(&self) -> bool {
         false

@@ -21,7 +21,7 @@ use super::clients::{Awaited, Client};
 use super::descriptors;
 use super::diagnostics::Diagnostics;
 use super::interrupts::Interrupts;
-use super::isolator::Isolator;
+use super::isolator::{Isolator, SLACK};
 use super::machined::Registration;
 use super::peers::PeerNames;
 use super::privileges::may_gain_privileges;
@@ -36,8 +36,6 @@ use crate::link::{HandedOver, InitLink, LinkError};
 use crate::protocol::ToInit;
 use crate::settling::Settling;
 
-/// How long pod init has to end the pod beyond the grace period, before it is killed itself.
-pub(super) const INIT_GRACE: Duration = Duration::from_secs(2);
 /// How long connections wait that can't be accepted now.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,6 +73,10 @@ pub(super) struct Monitor {
     /// The exit code, or why the pod did not start.
     pub(super) end: Option<Result<i32, StartFailure>>,
     pub(super) kill_init_at: Option<Instant>,
+    /// Whether that time has come before its end.
+    pub(super) was_out_of_time: bool,
+    /// When to look again whether pod init is stuck before its first word.
+    pub(super) look_at_start_at: Option<Instant>,
     /// When to look again whether connections can be accepted.
     pub(super) accept_at: Option<Instant>,
     pub(super) stop_requested: bool,
@@ -122,6 +124,7 @@ impl Monitor {
                 Some(_) => AppRecord::of_supervised(app.name.clone()),
             })
             .collect();
+        let look_at_start_at = init.is_unheard().then(Instant::now);
         Ok(Self {
             new_privileges: may_gain_privileges(&manifest),
             manifest,
@@ -143,6 +146,8 @@ impl Monitor {
             started: None,
             end: None,
             kill_init_at: None,
+            was_out_of_time: false,
+            look_at_start_at,
             accept_at: None,
             stop_requested: false,
             stop_signal: None,
@@ -283,10 +288,12 @@ impl Monitor {
     }
 
     /// Does what was put off until now.
-    fn keep_time(&mut self, isolator: &dyn Isolator) -> Result<(), StartFailure> {
+    fn keep_time(&mut self, isolator: &mut dyn Isolator) -> Result<(), StartFailure> {
         let now = Instant::now();
+        self.look_at_start(now, isolator)?;
         if self.kill_init_at.is_some_and(|instant| instant <= now) {
             self.kill_init_at = None;
+            self.was_out_of_time = true;
             self.kill_init();
         }
         if self.accept_at.is_some_and(|instant| instant <= now) {
@@ -331,14 +338,14 @@ impl Monitor {
             (None, None) if self.init_code != 0 => {
                 return Err(isolator.explain_end(self.init_code));
             }
-            (None, None) => return Err(isolator.explain_kill()),
+            (None, None) => return Err(self.why_killed(isolator)),
             (Some(Err(failure)), Some(_)) => (failure.kind.exit_code(), Some(failure.message)),
             (None, Some(_)) => {
                 let killed = Outcome::Signaled {
                     signal: 9,
                     oom_killed: false,
                 };
-                (killed.exit_code(), Some(isolator.explain_kill().message))
+                (killed.exit_code(), Some(self.why_killed(isolator).message))
             }
         };
         let was_asked = self.has_ended_as_asked(exit_code);
@@ -394,7 +401,7 @@ impl Monitor {
         self.init_is_dead = true;
         isolator.end_rest(&self.manifest);
         if self.stop_requested {
-            self.give_up_output_at = Instant::now().checked_add(INIT_GRACE);
+            self.give_up_output_at = Instant::now().checked_add(SLACK);
         }
         self.kill_init_at = None;
         self.streams.close_input();

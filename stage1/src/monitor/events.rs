@@ -76,6 +76,7 @@ impl Monitor {
         let look_at = peers.and_then(PeerNames::due);
         let put_off = [
             self.kill_init_at,
+            self.look_at_start_at,
             self.accept_at,
             self.give_up_output_at,
             supervision.and_then(|supervision| supervision.due()),

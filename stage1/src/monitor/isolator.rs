@@ -1,6 +1,7 @@
 //! What only the isolator knows.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use pod::AppName;
 use pod::control::{AppStats, NetworkUse, Usage};
@@ -12,6 +13,9 @@ use crate::cgroup::Statistics;
 use crate::failure::StartFailure;
 use crate::link::{HandedOver, InitLink};
 
+/// How long pod init has to end the pod beyond the grace period, before it is killed itself.
+pub(super) const SLACK: Duration = Duration::from_secs(2);
+
 /// Pod init, as the isolator has started it.
 #[derive(Debug)]
 pub struct StartedInit {
@@ -19,6 +23,17 @@ pub struct StartedInit {
     pub process: OwnedFd,
     /// How to talk to it.
     pub link: Box<dyn InitLink>,
+}
+
+/// Another pod init in the place of one that was stuck before it had said a word.
+#[derive(Debug)]
+pub struct StartedAgain {
+    /// As in [`StartedInit`].
+    pub process: OwnedFd,
+    /// The socket by which it speaks.
+    pub socket: OwnedFd,
+    /// What the user should be told.
+    pub warning: String,
 }
 
 /// What only the isolator knows: where the pod runs.
@@ -38,8 +53,25 @@ pub trait Isolator {
         "pod init"
     }
 
-    /// Processes without which the pod can't go on, by their pidfds: when one ends, pod init's process is killed. Asked once,
-    /// after the start.
+    /// How long pod init has to end the pod beyond the grace period, before its process is killed.
+    fn slack(&self) -> Duration {
+        SLACK
+    }
+
+    /// Looks at pod init's process, which has not said a word yet. One that is stuck is ended, and another one started: nothing
+    /// of the pod has run. To be called every second.
+    ///
+    /// # Errors
+    /// Why there can be no other.
+    fn begin_again(&mut self) -> Result<Option<StartedAgain>, StartFailure> {
+        Ok(None)
+    }
+
+    /// Pod init has said a word, or is not waited for: there will be no other.
+    fn has_begun(&mut self) {}
+
+    /// Processes without which the pod can't go on, by their pidfds: when one ends, pod init's process is killed. Asked after
+    /// each start.
     fn companions(&self) -> Vec<OwnedFd> {
         Vec::new()
     }

@@ -46,6 +46,7 @@ mod signals;
 mod start;
 mod stopping;
 mod streams;
+mod stuck_start;
 mod supervising;
 mod supervision;
 mod terminal;
@@ -69,7 +70,7 @@ use crate::link::InitLink;
 use crate::protocol::FromInit;
 
 pub use self::caller::Caller;
-pub use self::isolator::{Isolator, StartedInit};
+pub use self::isolator::{Isolator, StartedAgain, StartedInit};
 pub use self::names::PodNetwork;
 pub use self::report::report_failure;
 pub use self::signals::ending_signals;
@@ -133,7 +134,12 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
     };
     let stored = match exit.manifest.remove_on_exit {
         true => discard(pod, is_clean),
-        false => exit.store(pod.path()),
+        false => {
+            let stored = exit.store(pod.path());
+            // Who hears of the end may remove the pod at once.
+            drop(pod);
+            stored
+        }
     };
     wrong.extend(stored.err().map(|error| error.to_string()));
     exit.tell();

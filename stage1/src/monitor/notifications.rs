@@ -155,7 +155,7 @@ impl Monitor {
     }
 
     /// Who ended a start by a signal wants to hear of that.
-    fn interrupted(&self, failure: StartFailure) -> StartFailure {
+    pub(super) fn interrupted(&self, failure: StartFailure) -> StartFailure {
         match self.stop_signal.filter(|_| self.started.is_none()) {
             Some(signal) => StartFailure::interrupted(signal, &failure),
             None => failure,

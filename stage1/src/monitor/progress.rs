@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use pod::processes::is_stopped;
 
 use super::caller::{Caller, Progress};
-use super::event_loop::{INIT_GRACE, Monitor};
+use super::event_loop::Monitor;
+use super::isolator::SLACK;
 use super::records::AppRecord;
 use crate::link::process::pid_of;
 
@@ -57,7 +58,7 @@ impl Monitor {
             .kill_init_at
             .map(|at| at.saturating_duration_since(now));
         left.unwrap_or(self.manifest.grace_period())
-            .saturating_add(INIT_GRACE)
+            .saturating_add(SLACK)
     }
 
     /// Whether pod init can do something, and no app runs that was found dead, or has stopped to say that it is not: each has to,

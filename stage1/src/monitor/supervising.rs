@@ -124,7 +124,7 @@ impl Monitor {
                 if let Some(supervision) = &mut self.supervision {
                     supervision.exit_code = Some(exit_code);
                 }
-                self.kill_init_soon(Duration::ZERO);
+                self.kill_init_soon(Duration::ZERO, isolator);
                 self.tell_init(&ToInit::Stop { grace_ms: 0 })?;
             }
         }

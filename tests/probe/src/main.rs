@@ -158,6 +158,11 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.first().is_some_and(|word| word == "-nodefaults") {
+        if hostile_machine::is_stuck_at_first(&wanted) {
+            let failed = hostile_machine::be_stuck_at_first(&wanted);
+            let _ = writeln!(std::io::stderr(), "{failed}");
+            return ExitCode::FAILURE;
+        }
         let _ = writeln!(std::io::stderr(), "{}", hostile_machine::play(&wanted));
         return ExitCode::FAILURE;
     }

@@ -201,3 +201,75 @@ fn files_are_told_by_their_names() {
         &Prefix::parse("a.io/foo").unwrap()
     ))));
 }
+
+fn of_namespaces(prefix: &str, namespaces: &str, kind: &str) -> String {
+    format!(
+        "[[rule]]\nprefix = \"{prefix}\"\nkubernetes-namespaces = [{namespaces}]\ntype = \"{kind}\"\n"
+    )
+}
+
+/// The type of the rule that decides about a repository for pods of a namespace.
+fn word_in(policy: &Policy, namespace: Option<&str>, repository: &str) -> Option<&'static str> {
+    let policy = policy.clone().for_kubernetes_namespace(namespace);
+    let repository = Repository::parse(repository).unwrap();
+    Some(policy.deciding(&repository)?.rule().requirement().word())
+}
+
+#[test]
+fn a_rule_for_namespaces_counts_there_alone_and_before_one_for_all() {
+    let text = [
+        of_namespaces("a.io", "\"dev\", \"test\"", "accept-unsigned"),
+        reject("a.io"),
+        of_namespaces("a.io/only", "\"dev\"", "accept-unsigned"),
+        of_namespaces("b.io", "\"dev\"", "accept-unsigned"),
+        of_namespaces("b.io", "\"prod\"", "reject"),
+        accept("a.io/long"),
+        of_namespaces("a.io/long/er", "\"prod\"", "reject"),
+    ]
+    .concat();
+    let policy = Policy::parse(&[], &[source("/etc/t/a.toml", &text)]).unwrap();
+    let (accept, reject) = (Some("accept-unsigned"), Some("reject"));
+    for (namespace, repository, expected) in [
+        (None, "a.io/x", reject),
+        (Some("prod"), "a.io/x", reject),
+        (Some("dev"), "a.io/x", accept),
+        (Some("test"), "a.io/x", accept),
+        (Some("tes"), "a.io/x", reject),
+        // The longest prefix decides among those that count.
+        (Some("dev"), "a.io/only", accept),
+        (Some("test"), "a.io/only", accept),
+        (Some("prod"), "a.io/only", reject),
+        (Some("prod"), "a.io/long/er", reject),
+        (Some("dev"), "a.io/long/er", accept),
+        (None, "b.io/x", None),
+        (Some("dev"), "b.io/x", accept),
+        (Some("prod"), "b.io/x", reject),
+        (Some("test"), "b.io/x", None),
+    ] {
+        let decided = word_in(&policy, namespace, repository);
+        assert_eq!(decided, expected, "{namespace:?} {repository}");
+    }
+    let prefix = Prefix::parse("a.io").unwrap();
+    let of_all = policy.rule_of(&prefix).unwrap();
+    assert_eq!(of_all.rule().requirement().word(), "reject");
+}
+
+#[test]
+fn two_rules_of_one_prefix_never_both_come_first() {
+    let parse = |text: String| Policy::parse(&[], &[source("/etc/t/a.toml", &text)]);
+    let twice = of_namespaces("a.io", "\"dev\", \"x\"", "reject")
+        + &of_namespaces("a.io", "\"y\"", "reject")
+        + &of_namespaces("a.io", "\"z\", \"dev\"", "accept-unsigned");
+    let error = parse(twice).unwrap_err().to_string();
+    assert!(error.contains("prefix \"a.io\" has two rules"), "{error}");
+    for (namespaces, told) in [
+        ("", "kubernetes-namespaces is empty"),
+        ("\"Dev\"", "\"Dev\" is no namespace of Kubernetes"),
+        ("\"\"", "\"\" is no namespace"),
+        ("\"a.b\"", "\"a.b\" is no namespace"),
+    ] {
+        let error = parse(of_namespaces("a.io", namespaces, "reject")).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}

@@ -8,8 +8,10 @@
 mod fuse;
 mod vhost_user;
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use self::fuse::{
     Body, CREATE, Client, LINK, LOOKUP, MKDIR, MKNOD, Node, RENAME2, RMDIR, ROOT, SETATTR,
@@ -50,6 +52,27 @@ pub(crate) fn play(arguments: &[String]) -> String {
         Err(error) => format!("until {}: {error}", played.step),
     };
     format!("asked {} times {how}, reached {reached}", played.asked)
+}
+
+/// Whether it is not to attack anybody, but to be stuck at first: told by the memory that the machine would have.
+pub(crate) fn is_stuck_at_first(arguments: &[String]) -> bool {
+    let mut words = arguments.iter().skip_while(|word| *word != "-m");
+    words.nth(1).is_some_and(|memory| memory == "199")
+}
+
+/// Does nothing for ever, and says so: where somebody has said that already, it becomes the QEMU that the test has put
+/// elsewhere, and comes back only if that fails.
+pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
+    let said = std::io::stderr();
+    if rustix::io::ioctl_fionread(&said).is_ok_and(|waiting| waiting == 0) {
+        let _ = writeln!(&said, "stuck");
+        loop {
+            std::thread::park();
+        }
+    }
+    Command::new("/usr/bin/qemu-system-i386")
+        .args(arguments)
+        .exec()
 }
 
 /// Which of the things it is that no driver of a queue does: told by the memory that the machine would have, as so much more
