@@ -99,7 +99,7 @@ fn only_processes_that_are_an_app_s_own_can_be_joined() {
         ("--pid=app:web", "which are the pod's (--pid=private)"),
         ("--pid=app:db", "which the pod does not have"),
     ] {
-        host.fairing(["app", "add", "--name=debug", flag, &pod, IMAGE])
+        host.fairing(["app", "add", "--app-name=debug", flag, &pod, IMAGE])
             .run()
             .expect_code(125)
             .expect_stderr(reason);

@@ -60,3 +60,4 @@ mod user_namespace;
 pub mod view;
 pub mod wait;
 mod widened;
+pub mod writable_layer;

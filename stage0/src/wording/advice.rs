@@ -90,9 +90,10 @@ pub(super) fn text(error: &Error) -> String {
             "{error}; --userns=host does without, where root in the pod is root on the host"
         ),
         Error::Selinux(error) => selinux(error),
-        Error::Security(
-            SecurityError::HostIpc | SecurityError::HostPids | SecurityError::HostCgroups,
-        ) => {
+        Error::Security(SecurityError::HostPids) => {
+            format!("--pid=host: {error}; --userns=host gives it the host's users")
+        }
+        Error::Security(SecurityError::HostIpc | SecurityError::HostCgroups) => {
             format!("{error}; --userns=host gives it the host's users")
         }
         error => error.to_string(),
