@@ -57,16 +57,16 @@ fn a_command_whose_time_is_over_is_killed_with_all_that_it_has_started() {
         let ended = client.receive().unwrap();
         assert_eq!(ended["timed_out"], true, "{ended}");
         assert_eq!(ended["outcome"]["signal"], 9, "{ended}");
-        // Whatever had its output is gone.
-        wait_until("the end of the output", Duration::from_secs(10), || {
-            let mut output = String::new();
-            streams[1].read_to_string(&mut output).ok()
-        });
         for one in ["1001", "1002", "1003", "1004"] {
             wait_until(one, Duration::from_secs(10), || {
                 sleepers(&host, one).is_empty().then_some(())
             });
         }
+        // Whatever had its output is gone.
+        wait_until("the end of the output", Duration::from_secs(10), || {
+            let mut output = String::new();
+            streams[1].read_to_string(&mut output).ok()
+        });
         // The app lives.
         let (client, _streams) = begun(&host, &pod, &exec("exit 3", json!({"timeout-ms": 60_000})));
         let ended = client.receive().unwrap();

@@ -119,7 +119,10 @@ fn below(root: i32, all: &[Process]) -> Vec<i32> {
 
 /// All processes that this procfs shows.
 fn processes(proc: &OwnedFd) -> Vec<Process> {
-    let Ok(entries) = Dir::read_from(proc) else {
+    // What a mount is known by can't be read itself.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(proc, ".", flags, Mode::empty());
+    let Ok(entries) = root.and_then(Dir::new) else {
         return Vec::new();
     };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok());
@@ -160,6 +163,16 @@ mod tests {
         assert_eq!(read, expected);
         assert!(process(7, "7 (sh) Z 3 7").unwrap().is_dead);
         assert_eq!(process(7, "7 sh S"), None);
+    }
+
+    #[test]
+    fn this_process_is_among_all_with_its_parent() {
+        let proc = openat(rustix::fs::CWD, "/proc", OFlags::PATH, Mode::empty()).unwrap();
+        let all = processes(&proc);
+        let own = rustix::process::getpid().as_raw_pid();
+        let found = all.iter().find(|process| process.pid == own).unwrap();
+        let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_pid);
+        assert_eq!((Some(found.parent), found.is_dead), (parent, false));
     }
 
     #[test]
