@@ -62,6 +62,12 @@ pub enum PodError {
         "too many descriptors are in flight between processes of this user, and not taken by them"
     )]
     TooManyInFlight,
+    /// A long message goes in a file in memory, and none could be made.
+    #[error("cannot make a file in memory for a message: {0}")]
+    NoMemoryFile(io::Error),
+    /// What was sent before has not been read, and there is no room for more.
+    #[error("the other end of a connection has not read what it was sent before")]
+    Full,
     /// A name or a UUID is not well formed.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -59,6 +59,31 @@ const SEALS: SealFlags = SealFlags::WRITE
     .union(SealFlags::GROW)
     .union(SealFlags::SHRINK);
 
+/// A message as it is sent.
+#[derive(Debug)]
+pub struct Encoded(Vec<u8>);
+
+impl Encoded {
+    /// Of this message.
+    ///
+    /// # Errors
+    /// [`PodError::Protocol`] if it is too long.
+    pub fn of<T: Serialize>(message: &T) -> Result<Self, PodError> {
+        let mut packet = vec![TAG_INLINE];
+        serde_json::to_writer(&mut packet, message)
+            .map_err(|e| PodError::Protocol(e.to_string()))?;
+        match packet.len() as u64 > MESSAGE_MAX + 1 {
+            true => Err(PodError::Protocol("the message is too long".into())),
+            false => Ok(Self(packet)),
+        }
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Only a memory file has seals; reading anything else, such as a pipe, could block.
 fn require_seals(file: &OwnedFd) -> Result<(), PodError> {
     let seals = fcntl_get_seals(file).map_err(protocol("read a message's seals"))?;
@@ -140,23 +165,27 @@ impl SeqPacket {
     /// Sends one message.
     ///
     /// # Errors
-    /// [`PodError::Ended`] if the other end is gone, [`PodError::Protocol`] if the message is too long,
-    /// [`PodError::TooManyInFlight`] if other processes of this user have sent too many descriptors.
+    /// [`PodError::Protocol`] if the message is too long, and as [`SeqPacket::send_encoded`].
     pub fn send<T: Serialize>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
+        self.send_encoded(&Encoded::of(message)?, fds)
+    }
+
+    /// The same, of a message that may have to be sent more than once until it goes.
+    ///
+    /// # Errors
+    /// [`PodError::Ended`] if the other end is gone, [`PodError::Full`] if that would have to be waited for and must not,
+    /// [`PodError::TooManyInFlight`] if other processes of this user have sent too many descriptors,
+    /// [`PodError::NoMemoryFile`] if it is long and the system has no memory or descriptor for it.
+    pub fn send_encoded(&self, message: &Encoded, fds: &[BorrowedFd<'_>]) -> Result<(), PodError> {
+        let Encoded(packet) = message;
         if fds.len() > DESCRIPTORS_MAX {
             return Err(too_many(fds.len()));
         }
-        let mut packet = vec![TAG_INLINE];
-        serde_json::to_writer(&mut packet, message)
-            .map_err(|e| PodError::Protocol(e.to_string()))?;
-        if packet.len() as u64 > MESSAGE_MAX + 1 {
-            return Err(PodError::Protocol("the message is too long".into()));
-        }
         if packet.len() <= INLINE_MAX {
-            return self.send_packet(&packet, fds);
+            return self.send_packet(packet, fds);
         }
-        let file = memory_file(packet.get(1..).unwrap_or_default())
-            .map_err(|e| PodError::Protocol(format!("cannot make a memory file: {e}")))?;
+        let json = packet.get(1..).unwrap_or_default();
+        let file = memory_file(json).map_err(PodError::NoMemoryFile)?;
         let mut with_file = fds.to_vec();
         with_file.push(file.as_fd());
         self.send_packet(&[TAG_MEMORY_FILE], &with_file)
@@ -174,6 +203,7 @@ impl SeqPacket {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(PodError::Ended),
+                Err(Errno::AGAIN) => return Err(PodError::Full),
                 Err(Errno::TOOMANYREFS) => return Err(PodError::TooManyInFlight),
                 Err(errno) => return Err(protocol("send")(errno)),
             }

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use pod::seqpacket::{DESCRIPTORS_MAX, Received, SeqPacket};
+use pod::seqpacket::{DESCRIPTORS_MAX, Encoded, MESSAGE_MAX, Received, SeqPacket};
 use rustix::fs::{FileType, Gid, OFlags, Uid, fchown, fcntl_setfl, fstat, major, minor};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::backlog::Backlog;
 use super::packet::{Contents, Descriptors, Packet, descriptors};
 use super::{
     AppResources, Enclosed, HandedOver, InitLink, InitNotification, InitRequest, LinkError,
@@ -21,6 +23,10 @@ use crate::protocol::{FromInit, ToInit};
 pub const INIT_SOCKET_FD: i32 = 3;
 /// The number of the device that is the master of every pseudo-terminal, `/dev/ptmx`.
 const MASTER: (u32, u32) = (5, 2);
+/// Bytes that wait for a pod init that does not read, above which nothing more is begun.
+const BEGINNINGS_MAX: usize = MESSAGE_MAX as usize;
+/// Bytes that wait for it above which the pod can't be looked after any more.
+const BACKLOG_MAX: usize = 3 * BEGINNINGS_MAX;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +50,8 @@ pub struct ToChild {
     /// Terminals that are to come.
     terminals: BTreeSet<StreamId>,
     ended: bool,
+    /// What pod init has yet to be told.
+    backlog: Backlog,
     owner: Option<(Uid, Gid)>,
 }
 
@@ -56,6 +64,7 @@ impl ToChild {
             unsent: BTreeMap::new(),
             terminals: BTreeSet::new(),
             ended: false,
+            backlog: Backlog::default(),
         }
     }
 
@@ -152,30 +161,31 @@ impl InitLink for ToChild {
         {
             return Err(LinkError::MachineOnly);
         }
-        let streams: Vec<OwnedFd> = message
-            .streams()
-            .into_iter()
-            .filter_map(|(id, _)| self.unsent.remove(&id))
-            .collect();
-        let mut fds: Vec<_> = streams.iter().map(AsFd::as_fd).collect();
-        fds.extend(descriptors(&handed_over));
-        let packet = Packet::Message {
+        let packet = Encoded::of(&Packet::Message {
             message,
             handed_over: Contents::of(&handed_over),
-        };
-        self.socket.send(&packet, &fds)?;
-        if let HandedOver::App(AppResources {
-            mounts, sockets, ..
-        }) = &handed_over
-        {
-            let more: Vec<_> = mounts.iter().chain(sockets).map(AsFd::as_fd).collect();
-            for some in more.chunks(DESCRIPTORS_MAX) {
-                self.socket.send(&Packet::<()>::More, some)?;
-            }
+        })?;
+        let streams = message.streams().into_iter();
+        let mut fds: Vec<OwnedFd> = streams
+            .filter_map(|(id, _)| self.unsent.remove(&id))
+            .collect();
+        let (first, mut further) = descriptors(handed_over);
+        fds.extend(first);
+        let mut packets = vec![(packet, fds)];
+        while !further.is_empty() {
+            let rest = further.split_off(DESCRIPTORS_MAX.min(further.len()));
+            packets.push((Encoded::of(&Packet::<()>::More)?, further));
+            further = rest;
         }
+        // What begins something can be refused alone.
+        let limit = match message {
+            ToInit::App(_) | ToInit::Exec(_) | ToInit::Probe(_) => BEGINNINGS_MAX,
+            _ => BACKLOG_MAX,
+        };
+        self.backlog.send(&self.socket, packets, limit)?;
         if matches!(message, ToInit::Start(_)) {
             // So far pod init could not keep up, on its way to its first instruction. From here on nobody waits
-            // for one that does not listen.
+            // for one that does not listen: what it can't be told now is told once it has read.
             fcntl_setfl(&self.socket, OFlags::RDWR | OFlags::NONBLOCK)
                 .map_err(LinkError::system("set up the link"))?;
         }
@@ -183,17 +193,26 @@ impl InitLink for ToChild {
     }
 
     fn interests(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        match self.ended {
-            true => Vec::new(),
-            false => vec![(self.socket.as_fd(), PollFlags::POLLIN)],
+        if self.ended {
+            return Vec::new();
         }
+        let mut interests = vec![(self.socket.as_fd(), PollFlags::POLLIN)];
+        if self.backlog.waits_for_room() {
+            interests.push((self.socket.as_fd(), PollFlags::POLLOUT));
+        }
+        interests
     }
 
     fn advance(&mut self, ready: &[bool]) -> Result<Vec<InitNotification>, LinkError> {
+        self.backlog.go_on(&self.socket)?;
         match ready.first() {
             Some(true) => Ok(self.receive()?.into_iter().collect()),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.backlog.deadline().filter(|_| !self.ended)
     }
 
     fn last_words(&mut self) -> Result<Vec<InitNotification>, LinkError> {

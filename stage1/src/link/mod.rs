@@ -7,6 +7,7 @@
 //! Every stream is named by the monitor, in a message that says what it is for. Pod init is not trusted: what it
 //! says is bounded in size and number, and one that says something senseless ends its own pod.
 
+mod backlog;
 mod connection;
 pub mod descriptors;
 pub mod framed;
@@ -56,6 +57,9 @@ pub enum LinkError {
         /// How long it had.
         seconds: u64,
     },
+    /// The other end has not read what it was told.
+    #[error("pod init has not read {0} bytes that it was told, and is told no more")]
+    Behind(usize),
     /// The link leads to another kernel.
     #[error("{0} can't be handed to another machine")]
     HostOnly(&'static str),
@@ -165,10 +169,11 @@ pub trait InitLink: fmt::Debug {
     /// No process will have this terminal after all.
     fn forget_terminal(&mut self, id: StreamId);
 
-    /// Sends a message, with what comes with it on one host.
+    /// Sends a message, with what comes with it on one host: after the start, whenever pod init reads.
     ///
     /// # Errors
-    /// [`LinkError::Send`] if pod init is gone; [`LinkError::HostOnly`] if it is not on this host.
+    /// [`LinkError::Send`] if pod init is gone; [`LinkError::HostOnly`] if it is not on this host; [`LinkError::Behind`] if
+    /// it does not read.
     fn send(&mut self, message: &ToInit, handed_over: HandedOver) -> Result<(), LinkError>;
 
     /// What to wait for with poll(2), before [`InitLink::advance`]. Nothing once pod init's end is gone.

@@ -1,6 +1,6 @@
 //! Packets to pod init, and the descriptors that come with them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,22 +105,23 @@ impl Contents {
     }
 }
 
-/// The descriptors of what is handed over, but for an app's mounts and sockets.
-pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
+/// The descriptors of what is handed over: those that go with the message, and an app's mounts and sockets, which follow.
+pub(super) fn descriptors(handed_over: HandedOver) -> (Vec<OwnedFd>, Vec<OwnedFd>) {
     match handed_over {
         HandedOver::Nothing
         | HandedOver::Lost
         | HandedOver::MachineApp(_)
-        | HandedOver::MachineNetwork(_) => Vec::new(),
+        | HandedOver::MachineNetwork(_) => (Vec::new(), Vec::new()),
         HandedOver::App(AppResources {
             root,
             seat,
             proc,
             dev,
             sys,
-            ..
+            mounts,
+            sockets,
         }) => {
-            let mut all = vec![root.as_fd()];
+            let mut all = vec![root];
             match seat {
                 CgroupSeat::None => {}
                 CgroupSeat::V1 {
@@ -129,9 +130,9 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     pids_max,
                     event_control,
                 } => {
-                    all.extend(tasks.iter().map(|tasks| tasks.file.as_fd()));
-                    all.push(directory.as_fd());
-                    all.extend(pids_max.iter().chain(event_control).map(AsFd::as_fd));
+                    all.extend(tasks.into_iter().map(|tasks| tasks.file));
+                    all.push(directory);
+                    all.extend(pids_max.into_iter().chain(event_control));
                 }
                 CgroupSeat::V2 {
                     directory,
@@ -139,18 +140,18 @@ pub(super) fn descriptors(handed_over: &HandedOver) -> Vec<BorrowedFd<'_>> {
                     kill,
                     leaves,
                 } => {
-                    all.push(directory.as_fd());
-                    all.extend(procs.iter().chain(kill).map(AsFd::as_fd));
+                    all.push(directory);
+                    all.extend(procs.into_iter().chain(kill));
                     if let Some(Leaves { services, commands }) = leaves {
                         for leaf in [services, commands] {
-                            all.push(leaf.directory.as_fd());
-                            all.extend(leaf.procs.iter().map(AsFd::as_fd));
+                            all.push(leaf.directory);
+                            all.extend(leaf.procs);
                         }
                     }
                 }
             }
-            all.extend(proc.iter().chain(dev).chain(sys).map(AsFd::as_fd));
-            all
+            all.extend(proc.into_iter().chain(dev).chain(sys));
+            (all, mounts.into_iter().chain(sockets).collect())
         }
     }
 }

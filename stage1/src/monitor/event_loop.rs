@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signalfd::SignalFd;
+use pod::PodError;
 use pod::control::bounds::CONNECTIONS_MAX;
 use pod::exit::{Outcome, says_only_that_output_was_lost};
 use pod::manifest::PodManifest;
@@ -411,7 +412,7 @@ impl Monitor {
     /// If pod init is gone, its pidfd says so next.
     pub(super) fn tell_init(&mut self, message: &ToInit) -> Result<(), StartFailure> {
         match self.init.send(message, HandedOver::Nothing) {
-            Ok(()) | Err(LinkError::Gone | LinkError::Send(_)) => Ok(()),
+            Ok(()) | Err(LinkError::Gone | LinkError::Send(PodError::Ended)) => Ok(()),
             Err(_) if self.init_is_dead => Ok(()),
             Err(error) => Err(error.into()),
         }

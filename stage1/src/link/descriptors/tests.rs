@@ -253,18 +253,105 @@ fn what_is_no_message_is_refused() {
     }
 }
 
-#[test]
-fn nobody_waits_for_a_pod_init_that_does_not_listen() {
-    let (mut monitor, _init) = hostile();
+/// From here on the monitor does not wait.
+fn start(monitor: &mut ToChild) {
     let names = Names {
         hosts: FileText::default(),
         resolv_conf: FileText::default(),
     };
     let start = ToInit::Start(names);
     monitor.send(&start, HandedOver::Nothing).unwrap();
-    let stop = ToInit::Stop { grace_ms: 0 };
-    let lost = (0..100_000).find_map(|_| monitor.send(&stop, HandedOver::Nothing).err());
-    assert!(matches!(lost, Some(LinkError::Send(_))), "{lost:?}");
+}
+
+fn end_of(id: u64) -> ToInit {
+    ToInit::EndCommand { id, grace_ms: 0 }
+}
+
+#[test]
+fn nobody_waits_for_a_pod_init_that_does_not_listen_and_little_is_kept_for_it() {
+    let (mut monitor, _init) = hostile();
+    start(&mut monitor);
+    let long = "x".repeat(1 << 20);
+    let mut long_command = command(ProcessStreams::Nothing);
+    if let ToInit::Exec(command) = &mut long_command {
+        command.argv.push(long.into());
+    }
+    let mut refused_of = |message: &ToInit, most| {
+        let refused = (0..most).find_map(|_| monitor.send(message, HandedOver::Nothing).err());
+        assert!(matches!(refused, Some(LinkError::Behind(_))), "{refused:?}");
+        monitor.send(&end_of(1), HandedOver::Nothing).is_ok()
+    };
+    // What ends something is still taken, until that is too much, too.
+    assert!(refused_of(&long_command, 1000));
+    assert!(!refused_of(&end_of(2), 1_000_000));
+}
+
+#[test]
+fn all_is_told_in_order_to_a_pod_init_that_reads_late() {
+    const MESSAGES: u64 = 2000;
+    let (mut monitor, mut init) = ends();
+    start(&mut monitor);
+    assert_eq!(monitor.interests().len(), 1);
+    let mut kept = Vec::new();
+    for id in 0..MESSAGES {
+        monitor.send(&end_of(id), HandedOver::Nothing).unwrap();
+        if id % 100 == 0 {
+            // What goes along waits with it.
+            let (stdin, input) = monitor.open_input().unwrap();
+            let (stdout, output) = monitor.open_output().unwrap();
+            let (stderr, error) = monitor.open_output().unwrap();
+            let streams = ProcessStreams::Pipes {
+                stdin: Some(stdin),
+                stdout,
+                stderr,
+            };
+            monitor
+                .send(&command(streams), HandedOver::Nothing)
+                .unwrap();
+            kept.push((stdout, output, input, error));
+        }
+    }
+    assert_eq!(monitor.interests().len(), 2, "it waits for room");
+    assert!(matches!(init.wait().unwrap().message, ToInit::Start(_)));
+    let mut next = 0;
+    while next < MESSAGES {
+        assert!(monitor.advance(&[false, true]).unwrap().is_empty());
+        while next < MESSAGES && has_come(&init.socket).unwrap() {
+            let mut told = init.wait().unwrap();
+            assert_eq!(told.message, end_of(next));
+            if next % 100 == 0 {
+                // The rest of the pair may not have gone yet.
+                monitor.advance(&[false, true]).unwrap();
+                told = init.wait().unwrap();
+                let (stdout, output, ..) = kept.remove(0);
+                File::from(told.streams.take(stdout).unwrap())
+                    .write_all(b"x")
+                    .unwrap();
+                let mut text = [0];
+                assert_eq!(rustix::io::read(&output, &mut text), Ok(1));
+            }
+            next += 1;
+        }
+    }
+    assert_eq!(monitor.interests().len(), 1);
+    assert!(!has_come(&init.socket).unwrap());
+}
+
+#[test]
+fn the_last_words_of_a_pod_init_that_was_behind_are_heard() {
+    let (mut monitor, mut init) = ends();
+    start(&mut monitor);
+    while !monitor.backlog.waits_for_room() {
+        monitor.send(&end_of(1), HandedOver::Nothing).unwrap();
+    }
+    let last = FromInit::Failed(StartFailure::other("x"));
+    init.send(&last, Enclosed::default()).unwrap();
+    drop(init);
+    assert!(monitor.advance(&[false, true]).unwrap().is_empty());
+    let heard = monitor.last_words().unwrap();
+    let messages: Vec<_> = heard.into_iter().map(|heard| heard.message).collect();
+    assert_eq!(messages, [last]);
+    assert!(monitor.interests().is_empty());
 }
 
 #[test]
