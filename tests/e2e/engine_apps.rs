@@ -161,10 +161,12 @@ fn whole_lists_of_guarded_paths_take_the_place_of_the_usual_ones() {
         let spec = PodSpec {
             streams: Streams::Log,
             remove_on_exit: true,
-            isolator: dist_dir()
-                .join("lib/fairing/stage1/nspawn")
-                .display()
-                .to_string(),
+            isolator: Some(
+                dist_dir()
+                    .join("lib/fairing/stage1/nspawn")
+                    .display()
+                    .to_string(),
+            ),
             ..PodSpec::new(Selection::None.into(), vec![app])
         };
         let warnings = Warnings::default();

@@ -73,7 +73,7 @@ impl Running {
         };
         let spec = PodSpec {
             streams: Streams::Log,
-            isolator: isolator(),
+            isolator: Some(isolator()),
             ..PodSpec::new(Selection::None.into(), vec![app])
         };
         let sockets = ActivationSockets::default();

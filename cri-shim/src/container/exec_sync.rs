@@ -43,7 +43,12 @@ pub(crate) fn exec_sync(
     let timeout = match u64::try_from(timeout) {
         Ok(0) => None,
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => return Err(CriError::invalid("timeout", format!("{timeout} is negative"))),
+        Err(_) => {
+            return Err(CriError::invalid(
+                "timeout",
+                format!("{timeout} is negative"),
+            ));
+        }
     };
     let not_running = |id: String| CriError::State {
         what: "container",
@@ -70,7 +75,7 @@ pub(crate) fn exec_sync(
     };
     connection.send(&Request::Exec(command), &[])?;
     let mut run = Run::begin(&connection, &container_id)?;
-    let (outcome, timed_out) = run.to_end(&connection, &container_id)?;
+    let (outcome, timed_out) = run.finish(&connection, &container_id)?;
     match (timed_out, timeout) {
         (true, Some(after)) => Err(CriError::Deadline {
             what: "the command".to_owned(),
@@ -114,7 +119,7 @@ impl Run {
     }
 
     /// Reads what it writes until it has ended; gives how, and whether its time was up.
-    fn to_end(&mut self, connection: &SeqPacket, id: &str) -> Result<(Outcome, bool), CriError> {
+    fn finish(&mut self, connection: &SeqPacket, id: &str) -> Result<(Outcome, bool), CriError> {
         loop {
             let ready = self.wait(Some(connection), PollTimeout::NONE)?;
             self.read(ready)?;

@@ -4,8 +4,8 @@ use engine::images::accounts;
 use engine::pods::identity;
 use engine::pods::spec::AppSpec;
 use image_store::Image;
-use pod::accounts::Identity;
 use pod::AppName;
+use pod::accounts::Identity;
 use pod::manifest::UserNamespace;
 
 use crate::api::{ContainerConfig, NamespaceOption, PodSandboxConfig};

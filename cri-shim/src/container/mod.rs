@@ -20,6 +20,6 @@ pub(crate) use self::logs::reopen;
 pub(crate) use self::remove::remove;
 pub(crate) use self::spec::limits;
 pub(crate) use self::start::start;
-pub(crate) use self::status::status;
+pub(crate) use self::status::{status, told};
 pub(crate) use self::stop::stop;
 pub(crate) use self::update::update;

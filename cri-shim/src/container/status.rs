@@ -179,6 +179,8 @@ mod tests {
             oom_kills: None,
             out_of_memory: None,
             message: None,
+            complaint: None,
+            restarts: 0,
         };
         change(&mut status);
         let end = End::of(&ContainerEnd::Recorded(status));

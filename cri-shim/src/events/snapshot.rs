@@ -9,7 +9,7 @@ use crate::api::{ContainerEventResponse, ContainerEventType, ContainerStatus};
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, ContainerPhase, Sandbox, SandboxPhase};
-use crate::{disk, sandbox};
+use crate::{container, disk, sandbox};
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -82,6 +82,7 @@ impl Snapshot {
     }
 }
 
-fn statuses(_: &Sandbox) -> Vec<ContainerStatus> {
-    Vec::new()
+fn statuses(sandbox: &Sandbox) -> Vec<ContainerStatus> {
+    let containers = sandbox.containers();
+    containers.map(|one| container::told(&one)).collect()
 }

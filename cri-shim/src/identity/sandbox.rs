@@ -24,7 +24,7 @@ impl SandboxId {
     /// The sandbox of this very id; `None` if it can't be one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-        if text.len() != DIGITS || !text.as_bytes().iter().all(|byte| is_digit(byte)) {
+        if text.len() != DIGITS || !text.as_bytes().iter().all(is_digit) {
             return None;
         }
         let mut hyphenated = String::with_capacity(DIGITS + 4);

@@ -1,6 +1,6 @@
 //! Which image a request means that makes something of it.
 
-use image_name::{Digest, Reference};
+use image_name::Reference;
 use image_store::{Image, RefRecord};
 
 use super::find::{by_name, find};
@@ -16,8 +16,6 @@ pub(crate) struct Resolved {
     pub(crate) id: String,
     /// A name that it has: the one that the user has given, if it is the image's.
     pub(crate) reference: Reference,
-    /// Its index or manifest.
-    pub(crate) top: Digest,
     /// Its repository and digest.
     pub(crate) image_ref: String,
     /// What it says of itself.
@@ -82,7 +80,6 @@ fn resolved(record: RefRecord, image: Image) -> Resolved {
     Resolved {
         id: image.config_digest().to_string(),
         image_ref: record.reference.at_digest(&record.digest).to_string(),
-        top: record.digest,
         reference: record.reference,
         image,
     }

@@ -134,7 +134,7 @@ fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Opti
         block_io: stats.block_io,
         pressure: stats.pressure,
         written: gathered.written(container).map(|written| written.used),
-        started: None,
+        started: Some(container.started_at()).filter(|time| *time > 0),
         cpu_shares: asked(|resources| resources.cpu_shares),
         cpu_quota: asked(|resources| resources.cpu_quota),
         cpu_period: asked(|resources| resources.cpu_period),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pod::PodUuid;
 use pod::manifest::{MANIFEST_FILE, PodManifest};
@@ -33,10 +33,13 @@ struct Identity {
     size: u64,
 }
 
+/// What has been read of each pod: nothing of one that is no sandbox.
+type Pods = BTreeMap<PodUuid, (Identity, Option<Arc<Known>>)>;
+
 /// What has been read. Forgetting it costs a read, and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
-    known: Mutex<BTreeMap<PodUuid, (Identity, Option<Arc<Known>>)>>,
+    known: Mutex<Pods>,
 }
 
 impl Cache {
@@ -73,7 +76,7 @@ impl Cache {
         self.lock().retain(|uuid, _| pods.contains(uuid));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PodUuid, (Identity, Option<Arc<Known>>)>> {
+    fn lock(&self) -> MutexGuard<'_, Pods> {
         // Each entry is whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

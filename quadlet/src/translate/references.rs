@@ -84,7 +84,8 @@ impl Work<'_> {
             );
         }
         if entry.value.contains(char::is_whitespace) {
-            self.findings.error(entry, "it is one image, without spaces");
+            self.findings
+                .error(entry, "it is one image, without spaces");
         }
         match self.named(&entry.value, &[Kind::Image], entry) {
             Some(target) => Word::written(target.resource),

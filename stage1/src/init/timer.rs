@@ -4,7 +4,7 @@
 //! second, as on a busy host, it takes the timer for one that is too slow, and goes on without: nothing that sleeps ever
 //! wakes up then.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::mount::MountAttrFlags;
@@ -37,7 +37,11 @@ pub(super) fn expect() -> Result<(), StartFailure> {
     if !is_missing(&String::from_utf8_lossy(&text)) {
         return Ok(());
     }
-    eprintln!("fairing: the kernel of this machine has no timer");
+    // Who doesn't take it finds out by the silence.
+    let _ = writeln!(
+        std::io::stderr(),
+        "fairing: the kernel of this machine has no timer"
+    );
     loop {
         std::thread::park();
     }
