@@ -373,6 +373,15 @@ mod tests {
         assert!(open().to_string().contains("is damaged"), "{}", open());
         std::fs::remove_file(folder.path().join(CONTENTS)).unwrap();
         std::fs::create_dir(folder.path().join(CONTENTS)).unwrap();
-        assert!(matches!(open(), ContentError::Io { .. }), "{}", open());
+        assert!(open().to_string().contains("is damaged"), "{}", open());
+        std::fs::remove_dir(folder.path().join(CONTENTS)).unwrap();
+        // Nobody waits for what somebody would write there.
+        let at = folder.path().join(CONTENTS);
+        let (mode, fifo) = (
+            rustix::fs::Mode::from_raw_mode(0o600),
+            rustix::fs::FileType::Fifo,
+        );
+        rustix::fs::mknodat(rustix::fs::CWD, &at, fifo, mode, 0).unwrap();
+        assert!(open().to_string().contains("is damaged"), "{}", open());
     }
 }
