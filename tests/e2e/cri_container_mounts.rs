@@ -107,7 +107,8 @@ fn what_makes_no_sense_is_refused_when_the_container_is_made() {
         missing.message().contains("/no/such/directory"),
         "{missing}"
     );
-    let cases: [(&str, fn(&mut Mount)); 5] = [
+    type Change = fn(&mut Mount);
+    let cases: [(&str, Change); 5] = [
         ("recursive_read_only", |mount| {
             mount.recursive_read_only = true
         }),

@@ -90,7 +90,11 @@ fn an_image_has_one_id_by_whatever_name_it_is_asked_for() {
     let known = listed.repo_tags.iter().chain(&listed.repo_digests).cloned();
     for name in asked.chain(known) {
         assert_eq!(status(&cri, &name).as_ref(), Some(listed), "{name}");
-        assert_eq!(list(&cri, Some(&name)), [listed.clone()], "{name}");
+        assert_eq!(
+            list(&cri, Some(&name)),
+            std::slice::from_ref(listed),
+            "{name}"
+        );
     }
     // By digest it is the same.
     let digest = listed.repo_digests[0].clone();

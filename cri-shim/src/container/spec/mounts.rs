@@ -197,6 +197,8 @@ fn further(mount: &api::Mount, of: &dyn Fn(&str) -> String) -> Result<Vec<MountO
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Change = fn(&mut api::Mount);
     use crate::api::{IdMapping, ImageSpec, PodSandboxConfig};
     use pod::manifest::UserNamespace;
 
@@ -245,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_by_place_and_field() {
-        let cases: [(&str, fn(&mut api::Mount)); 9] = [
+        let cases: [(&str, Change); 9] = [
             ("container_path", |m| m.container_path = "data".into()),
             ("[/data].host_path", |m| m.host_path.clear()),
             ("[/data].host_path", |m| m.host_path = "srv".into()),
@@ -279,7 +281,7 @@ mod tests {
         let spec = of(image).unwrap();
         assert_eq!(spec.image_mounts[0].image, "sha256:1");
         assert!(spec.mounts.is_empty());
-        let cases: [(&str, fn(&mut api::Mount)); 5] = [
+        let cases: [(&str, Change); 5] = [
             ("readonly", |m| m.readonly = false),
             ("host_path", |m| m.host_path = "/srv".into()),
             ("image_sub_path", |m| m.image_sub_path = "../x".into()),

@@ -70,9 +70,10 @@ fn invalid(field: &str, reason: &str) -> CriError {
 mod tests {
     use super::*;
 
-    fn of(
-        change: impl FnOnce(&mut LinuxContainerSecurityContext),
-    ) -> Result<(Option<String>, Option<String>, Vec<String>), String> {
+    /// User, group and further groups.
+    type Identity = (Option<String>, Option<String>, Vec<String>);
+
+    fn of(change: impl FnOnce(&mut LinuxContainerSecurityContext)) -> Result<Identity, String> {
         let mut security = LinuxContainerSecurityContext::default();
         change(&mut security);
         let mut spec = AppSpec::default();
