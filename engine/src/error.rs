@@ -10,6 +10,7 @@ mod machine;
 mod monitor;
 mod mount;
 mod network;
+mod port_forward;
 mod security;
 mod selinux;
 mod update;
@@ -38,6 +39,7 @@ pub use self::machine::MachineError;
 pub use self::monitor::MonitorError;
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
+pub use self::port_forward::PortForwardError;
 pub use self::security::SecurityError;
 pub use self::selinux::SelinuxError;
 pub use self::update::UpdateError;
@@ -140,6 +142,9 @@ pub enum Error {
     /// The monitor of a pod can't be talked to.
     #[error(transparent)]
     Monitor(#[from] MonitorError),
+    /// Nobody listens in the pod.
+    #[error(transparent)]
+    PortForward(#[from] PortForwardError),
     /// An app can't be run as asked for.
     #[error(transparent)]
     App(#[from] AppError),

@@ -7,6 +7,7 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 
@@ -32,15 +33,24 @@ pub struct DiskUse {
 
 /// As [`disk_usage`], with how many files and directories there are.
 pub fn disk_use(path: &Path) -> DiskUse {
-    let mut usage = Usage::default();
+    disk_use_until(path, None).0
+}
+
+/// The same as far as it can be counted until then, and whether that is all of it.
+pub fn disk_use_until(path: &Path, until: Option<Instant>) -> (DiskUse, bool) {
+    let mut usage = Usage {
+        until,
+        ..Usage::default()
+    };
     if let Ok(top) = openat(CWD, path, DIRECTORY, Mode::empty()) {
         usage.enter(top);
         usage.walk();
     }
-    DiskUse {
+    let counted = DiskUse {
         bytes: usage.bytes,
         entries: usage.entries,
-    }
+    };
+    (counted, !usage.is_late)
 }
 
 /// A directory that has been entered.
@@ -57,6 +67,8 @@ struct Entered {
 struct Usage {
     bytes: u64,
     entries: u64,
+    until: Option<Instant>,
+    is_late: bool,
     entered: Vec<Entered>,
 }
 
@@ -64,6 +76,9 @@ impl Usage {
     /// Looks into all that is left.
     fn walk(&mut self) {
         while let Some(last) = self.entered.last_mut() {
+            if self.is_late {
+                return;
+            }
             let Some(here) = &last.directory else {
                 // What is left of it was moved away with the directory that was looked into last.
                 self.entered.pop();
@@ -120,6 +135,11 @@ impl Usage {
             let blocks = u64::try_from(stat.st_blocks).unwrap_or_default();
             let bytes = blocks.saturating_mul(BLOCK) / names;
             self.bytes = self.bytes.saturating_add(bytes);
+            // A look at the clock is nothing beside one at a file.
+            self.is_late = self.until.is_some_and(|until| Instant::now() >= until);
+            if self.is_late {
+                break;
+            }
             self.entries = self.entries.saturating_add(1);
             if is_directory {
                 left.push(name.to_owned());
@@ -153,6 +173,18 @@ mod tests {
     use super::*;
 
     const SIZE: usize = 1 << 20;
+
+    #[test]
+    fn files_are_counted_as_far_as_there_is_time() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("below")).unwrap();
+        std::fs::write(dir.path().join("below/file"), "text").unwrap();
+        let (all, is_all) = disk_use_until(dir.path(), None);
+        assert_eq!((all.entries, is_all), (2, true));
+        assert_eq!(all, disk_use(dir.path()));
+        let (some, is_all) = disk_use_until(dir.path(), Some(Instant::now()));
+        assert!(some.entries < 2 && !is_all);
+    }
 
     #[test]
     fn files_directories_and_names_take_their_part() {

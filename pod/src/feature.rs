@@ -72,6 +72,8 @@ features! {
     HttpsProbes = "https-probes",
     /// Limit an app's huge pages.
     Hugepages = "hugepages",
+    /// Run an app in the pid namespace of another one.
+    JoinedProcesses = "joined-processes",
     /// Keep an app's log elsewhere than in its usual file, or in one of another size.
     LogDriver = "log-driver",
     /// Write an app's log to a given file.

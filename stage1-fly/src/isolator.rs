@@ -34,6 +34,7 @@ const FEATURES: &[Feature] = &[
     Feature::HostPids,
     Feature::Hugepages,
     Feature::LogDriver,
+    Feature::LogPath,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
@@ -57,8 +58,10 @@ const FEATURES: &[Feature] = &[
     Feature::SocketActivation,
     Feature::StartOrder,
     Feature::Stats,
+    Feature::StdinOnce,
     Feature::Tty,
     Feature::Umask,
+    Feature::UnifiedCgroup,
     Feature::Update,
     Feature::Volumes,
 ];

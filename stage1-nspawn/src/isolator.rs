@@ -7,7 +7,8 @@ use cni_glue::Netns;
 use pod::control::{AppStats, Usage};
 use pod::feature::Feature;
 use pod::manifest::{
-    App, Capability, Device, InsecureOption, Network, PodManifest, Resources, UserNamespace,
+    App, Capability, Device, HostNamespace, InsecureOption, Network, PodManifest, Resources,
+    UserNamespace,
 };
 use pod::{AppName, PodUuid};
 use rustix::fs::{Gid, Uid};
@@ -41,9 +42,12 @@ const FEATURES: &[Feature] = &[
     Feature::Hooks,
     Feature::HostNamespaces,
     Feature::HostNetwork,
+    Feature::HostPids,
     Feature::HttpsProbes,
     Feature::Hugepages,
+    Feature::JoinedProcesses,
     Feature::LogDriver,
+    Feature::LogPath,
     Feature::MaskedPaths,
     Feature::MemoryReservation,
     Feature::MemorySwap,
@@ -74,11 +78,13 @@ const FEATURES: &[Feature] = &[
     Feature::SocketActivation,
     Feature::StartOrder,
     Feature::Stats,
+    Feature::StdinOnce,
     Feature::Sysctl,
     Feature::Systemd,
     Feature::TerminationMessage,
     Feature::Tty,
     Feature::Umask,
+    Feature::UnifiedCgroup,
     Feature::Update,
     Feature::UserNamespaces,
     Feature::Volumes,
@@ -146,6 +152,12 @@ impl Isolator for Nspawn {
         let network = (manifest.network != Network::Host).then(NetworkNamespace::new);
         let network = network.transpose()?;
         self.pod.find_cgroups(manifest)?;
+        if is_among_host_processes(manifest) && !self.pod.cgroups()?.are_there() {
+            return Err(StartFailure::other(
+                "this host has no cgroups mounted, and without them nobody could tell which of its processes are the pod's and \
+                 end them",
+            ));
+        }
         let (process, pid) = self.pod.start_init(manifest, end, network.as_ref())?;
         self.network = network
             .map(|network| network.of(pid, &process))
@@ -264,6 +276,18 @@ impl Isolator for Nspawn {
         }
     }
 
+    // Nothing but the cgroups keeps hold of what pod init has started among the host's processes.
+    fn end_rest(&mut self, manifest: &PodManifest) {
+        if is_among_host_processes(manifest)
+            && let Ok(cgroups) = self.pod.cgroups()
+        {
+            manifest
+                .apps
+                .iter()
+                .for_each(|app| cgroups.end_app(&app.name));
+        }
+    }
+
     /// It is the error that kept its program from being executed.
     fn explain_end(&self, exit_code: i32) -> StartFailure {
         // Some of its namespaces it makes itself.
@@ -287,6 +311,10 @@ impl Isolator for Nspawn {
             .map_or(Ok(()), |mut networks| networks.leave());
         cgroups.and(networks)
     }
+}
+
+fn is_among_host_processes(manifest: &PodManifest) -> bool {
+    manifest.host_namespaces.contains(&HostNamespace::Pid)
 }
 
 /// Whether an app may look into other processes of its user namespace.

@@ -224,6 +224,9 @@ pub struct AppSpec {
     /// Whether it is process 1 of a pid namespace of its own.
     #[serde(default)]
     pub own_processes: bool,
+    /// The app that runs, in whose pid namespace it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub processes_of: Option<AppName>,
     /// Where its volumes and the like are mounted, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub mounts: Vec<AppPath>,
@@ -334,6 +337,9 @@ pub struct ExecSpec {
     /// What pod init's own program copies, in the place of another.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub copy: Option<FileCopy>,
+    /// How long it may run: then it is killed, with all that it has started.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_ms: Option<u64>,
     /// Its standard streams.
     pub streams: ProcessStreams,
 }
@@ -442,6 +448,9 @@ pub enum FromInit {
         id: u64,
         /// How.
         outcome: Outcome,
+        /// Whether it was killed because its time was over.
+        #[serde(skip_serializing_if = "is_false", default)]
+        timed_out: bool,
     },
     /// What [`ToInit::Probe`] has come to.
     Probed {

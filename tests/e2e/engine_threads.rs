@@ -34,7 +34,7 @@ use crate::stocked::{IDLE, IMAGE, busybox};
 /// How often each thread starts and stops a pod.
 const ROUNDS: usize = 4;
 
-fn engine_of(host: &Host) -> Engine {
+pub(crate) fn engine_of(host: &Host) -> Engine {
     Engine {
         directories: Directories {
             data: host.data_dir(),

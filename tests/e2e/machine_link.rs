@@ -229,6 +229,7 @@ fn app(
         stop_signal: serde_json::from_value(json!(15)).unwrap(),
         security: None,
         own_processes: false,
+        processes_of: None,
         streams: ProcessStreams::Pipes {
             stdin: None,
             stdout,

@@ -1,8 +1,11 @@
 //! What processes of apps are limited by and begin with: resource limits, groups, masks, scores, kernel parameters.
 
-use harness::{Host, ImageBuilder};
+use std::time::Duration;
+
+use harness::{Host, ImageBuilder, wait_until};
 
 use crate::imported::{accepting_host, busybox_host, import};
+use crate::stocked::status;
 
 const USERS: [&str; 2] = ["--userns=host", "--userns=auto"];
 
@@ -320,6 +323,60 @@ fn an_app_can_be_process_1_of_its_own() {
         let run = host.fairing(["run", "--rm", flag, &image]);
         run.args(["--", "/bin/true"]).run().expect_error(2, &[part]);
     }
+}
+
+#[test]
+fn a_pod_among_the_host_s_processes_ends_as_a_whole() {
+    let host = accepting_host();
+    let image = import(&host, &ImageBuilder::busybox().build(), "busybox:1");
+    let run = host.fairing([
+        "run",
+        "--detach",
+        "--userns=host",
+        "--pid=host",
+        "--name=seen",
+        &image,
+    ]);
+    run.args([
+        "--",
+        "/bin/sh",
+        "-c",
+        "sleep 1000 & setsid sleep 2000 & exec sleep 3000",
+    ])
+    .run()
+    .ok();
+    let own = std::process::id();
+    let cat = format!("/proc/{own}/comm");
+    let enter = host
+        .fairing(["enter", "seen", "--", "/bin/cat", &cat])
+        .run()
+        .ok();
+    let name = std::fs::read_to_string(&cat).unwrap();
+    assert_eq!(enter.stdout, name);
+    host.fairing(["stop", "--force", "seen"]).run().ok();
+    assert!(host.processes().is_empty(), "{:#?}", host.processes());
+    // Nothing is left of one whose monitor is killed either.
+    host.fairing(["rm", "seen"]).run().ok();
+    let run = host.fairing([
+        "run",
+        "--detach",
+        "--userns=host",
+        "--pid=host",
+        "--name=killed",
+        &image,
+    ]);
+    run.args(["--", "/bin/sh", "-c", "setsid sleep 2000 & exec sleep 3000"])
+        .run()
+        .ok();
+    let monitor = status(&host, "killed")["monitor-pid"].to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", &monitor])
+        .status();
+    assert!(killed.unwrap().success());
+    wait_until("the end of all of it", Duration::from_secs(10), || {
+        host.processes().is_empty().then_some(())
+    });
+    host.collect();
 }
 
 #[test]

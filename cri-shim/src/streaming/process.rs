@@ -71,7 +71,7 @@ impl ProcessControl for Executed {
 
     fn ended(&mut self) -> Option<Ended> {
         Some(match said(&self.0)? {
-            Said::Word(Response::ExecExited { outcome }) => exited(outcome),
+            Said::Word(Response::ExecExited { outcome, .. }) => exited(outcome),
             Said::Word(other) => Ended::Failed(format!("the monitor says {other:?}")),
             Said::Nothing => Ended::Failed("the pod has ended".to_owned()),
         })

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use cri_streaming::{Failure, Process, Streams, Wanted};
 use engine::config::directories::Directories;
 use engine::pods::connection::{START, await_answer, connect_when_up, unexpected};
+use engine::pods::port_forward;
 use pod::control::{AttachRequest, ExecRequest, Request, Response};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry};
@@ -78,6 +79,9 @@ impl Streams for PodStreams {
             detach: false,
             tty: wanted.terminal(),
             size: None,
+            timeout_ms: None,
+            // Who leaves ends no command, as in other runtimes.
+            outlives: true,
         });
         match self.begin(&request.app.pod, &asked)? {
             (connection, Response::ExecStarted { .. }, descriptors) => Ok(Process {
@@ -105,6 +109,6 @@ impl Streams for PodStreams {
     }
 
     fn connect(&self, request: &PodEntry, port: u16) -> Result<OwnedFd, Failure> {
-        Err(format!("port {port} of pod {} is out of reach", request.uuid).into())
+        Ok(port_forward::connect(request, &self.directories, port)?.into())
     }
 }

@@ -26,6 +26,24 @@ pub enum AppError {
         /// The image.
         image: String,
     },
+    /// It is to join the processes of an app that isn't there.
+    #[error("app {app} can't join the processes of app {target}, which the pod does not have")]
+    NoSuchTarget {
+        /// The app.
+        app: AppName,
+        /// The other one.
+        target: AppName,
+    },
+    /// It is to join the processes of an app that has none of its own.
+    #[error(
+        "app {app} can't join the processes of app {target}, which are the pod's (--pid=private)"
+    )]
+    NoProcessesOfItsOwn {
+        /// The app.
+        app: AppName,
+        /// The other one.
+        target: AppName,
+    },
     /// Its limits and those of its pod can't hold together.
     #[error("app {app}: {source}")]
     Limits {

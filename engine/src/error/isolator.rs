@@ -38,9 +38,7 @@ pub enum IsolatorError {
         what: OwnPart,
     },
     /// It keeps apps apart from the host's processes.
-    #[error(
-        "the isolator `{0}` gives apps no processes of the host: pod init, which is process 1 of the pod, ends all of it"
-    )]
+    #[error("the isolator `{0}` keeps the apps of this pod apart from the processes of the host")]
     OwnProcesses(String),
     /// It would be a mount on a directory of the host.
     #[error("the isolator `{name}` mounts nothing on {place}: what is there is the host's")]

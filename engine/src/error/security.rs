@@ -49,6 +49,11 @@ pub enum SecurityError {
     /// All cgroups of the host would be its.
     #[error("app {0} can't manage cgroups in the host's cgroup namespace")]
     ManagesHostCgroups(AppName),
+    /// Nobody in a user namespace may mount what shows the host's processes.
+    #[error(
+        "a pod with users of its own can't be among the processes of the host, which are those of the host's users"
+    )]
+    HostPids,
     /// Nobody in a user namespace may use the host's IPC.
     #[error(
         "a pod with users of its own can't share the host's IPC, which is that of the host's users"

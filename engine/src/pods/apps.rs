@@ -22,6 +22,7 @@ use super::folder::{PlannedApp, image_record};
 use super::healthcheck;
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::joined_processes;
 use super::known_app;
 use super::logging;
 use super::mounts::in_order;
@@ -92,7 +93,8 @@ impl<'a> OpenPod<'a> {
         observer: &dyn Observer,
     ) -> Result<AppName, Error> {
         let stage1 = isolator::of_pod(&self.manifest.stage1, &self.engine.directories)?;
-        unisolated::require_host_processes(spec, &stage1)?;
+        let of_host = &self.manifest.host_namespaces;
+        unisolated::require_host_processes(spec, &stage1, of_host)?;
         let verifier = Verifier::new(self.engine, observer)?;
         // Kept until the pod's manifest names them.
         let chosen = Chosen::all(self.engine, &verifier, typed(spec, pull))?;
@@ -136,6 +138,7 @@ impl<'a> OpenPod<'a> {
         let _volumes = provide(self.engine, volumes, &[planned.mounting()])?;
         let mut app = planned.into_app();
         app.insecure_options = self.engine.insecure.clone();
+        joined_processes::require_target(&app, self.manifest.apps.iter())?;
         security::require_own_cgroups(&app, &self.manifest.host_namespaces)?;
         self.label(&mut app, spec)?;
         stage1.require(&app.required_features())?;

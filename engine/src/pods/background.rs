@@ -13,6 +13,7 @@ use pod::PodUuid;
 use pod::activation::ActivationSockets;
 
 use super::connection::wait_readable;
+use super::ending::wait_for_lock;
 use super::prepare::Prepared;
 use super::readiness::{self, READINESS_MAX};
 use super::removal::remove_left;
@@ -61,7 +62,14 @@ pub fn start(
     // The pod is on record: its images are in use.
     drop(pin);
     match report(File::from(reader), patience) {
-        Ok(Some(bytes)) => readiness::parse(&bytes).map(|()| uuid),
+        Ok(Some(bytes)) => {
+            let up = readiness::parse(&bytes).map(|()| uuid);
+            up.inspect_err(|_| {
+                // A monitor that was killed, perhaps since nobody wants the pod any more, has undone nothing. The first
+                // failure is the one to tell of; `gc` repeats this one.
+                let _ = clear(uuid, engine, observer);
+            })
+        }
         other => {
             if let Some(entry) = engine.pods().by_uuid(uuid)? {
                 stop(&entry, &engine.directories, Stop::AtOnce)?;
@@ -72,6 +80,14 @@ pub fn start(
                 .unwrap_or_else(|| MonitorError::Mute(patience).into()))
         }
     }
+}
+
+/// Removes what is left of a pod that did not come up, once its monitor has ended.
+fn clear(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
+    if let Some(entry) = engine.pods().by_uuid(uuid)? {
+        wait_for_lock(&entry)?;
+    }
+    remove_left(uuid, engine, observer)
 }
 
 /// What the monitor reports; `None` if it doesn't within that time.

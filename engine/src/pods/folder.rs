@@ -158,6 +158,7 @@ impl PlannedApp {
                 stop_signal,
                 systemd,
                 own_processes: spec.own_processes,
+                processes_of: spec.processes_of.clone(),
                 role: spec.role,
                 restart,
                 restart_rules: spec.restart_rules.clone(),

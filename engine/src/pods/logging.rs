@@ -16,6 +16,10 @@ pub(super) fn resolve(
     configured: Option<LogDriver>,
 ) -> Option<Log> {
     let mut log = of_app.or(of_pod).cloned().unwrap_or_default();
+    if log.path.is_some() {
+        // A place says that there is to be a file.
+        log.driver = log.driver.or(Some(LogDriver::K8sFile));
+    }
     // An option without a driver is about the driver that has a use for it, if that is the one.
     log.driver = log
         .driver
@@ -23,8 +27,8 @@ pub(super) fn resolve(
         .or(configured);
     match log.driver.unwrap_or(LogDriver::K8sFile) {
         LogDriver::K8sFile => log.tag = None,
-        LogDriver::Journald => log.max_size = None,
-        LogDriver::None => (log.tag, log.max_size) = (None, None),
+        LogDriver::Journald => (log.max_size, log.path) = (None, None),
+        LogDriver::None => (log.tag, log.max_size, log.path) = (None, None, None),
     }
     (log != Log::default()).then_some(log)
 }
@@ -68,6 +72,13 @@ mod tests {
             tag: Some("x".to_owned()),
             ..Log::default()
         };
+        let placed = Log {
+            path: Some("/x".into()),
+            ..Log::default()
+        };
+        let resolved = resolve(Some(&placed), None, Some(Journald)).unwrap();
+        assert_eq!(resolved.driver, Some(K8sFile));
+        assert_eq!(resolved.path, placed.path);
         let of = |pod| resolve(Some(&tagged), log(pod).as_ref(), None);
         assert_eq!(of(Some(Journald)).unwrap().tag.as_deref(), Some("x"));
         assert_eq!(of(None), None);

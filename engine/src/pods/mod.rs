@@ -1,6 +1,7 @@
 //! Pods: prepared, started, looked at, talked to, stopped and removed.
 
 mod activation;
+pub mod app_at_rest;
 pub mod app_limits;
 mod app_names;
 pub(crate) mod apparmor;
@@ -23,6 +24,7 @@ mod host_paths;
 pub mod identity;
 mod images;
 mod in_memory;
+mod joined_processes;
 mod killed;
 mod known_app;
 pub mod limits;
@@ -33,6 +35,7 @@ pub mod mount_view;
 mod mounts;
 mod oom_score;
 pub mod pause;
+pub mod port_forward;
 pub mod prepare;
 pub mod prepared;
 pub mod processes;
@@ -60,3 +63,4 @@ pub mod uses;
 pub mod view;
 pub mod wait;
 mod widened;
+pub mod writable_layer;

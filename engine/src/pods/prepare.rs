@@ -20,6 +20,7 @@ use super::healthcheck;
 use super::host_paths;
 use super::images::{MountedImages, typed};
 use super::in_memory;
+use super::joined_processes;
 use super::killed::make_after;
 use super::logging;
 use super::machine;
@@ -262,6 +263,9 @@ fn plan(
     if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Ipc) {
         return Err(SecurityError::HostIpc.into());
     }
+    if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Pid) {
+        return Err(SecurityError::HostPids.into());
+    }
     if !has_host_users && spec.host_namespaces.contains(&HostNamespace::Cgroup) {
         return Err(SecurityError::HostCgroups.into());
     }
@@ -318,6 +322,7 @@ fn plan(
     }
     for app in &plan.manifest().apps {
         require_within(app, &plan.manifest().resources)?;
+        joined_processes::require_target(app, plan.manifest().apps.iter())?;
         security::require_own_cgroups(app, &spec.host_namespaces)?;
         unisolated::require_own_places(app, &stage1)?;
         warn_if_clamped(app, has_host_users, observer);

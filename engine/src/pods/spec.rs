@@ -296,6 +296,8 @@ pub struct AppSpec {
     pub writable_in_memory: bool,
     /// Whether it is process 1 of processes of its own.
     pub own_processes: bool,
+    /// The app of its pod, with processes of its own, whose pid namespace it joins; it ends with that.
+    pub processes_of: Option<AppName>,
     /// Whether it is to be among the host's processes.
     pub host_processes: bool,
     /// What others note of it.

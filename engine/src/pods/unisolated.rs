@@ -44,12 +44,17 @@ pub(super) fn require_own_places(app: &App, stage1: &Stage1) -> Result<(), Error
     }
 }
 
-/// Refuses an app that asks to be among the host's processes of an isolator that keeps it apart from them.
+/// Refuses an app that asks to be among the host's processes where its pod is kept apart from them.
 ///
 /// # Errors
 /// [`IsolatorError::OwnProcesses`].
-pub(super) fn require_host_processes(spec: &AppSpec, stage1: &Stage1) -> Result<(), Error> {
-    match spec.host_processes && stage1.manifest.isolates {
+pub(super) fn require_host_processes(
+    spec: &AppSpec,
+    stage1: &Stage1,
+    of_host: &BTreeSet<HostNamespace>,
+) -> Result<(), Error> {
+    let are_apart = stage1.manifest.isolates && !of_host.contains(&HostNamespace::Pid);
+    match spec.host_processes && are_apart {
         true => Err(IsolatorError::OwnProcesses(stage1.manifest.name.clone()).into()),
         false => Ok(()),
     }
@@ -60,11 +65,18 @@ pub(super) fn require_host_processes(spec: &AppSpec, stage1: &Stage1) -> Result<
 /// # Errors
 /// [`IsolatorError::OwnProcesses`], [`IsolatorError::Shares`] or the feature that the isolator lacks, of what somebody has asked the pod to have for itself.
 pub(super) fn fit<'a>(spec: &'a PodSpec, stage1: &Stage1) -> Result<Cow<'a, PodSpec>, Error> {
-    for app in &spec.apps {
-        require_host_processes(app, stage1)?;
-    }
     if stage1.manifest.isolates {
-        return Ok(Cow::Borrowed(spec));
+        let mut spec = Cow::Borrowed(spec);
+        let asks = spec.apps.iter().any(|app| app.host_processes);
+        if asks && stage1.manifest.features.contains(&Feature::HostPids) {
+            // Its other apps are there, too.
+            let of_host = &mut spec.to_mut().host_namespaces;
+            of_host.insert(HostNamespace::Pid);
+        }
+        for app in &spec.apps {
+            require_host_processes(app, stage1, &spec.host_namespaces)?;
+        }
+        return Ok(spec);
     }
     let has_own = |what| IsolatorError::Shares {
         name: stage1.manifest.name.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-pub use pod::control::NetworkUse;
+pub use pod::control::{InterfaceUse, NetworkUse};
 use pod::control::{LiveStatus, PodStats, Request, Response};
 use pod::manifest::{Network, PodManifest};
 use pod::seqpacket::SeqPacket;
@@ -28,6 +28,8 @@ pub struct Measured {
     pub stats: PodStats,
     /// What went through its network; absent if that is the host's.
     pub network: Option<NetworkUse>,
+    /// The same for each of its interfaces, where a process of the host's is in its network.
+    pub interfaces: Vec<InterfaceUse>,
 }
 
 /// What those of these pods use that run and say so within a moment; of others, why their isolator refuses to. All are
@@ -72,9 +74,17 @@ pub fn measure(
             _ => continue,
         };
         let at = Instant::now();
+        let counted = match stats.network {
+            Some(_) => None,
+            None => counted(entry, &status),
+        };
+        let of_pod = counted.as_deref();
         let measured = Measured {
             at,
-            network: stats.network.or_else(|| network_use(entry, &status)),
+            network: stats
+                .network
+                .or_else(|| of_pod.map(|text| NetworkUse::counted(text, |_| true))),
+            interfaces: of_pod.map(InterfaceUse::all).unwrap_or_default(),
             stats: *stats,
         };
         all.insert(entry.uuid, measured);
@@ -82,11 +92,11 @@ pub fn measure(
     (all, refused)
 }
 
-fn network_use(entry: &PodEntry, status: &LiveStatus) -> Option<NetworkUse> {
+/// What the kernel has counted of the pod's interfaces, if they are its own.
+fn counted(entry: &PodEntry, status: &LiveStatus) -> Option<String> {
     let manifest = PodManifest::load(&entry.path).ok()?;
     if manifest.network == Network::Host {
         return None;
     }
-    let text = fs::read_to_string(format!("/proc/{}/net/dev", status.init_pid)).ok()?;
-    Some(NetworkUse::counted(&text, |_| true))
+    fs::read_to_string(format!("/proc/{}/net/dev", status.init_pid)).ok()
 }

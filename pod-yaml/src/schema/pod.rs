@@ -34,7 +34,10 @@ pub(crate) static POD_SPEC: Schema = Schema {
         ),
         yes("hostNetwork", ""),
         yes("hostIPC", "with the host's users alone"),
-        yes("hostPID", "with `--stage1=fly` alone"),
+        yes(
+            "hostPID",
+            "with the host's users: `--userns=host` of `play`",
+        ),
         yes(
             "hostUsers",
             "false: own users; true: the host's; else as configured",

@@ -24,13 +24,16 @@ mod stats;
 mod status;
 
 pub use self::event::{Event, EventKind, HealthCheck};
-pub use self::network_use::NetworkUse;
+pub use self::network_use::{InterfaceUse, NetworkUse, Traffic};
 pub use self::request::{
     AddApp, AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCopy, Request, SentFiles,
     StartApp, WindowSize,
 };
 pub use self::response::Response;
-pub use self::stats::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Usage};
+pub use self::stats::{
+    AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, PodStats, Pressure, StallTimes,
+    Stalls, Usage,
+};
 pub use self::status::{AppState, LastEnd, LiveApp, LiveStatus};
 
 /// The socket's name in the pod's runtime directory.

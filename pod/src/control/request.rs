@@ -173,6 +173,13 @@ pub struct ExecRequest {
     /// The size of that terminal.
     #[serde(default)]
     pub size: Option<WindowSize>,
+    /// How long it may run, in milliseconds; as long as it likes if absent. Then it is killed, with all that it has
+    /// started, and the answer says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout_ms: Option<u64>,
+    /// Whether it goes on when this connection is over, though its streams are the client's.
+    #[serde(default)]
+    pub outlives: bool,
 }
 
 /// Whose process a command is, as the app's root filesystem knows users. What it may do is bounded as for the app.

@@ -27,6 +27,9 @@ pub enum Response {
     ExecExited {
         /// How.
         outcome: Outcome,
+        /// Whether it was killed because its time was over.
+        #[serde(default)]
+        timed_out: bool,
     },
     /// To [`super::Request::Attach`]. With it come pipes: the app's standard input if it was asked for, then its output
     /// and, unless it has a terminal, its errors.

@@ -34,6 +34,8 @@ pub struct Usage {
     pub pids: PidsStats,
     /// Disks.
     pub block_io: BlockIoStats,
+    /// How long its processes waited for something.
+    pub pressure: Pressure,
 }
 
 /// What one app uses.
@@ -51,6 +53,9 @@ pub struct AppStats {
     /// Disks.
     #[serde(default)]
     pub block_io: BlockIoStats,
+    /// How long its processes waited for something.
+    #[serde(default)]
+    pub pressure: Pressure,
 }
 
 /// Bytes that went through block devices. On cgroups of version 1 they are counted only of apps that have limits of disks,
@@ -64,6 +69,12 @@ pub struct BlockIoStats {
     /// Written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<u64>,
+    /// How often something was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads: Option<u64>,
+    /// How often something was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<u64>,
 }
 
 /// Processor time, in nanoseconds since the app's cgroup was made.
@@ -103,6 +114,9 @@ pub struct MemoryStats {
     /// Most that there may be, if that is limited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Most of swap alone, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap_limit: Option<u64>,
     /// Page faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_faults: Option<u64>,
@@ -114,10 +128,60 @@ pub struct MemoryStats {
     pub oom_kills: Option<u64>,
 }
 
+impl MemoryStats {
+    /// What the app can still have before it is at its limit, as kubelets count it.
+    pub fn available(&self) -> Option<u64> {
+        let (limit, working_set) = (self.limit?, self.working_set?);
+        Some(limit.saturating_sub(working_set))
+    }
+}
+
+/// How long processes waited for something (the kernel's pressure stall information). Only cgroups of version 2 count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Pressure {
+    /// For a processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Stalls>,
+    /// For memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Stalls>,
+    /// For disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io: Option<Stalls>,
+}
+
+/// How long processes waited for one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Stalls {
+    /// At least one of them.
+    pub some: StallTimes,
+    /// All of them at once.
+    pub full: StallTimes,
+}
+
+/// Shares of time, in hundredths of a percent, and the time as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct StallTimes {
+    /// Of the last 10 seconds.
+    pub avg10: u32,
+    /// Of the last minute.
+    pub avg60: u32,
+    /// Of the last 5 minutes.
+    pub avg300: u32,
+    /// In microseconds, since the cgroup was made.
+    pub total_us: u64,
+}
+
 /// Processes and threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct PidsStats {
+    /// How many processes there are; `current` counts their threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u64>,
     /// How many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<u64>,

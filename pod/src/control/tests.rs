@@ -106,6 +106,8 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
                 detach: false,
                 tty: false,
                 size: None,
+                timeout_ms: None,
+                outlives: false,
             },
             user: CommandUser {
                 user: "root".to_owned(),
@@ -171,9 +173,10 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         },
         pids: PidsStats {
             current: Some(3),
-            limit: None,
+            ..PidsStats::default()
         },
         block_io: BlockIoStats::default(),
+        pressure: Pressure::default(),
     };
     let responses = [
         Response::Attached { tty: true },

@@ -56,6 +56,9 @@ pub struct App {
     /// Whether it is process 1 of a pid namespace of its own.
     #[serde(skip_serializing_if = "is_default", default)]
     pub own_processes: bool,
+    /// The app of its pod whose pid namespace it joins. It ends with that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub processes_of: Option<AppName>,
     /// What it is to the others.
     #[serde(skip_serializing_if = "is_default", default)]
     pub role: Role,

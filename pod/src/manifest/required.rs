@@ -98,6 +98,7 @@ impl App {
             ),
             (self.systemd, Feature::Systemd),
             (self.own_processes, Feature::PidNamespace),
+            (self.processes_of.is_some(), Feature::JoinedProcesses),
         ];
         let mut required = used(of_app);
         required.extend(self.execution.required_features());

@@ -358,6 +358,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/apps/0/log/path", Feature::LogPath),
     ("/apps/0/systemd", Feature::Systemd),
     ("/apps/0/own-processes", Feature::PidNamespace),
+    ("/apps/0/processes-of", Feature::JoinedProcesses),
 ];
 
 /// The features that the parts of a document stand for.

@@ -233,6 +233,7 @@ impl App2 {
             resources: self.resources.into(),
             systemd: false,
             own_processes: false,
+            processes_of: None,
             stop_signal: SignalNumber::try_from(self.stop_signal)
                 .map_err(|error| error.to_string())?,
             role: Default::default(),

@@ -67,6 +67,7 @@ const APP_VALUES: &[&str] = &[
     "device-read-iops",
     "device-write-iops",
     "hugetlb",
+    "cgroup-conf",
     "device",
     "device-cgroup-rule",
     "systemd",

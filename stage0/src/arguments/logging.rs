@@ -1,5 +1,7 @@
 //! Where the output of apps is kept.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use engine::config::size::bytes_up_to;
 use pod::manifest::{Bounds, Log, LogDriver};
@@ -12,7 +14,7 @@ pub(crate) struct LogArguments {
     /// What keeps the app's output: k8s-file (a file in the CRI's format), journald, or none
     #[arg(long, value_name = "DRIVER", value_parser = driver, hide_short_help = true)]
     log_driver: Option<LogDriver>,
-    /// How: max-size=BYTES of a file, or tag=TEXT for the journal
+    /// How: max-size=BYTES of a file, or its path=FILE, or tag=TEXT for the journal
     #[arg(long, value_name = "KEY=VALUE", value_parser = option, hide_short_help = true)]
     log_opt: Vec<LogOption>,
 }
@@ -35,6 +37,8 @@ pub(crate) enum LogOption {
     MaxSize(u64),
     /// What the journal finds entries by.
     Tag(String),
+    /// The file, which somebody else rotates.
+    Path(PathBuf),
 }
 
 impl LogArguments {
@@ -53,6 +57,13 @@ impl PodLogArguments {
     /// # Errors
     /// [`Failure::Usage`] for an option that the driver has no use for.
     pub(crate) fn log(&self) -> Result<Option<Log>, Failure> {
+        let is_path = |option: &LogOption| matches!(option, LogOption::Path(_));
+        if self.pod_log_opt.iter().any(is_path) {
+            return Err(Failure::Usage(
+                "--pod-log-opt path: apps have no log together; --log-opt of each names its own"
+                    .to_owned(),
+            ));
+        }
         log("--pod-log-", self.pod_log_driver, &self.pod_log_opt)
     }
 }
@@ -74,6 +85,10 @@ fn log(
             LogOption::MaxSize(size) => {
                 log.max_size = Some(*size);
                 ("max-size", LogDriver::K8sFile)
+            }
+            LogOption::Path(path) => {
+                log.path = Some(path.clone());
+                ("path", LogDriver::K8sFile)
             }
             LogOption::Tag(tag) => {
                 log.tag = Some(tag.clone());
@@ -128,8 +143,9 @@ fn option(text: &str) -> Result<LogOption, String> {
         }
         "tag" => Ok(LogOption::Tag(value.to_owned())),
         "max-file" => Err("max-file is not there: a log has one older file beside it".to_owned()),
-        "path" => Err("path is not there: a log is kept with its pod".to_owned()),
-        _ => Err("there are max-size and tag".to_owned()),
+        "path" if value.starts_with('/') => Ok(LogOption::Path(value.into())),
+        "path" => Err("a path begins with /".to_owned()),
+        _ => Err("there are max-size, path and tag".to_owned()),
     }
 }
 
@@ -178,10 +194,10 @@ mod tests {
             ("--log-opt max-size=1k", "too few"),
             ("--log-opt max-size=big", "max-size"),
             ("--log-opt max-file=3", "one older file"),
-            ("--log-opt path=/tmp/x", "kept with its pod"),
+            ("--log-opt path=x", "begins with /"),
             ("--log-opt tag=", "a line of text"),
             ("--log-opt tag={{.ID}}", "templates are not there yet"),
-            ("--log-opt labels=a", "max-size and tag"),
+            ("--log-opt labels=a", "max-size, path and tag"),
             (
                 "--log-driver journald --log-opt max-size=4m",
                 "is for --log-driver=k8s-file",

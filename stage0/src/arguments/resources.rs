@@ -85,6 +85,9 @@ pub(crate) struct ResourceArguments {
     /// Limit of huge pages of a size, such as 2MB=64m
     #[arg(long, value_name = "SIZE=BYTES", value_parser = hugetlb, hide_short_help = true)]
     hugetlb: Vec<HugepageLimit>,
+    /// File of the app's cgroup and what it is to say, such as memory.high=1G (cgroups of version 2)
+    #[arg(long, value_name = "FILE=VALUE", value_parser = cgroup_file, hide_short_help = true)]
+    cgroup_conf: Vec<(String, String)>,
 }
 
 /// Limits of all apps of a pod together.
@@ -157,7 +160,7 @@ impl ResourceArguments {
                 throttle_write_iops_device: found("--device-write-iops", &self.device_write_iops)?,
             },
             hugepage_limits: self.hugetlb.clone(),
-            ..Resources::default()
+            unified: self.cgroup_conf.iter().cloned().collect(),
         })
     }
 
@@ -235,6 +238,12 @@ fn of_new(given: Resources) -> Resources {
     }
     new.cpu.shares = new.cpu.shares.filter(|shares| *shares != USUAL_SHARES);
     new
+}
+
+fn cgroup_file(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(file, _)| file.contains('.'));
+    let (file, value) = parts.ok_or("it must be a file of a cgroup and a value, FILE=VALUE")?;
+    Ok((file.to_owned(), value.to_owned()))
 }
 
 fn contradiction(error: Contradiction) -> Failure {

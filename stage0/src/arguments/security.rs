@@ -7,6 +7,7 @@ use engine::pods::security::{Capabilities, CapabilityWord, SeccompChoice, Securi
 use engine::pods::spec::AppSpec;
 use engine::selinux::LabelOption;
 use engine::signal_names;
+use pod::AppName;
 use pod::manifest::{Capability, Rlimit};
 use pod::signal::SignalNumber;
 
@@ -81,7 +82,8 @@ pub(crate) struct SecurityArguments {
     /// Leave out all variables of the image
     #[arg(long, hide_short_help = true)]
     unsetenv_all: bool,
-    /// Process IDs: pod (those of the pod), private (the app is process 1 of its own), or, with --stage1=fly, host
+    /// Process IDs: pod (those of the pod), private (the app is process 1 of its own), app:NAME (those of that app of the pod,
+    /// which is private), or host (with --userns=host)
     #[arg(long, value_name = "WHOSE", value_parser = processes, hide_short_help = true)]
     pid: Option<Processes>,
     /// In a pod of several apps: the next one starts when this one has ended well
@@ -96,10 +98,11 @@ pub(crate) struct SecurityArguments {
 }
 
 /// Whose process IDs an app sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Processes {
     Pod,
     Private,
+    Of(AppName),
     Host,
 }
 
@@ -126,6 +129,10 @@ impl SecurityArguments {
             labels: self.labels(),
             writable_in_memory: self.read_only && self.read_only_tmpfs.unwrap_or(true),
             own_processes: self.pid == Some(Processes::Private),
+            processes_of: match &self.pid {
+                Some(Processes::Of(app)) => Some(app.clone()),
+                _ => None,
+            },
             host_processes: self.pid == Some(Processes::Host),
             annotations: self.annotation.iter().cloned().collect::<BTreeMap<_, _>>(),
             ..spec
@@ -257,7 +264,13 @@ fn processes(text: &str) -> Result<Processes, String> {
         "pod" | "" => Ok(Processes::Pod),
         "private" => Ok(Processes::Private),
         "host" => Ok(Processes::Host),
-        _ => Err(unknown(text, "pod, private and host")),
+        _ => match text.strip_prefix("app:") {
+            Some(app) => {
+                let app = app.parse::<AppName>().map_err(|error| error.to_string());
+                app.map(Processes::Of)
+            }
+            None => Err(unknown(text, "pod, private, app:NAME and host")),
+        },
     }
 }
 
@@ -282,7 +295,8 @@ mod tests {
         for (text, part) in [
             ("container:web", "other pods"),
             ("ns:/proc/1/ns/pid", "other pods"),
-            ("x", "pod, private and host"),
+            ("app:", "name"),
+            ("x", "pod, private, app:NAME and host"),
         ] {
             let error = processes(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

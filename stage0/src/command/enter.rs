@@ -106,6 +106,8 @@ impl Subcommand for Enter {
             detach: self.detach,
             tty,
             size: window_size().filter(|_| tty),
+            timeout_ms: None,
+            outlives: false,
         };
         exec_session::run(
             connection,

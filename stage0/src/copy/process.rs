@@ -262,7 +262,7 @@ impl Whose {
             }
         };
         match connection.recv::<Response>()? {
-            Some((Response::ExecExited { outcome }, _)) => Ok(outcome),
+            Some((Response::ExecExited { outcome, .. }, _)) => Ok(outcome),
             Some((Response::Refused { kind, message }, _)) => {
                 Err(engine::Error::Refusing { kind, message }.into())
             }

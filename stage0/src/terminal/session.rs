@@ -234,7 +234,7 @@ impl Session {
     /// The monitor says something: the command has ended, or the pod has.
     fn finish(&mut self) -> Result<(), Failure> {
         let outcome = match self.connection.recv::<Response>()? {
-            Some((Response::ExecExited { outcome }, _)) => outcome,
+            Some((Response::ExecExited { outcome, .. }, _)) => outcome,
             Some((Response::Refused { kind, message }, _)) => {
                 return Err(Error::Refusing { kind, message }.into());
             }
@@ -263,6 +263,8 @@ mod tests {
             detach: false,
             tty: false,
             size: None,
+            timeout_ms: None,
+            outlives: false,
         }
     }
 
@@ -293,7 +295,12 @@ mod tests {
 
     #[test]
     fn the_commands_code_is_ours() {
-        let exited = |outcome| Some(Response::ExecExited { outcome });
+        let exited = |outcome| {
+            Some(Response::ExecExited {
+                outcome,
+                timed_out: false,
+            })
+        };
         let code = session(3, exited(Outcome::Exited { code: 3 })).unwrap();
         assert_eq!(code, 3);
         let killed = Outcome::Signaled {

@@ -64,7 +64,9 @@ pub(super) fn text(error: &Error) -> String {
             format!("{error}; name its directory with --stage1")
         }
         Error::Isolator(IsolatorError::OwnProcesses(_)) => {
-            format!("--pid=host: {error}; --stage1=fly runs a pod among them")
+            format!(
+                "--pid=host: {error}; a pod of its own (--userns=host) can be among them, or one of --stage1=fly"
+            )
         }
         Error::Isolator(IsolatorError::Shares { what, .. }) => {
             let help = match what {
@@ -96,6 +98,9 @@ pub(super) fn text(error: &Error) -> String {
             "{error}; --userns=host does without, where root in the pod is root on the host"
         ),
         Error::Selinux(error) => selinux(error),
+        Error::Security(SecurityError::HostPids) => {
+            format!("--pid=host: {error}; --userns=host gives it the host's users")
+        }
         Error::Security(SecurityError::HostIpc | SecurityError::HostCgroups) => {
             format!("{error}; --userns=host gives it the host's users")
         }

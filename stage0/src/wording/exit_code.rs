@@ -80,6 +80,7 @@ pub(super) fn of(error: &Error) -> u8 {
             | SecurityError::AddedAndDropped(_)
             | SecurityError::Profile { .. }
             | SecurityError::HostIpc
+            | SecurityError::HostPids
             | SecurityError::HostCgroups
             | SecurityError::ManagesHostCgroups(_)
             | SecurityError::Sysctl { .. },

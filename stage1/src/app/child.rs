@@ -15,8 +15,8 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
 };
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, chdir, fchdir, ioctl_tiocsctty, pivot_root,
-    set_dumpable_behavior, setrlimit, setsid, umask,
+    DumpableBehavior, Pid, Resource, Rlimit, chdir, fchdir, ioctl_tiocsctty, pivot_root,
+    set_child_subreaper, set_dumpable_behavior, setrlimit, setsid, umask,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, ThreadNameSpaceType, Uid, clear_ambient_capability_set,
@@ -71,6 +71,8 @@ pub(crate) struct ChildPlan<'a> {
     pub(crate) command: CommandLine,
     /// Whether its first socket is the program that is executed, with the command's words.
     pub(crate) by_descriptor: bool,
+    /// Whether it adopts what loses its parent below it, `PR_SET_CHILD_SUBREAPER`.
+    pub(crate) adopts: bool,
 }
 
 /// What a process and its children are limited by, beside their cgroup.
@@ -107,8 +109,8 @@ pub(crate) struct Mounts<'a> {
     pub(crate) cgroups: CgroupView,
     /// What else is mounted, in this order.
     pub(crate) volumes: &'a [VolumeMount],
-    /// Whether `proc` shows the pod's processes and the app has a pid namespace of its own.
-    pub(crate) own_processes: bool,
+    /// Whether `proc` shows the pod's processes and the app is in another pid namespace.
+    pub(crate) other_processes: bool,
     /// Options of a procfs of its own.
     pub(crate) proc_options: &'a [(CString, CString)],
 }
@@ -202,6 +204,10 @@ fn prepare(
         write(tasks, b"0").map_err(at(Step::JoinCgroup))?;
     }
     setsid().map_err(at(Step::Session))?;
+    if plan.adopts {
+        // It is this process, whatever number is given.
+        set_child_subreaper(Pid::from_raw(1)).map_err(at(Step::Session))?;
+    }
     streams(plan).map_err(at(Step::Streams))?;
     // Where pod init's program may not be read, as in a pod with users of its own, this process can't open what `/proc` has
     // of it before it shows itself: with nothing left that leads out of the pod.
@@ -372,7 +378,7 @@ fn attach_all(
 
     let kernel = Step::AttachKernelFilesystems;
     attach(mounts.proc, root, c"proc").map_err(at(kernel))?;
-    let own_proc = match mounts.own_processes {
+    let own_proc = match mounts.other_processes {
         true => Some(own_proc(root, mounts.proc_options).map_err(at(kernel))?),
         false => None,
     };

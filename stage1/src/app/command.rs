@@ -1,14 +1,14 @@
 //! Commands inside of an app that runs: programs of the app's, and pod init's own that copies files.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use pod::control::CommandUser;
 use pod::manifest::UserNamespace;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::mount::MountAttrFlags;
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use crate::app::among_processes::among_processes_of;
 use crate::app::child::Root;
 use crate::app::command_line::{CommandLine, environment};
 use crate::app::detached::mount_detached;
@@ -109,14 +109,20 @@ impl RunningApp {
             sockets: &sockets,
             command: CommandLine::new(&argv, &variables, &no_sockets)?,
             by_descriptor: spec.copy.is_some(),
+            makes_processes: false,
+            adopts: spec.timeout_ms.is_some(),
         };
-        let (process, report) = match self.own_processes {
+        let (process, report) = match self.other_processes {
             true => among_processes_of(self.process.pidfd.as_fd(), || start.go())?,
             false => start.go()?,
         };
         let (terminal, master) = keep_terminal(&stdio, terminal);
         Ok(Starting {
-            process: RunningCommand { process, terminal },
+            process: RunningCommand {
+                process,
+                terminal,
+                patience: spec.timeout_ms.map(Duration::from_millis),
+            },
             master,
             report,
         })
@@ -130,23 +136,4 @@ fn own_program() -> Result<OwnedFd, StartFailure> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     openat(&proc, "self/exe", flags, Mode::empty())
         .map_err(StartFailure::os("open pod init's program"))
-}
-
-/// Has the processes that are made meanwhile begin in the pid namespace of that process.
-fn among_processes_of<T>(
-    process: BorrowedFd<'_>,
-    make: impl FnOnce() -> Result<T, StartFailure>,
-) -> Result<T, StartFailure> {
-    let processes = ThreadNameSpaceType::PROCESS_ID;
-    let join = |process| {
-        move_into_thread_name_spaces(process, processes)
-            .map_err(StartFailure::os("join the app's pid namespace"))
-    };
-    let own = pidfd_open(getpid(), PidfdFlags::empty())
-        .map_err(StartFailure::os("find the own pid namespace"))?;
-    join(process)?;
-    let made = make();
-    // What starts next begins where pod init is.
-    join(own.as_fd())?;
-    made
 }

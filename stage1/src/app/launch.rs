@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pod::AppName;
 use pod::control::WindowSize;
@@ -12,6 +12,7 @@ use pod::selinux::Context;
 use rustix::fs::{Gid, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::app::among_processes::among_processes_of;
 use crate::app::cgroup::{CgroupSeat, Seated};
 use crate::app::cgroup_view::CgroupView;
 use crate::app::child::{ChildPlan, InDev, Mounts, ProcessLimits, Root, become_app};
@@ -69,6 +70,8 @@ pub(crate) struct PodContext<'a> {
     pub(crate) bounding: u64,
     /// Whether it is in the host's cgroup namespace.
     pub(crate) host_cgroups: bool,
+    /// The main process of the app whose pid namespace it joins, if it is to join one.
+    pub(crate) target: Option<BorrowedFd<'a>>,
 }
 
 /// An app of which all is known that can be, before the pod has its network and any app runs.
@@ -108,8 +111,10 @@ pub(crate) struct RunningApp {
     pub(super) oom_score: Option<(OwnedFd, Vec<u8>)>,
     /// The label of its processes.
     pub(super) label: Option<ModuleLabel>,
-    /// Whether it has a pid namespace of its own.
-    pub(super) own_processes: bool,
+    /// Whether it is in another pid namespace than pod init.
+    pub(super) other_processes: bool,
+    /// Whether that is its own.
+    own_processes: bool,
 }
 
 /// Whether the kernel tells of an app's memory.
@@ -152,6 +157,8 @@ pub(crate) struct Starting<T> {
 pub(crate) struct RunningCommand {
     pub(crate) process: Spawned,
     pub(crate) terminal: Option<OpenTerminal>,
+    /// How long it may run.
+    pub(crate) patience: Option<Duration>,
 }
 
 impl PreparedApp {
@@ -223,6 +230,11 @@ impl PreparedApp {
         &self.spec.name
     }
 
+    /// The app whose pid namespace it joins.
+    pub(crate) fn processes_of(&self) -> Option<&AppName> {
+        self.spec.processes_of.as_ref()
+    }
+
     /// Which capabilities pod init has to keep for it, beside those that all apps may have.
     pub(crate) fn wanted_capabilities(&self) -> u64 {
         confinement::wanted(&self.spec)
@@ -250,6 +262,7 @@ impl PreparedApp {
             hostname,
             bounding,
             host_cgroups,
+            target,
         } = pod;
         let Self {
             spec,
@@ -293,7 +306,7 @@ impl PreparedApp {
                 None => CgroupView::Nothing,
             },
             volumes: &volumes,
-            own_processes: spec.own_processes,
+            other_processes: spec.own_processes || target.is_some(),
             proc_options: &confinement.proc_options,
         };
         let score = execution.oom_score_adj.map(limits::score);
@@ -315,8 +328,13 @@ impl PreparedApp {
             sockets: &sockets,
             command: CommandLine::new(&execution.args, &variables, &sockets)?,
             by_descriptor: false,
+            makes_processes: spec.own_processes && target.is_none(),
+            adopts: false,
         };
-        let (process, report) = start.go()?;
+        let (process, report) = match target {
+            Some(target) => among_processes_of(target, || start.go())?,
+            None => start.go()?,
+        };
         let Devices { pts, proc, .. } = devices;
         let (terminal, master) = keep_terminal(&stdio, terminal);
         let running = RunningApp {
@@ -336,7 +354,8 @@ impl PreparedApp {
             confinement,
             limits,
             oom_score: score.map(|score| (proc, score)),
-            own_processes: spec.own_processes,
+            other_processes: spec.own_processes || target.is_some(),
+            own_processes: spec.own_processes && target.is_none(),
             label,
         };
         Ok(Starting {
@@ -351,6 +370,11 @@ impl RunningApp {
     /// What is left of one that has ended: its place among what it may have left running. All else is closed.
     pub(crate) fn into_seat(self) -> CgroupSeat {
         self.seat
+    }
+
+    /// The process by which others join its pid namespace, if it has one of its own.
+    pub(crate) fn own_processes(&self) -> Option<BorrowedFd<'_>> {
+        self.own_processes.then(|| self.process.pidfd.as_fd())
     }
 
     /// Asks the kernel to tell of its memory, unless that has been done.
@@ -398,6 +422,10 @@ pub(super) struct Start<'a> {
     pub(super) command: CommandLine,
     /// Whether it executes its first socket, which is a program, instead of the command's.
     pub(super) by_descriptor: bool,
+    /// Whether it is process 1 of a pid namespace of its own.
+    pub(super) makes_processes: bool,
+    /// Whether it adopts what loses its parent below it.
+    pub(super) adopts: bool,
 }
 
 impl Start<'_> {
@@ -408,7 +436,7 @@ impl Start<'_> {
         let writer = self.sockets.raised(writer)?;
         let (namespaces, who, places) = match &self.root {
             Root::Attach(mounts) => {
-                let processes = match mounts.own_processes {
+                let processes = match self.makes_processes {
                     true => libc::CLONE_NEWPID,
                     false => 0,
                 };
@@ -442,6 +470,7 @@ impl Start<'_> {
             report_place: self.sockets.end(),
             command: self.command,
             by_descriptor: self.by_descriptor,
+            adopts: self.adopts,
         };
         let process = sys::spawn(namespaces, self.seat.clone_into(who), |child| {
             become_app(&plan, child)

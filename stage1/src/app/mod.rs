@@ -4,6 +4,7 @@
 //! are attached to nothing (`rootfs`, `devices`, `accounts`, `command_line`). The process that
 //! becomes the app (`child`) then only makes system calls.
 
+mod among_processes;
 pub mod at_rest;
 pub(crate) mod attach;
 pub(crate) mod attempts;

@@ -39,6 +39,12 @@ pub enum CgroupError {
     /// Cgroups of version 2 have no such setting.
     #[error("cgroups of version 2 have no swappiness of their own: vm.swappiness is the host's")]
     NoSwappiness,
+    /// Cgroups of version 1 are told in other words.
+    #[error("cgroups of version 1 have no file {0:?}: it is one of version 2")]
+    NoUnified(String),
+    /// A file of a cgroup that limits nothing, or is given what no file takes.
+    #[error("{0:?} is no limit of a cgroup of version 2, or not with that value")]
+    NotALimit(String),
     /// On version 1, a running app stays in the hierarchies that it was started in.
     #[error(
         "{what} was started without limits of `{controller}`, and can't get any while it runs: cgroups of \

@@ -2,6 +2,7 @@
 
 mod setting;
 mod undo;
+mod unified;
 mod v1;
 mod v2;
 
@@ -46,7 +47,10 @@ impl Settings {
         let all = match version {
             _ if resources.is_unlimited() => Vec::new(),
             Version::None => return Err(CgroupError::NotMounted),
-            Version::V1 => v1::settings(resources),
+            Version::V1 => match resources.unified.keys().next() {
+                Some(file) => return Err(CgroupError::NoUnified(file.clone())),
+                None => v1::settings(resources),
+            },
             Version::V2 => v2::settings(resources)?,
         };
         let shares = resources.cpu.shares;

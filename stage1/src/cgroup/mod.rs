@@ -8,6 +8,7 @@
 //! [`scope`] where systemd does.
 
 mod aside;
+mod details;
 mod devices;
 mod directory;
 mod error;

@@ -126,10 +126,9 @@ impl PodCgroups {
 
     fn make_pod(&self) -> Result<(), CgroupError> {
         self.monitor.iter().try_for_each(MonitorSeat::enter)?;
-        match self.monitor.is_empty() {
-            true => self.placement.make_room()?,
-            // Its controllers have been handed on as far as that goes.
-            false => {}
+        if self.monitor.is_empty() {
+            // Of a given parent, controllers have been handed on as far as that goes.
+            self.placement.make_room()?;
         }
         for folder in &self.folders {
             directory::make(folder)?;

@@ -6,6 +6,7 @@ use pod::AppName;
 use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usage};
 use serde::{Deserialize, Serialize};
 
+use super::details::Details;
 use super::placement::{Hierarchy, Version};
 
 /// What the processes of an app use. What the kernel does not count is absent.
@@ -38,6 +39,9 @@ pub struct Statistics {
     /// Bytes written to disks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub disk_written: Option<u64>,
+    /// What else is counted.
+    #[serde(default)]
+    pub details: Details,
 }
 
 /// A limit of memory on version 1 that is none: the largest number of pages.
@@ -94,6 +98,7 @@ impl Statistics {
             oom_kills: oom_kills_v1(&file).unwrap_or(0),
             disk_read: disk("Read"),
             disk_written: disk("Write"),
+            details: Details::v1(&file),
         }
     }
 
@@ -114,31 +119,44 @@ impl Statistics {
             oom_kills: oom_kills_v2(&file).unwrap_or(0),
             disk_read: disk("rbytes"),
             disk_written: disk("wbytes"),
+            details: Details::v2(&file),
         }
     }
 }
 
 impl From<Statistics> for Usage {
     fn from(counted: Statistics) -> Self {
+        let Details {
+            cpu,
+            memory,
+            processes,
+            disk_reads,
+            disk_writes,
+            pressure,
+        } = counted.details;
         Self {
             cpu: CpuStats {
                 usage_ns: counted.cpu_nanoseconds,
-                ..CpuStats::default()
+                ..cpu
             },
             memory: MemoryStats {
                 usage: counted.memory,
                 working_set: counted.working_set,
                 limit: counted.memory_limit,
                 oom_kills: Some(counted.oom_kills),
-                ..MemoryStats::default()
+                ..memory
             },
+            pressure,
             pids: PidsStats {
+                processes,
                 current: counted.pids,
                 limit: counted.pids_limit,
             },
             block_io: BlockIoStats {
                 read: counted.disk_read,
                 written: counted.disk_written,
+                reads: disk_reads,
+                writes: disk_writes,
             },
         }
     }
@@ -152,6 +170,7 @@ impl Statistics {
             memory,
             pids,
             block_io,
+            pressure,
         } = self.into();
         AppStats {
             app,
@@ -159,6 +178,7 @@ impl Statistics {
             memory,
             pids,
             block_io,
+            pressure,
         }
     }
 }
@@ -206,7 +226,7 @@ fn text(folder: &Path, file: &str) -> Option<String> {
 }
 
 /// A file that is one number. `max` is none.
-fn number(text: &str) -> Option<u64> {
+pub(super) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
@@ -217,7 +237,7 @@ pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
 }
 
 /// All numbers behind a word and this sign, of lines about one device each.
-fn sum(text: &str, word: &str, sign: char) -> u64 {
+pub(super) fn sum(text: &str, word: &str, sign: char) -> u64 {
     let of_device = |line: &str| {
         let (device, rest) = line.split_once(' ')?;
         device.contains(':').then_some(())?;
@@ -277,6 +297,7 @@ mod tests {
             oom_kills: 2,
             disk_read: Some(4096 + 512),
             disk_written: Some(8192),
+            details: read.details,
         };
         assert_eq!(read, expected);
         for page in [4096_u64, 16_384, 65_536] {
@@ -317,6 +338,7 @@ mod tests {
             oom_kills: 1,
             disk_read: Some(11),
             disk_written: Some(22),
+            details: read.details,
         };
         assert_eq!(read, expected);
         assert_eq!(Statistics::v2(files(&[])), Statistics::default());

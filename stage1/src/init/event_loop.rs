@@ -18,6 +18,7 @@ use super::cgroups;
 use super::ground::Ground;
 use super::hosts_file::HostsFile;
 use super::leftovers::Leftovers;
+use super::overdue::Overdue;
 use super::pod_memory::PodMemory;
 use super::probes::Probes;
 use super::reach::Reach;
@@ -59,6 +60,8 @@ pub(crate) struct Pod {
     pub(super) commands: BTreeMap<u64, RunningCommand>,
     /// Commands whose clients have gone.
     pub(super) abandoned: Abandoned,
+    /// Commands that may run for so long only.
+    pub(super) overdue: Overdue,
     /// What apps that have ended left running.
     pub(super) leftovers: Leftovers,
     /// Commands that wait until an app runs.
@@ -107,6 +110,7 @@ impl Pod {
             apps: BTreeMap::new(),
             commands: BTreeMap::new(),
             abandoned: Abandoned::default(),
+            overdue: Overdue::default(),
             leftovers: Leftovers::default(),
             waiting: Vec::new(),
             started: false,
@@ -125,7 +129,33 @@ impl Pod {
             // As far as pod init knows.
             bounding: self.held_capabilities,
             host_cgroups: self.host_cgroups,
+            target: None,
         }
+    }
+
+    /// The same for this one.
+    ///
+    /// # Errors
+    /// If the app does not run whose pid namespace it is to join, or that has none of its own.
+    pub(super) fn context_of(&self, app: &PreparedApp) -> Result<PodContext<'_>, StartFailure> {
+        let target = app.processes_of().map(|target| {
+            let running = self.apps.get(target);
+            let processes = running.and_then(RunningApp::own_processes);
+            processes.ok_or_else(|| {
+                let why = match running {
+                    Some(_) => "has none of its own (--pid=private)",
+                    None => "does not run",
+                };
+                let name = app.name();
+                StartFailure::other(format!(
+                    "app {name} can't join the processes of app {target}, which {why}"
+                ))
+            })
+        });
+        Ok(PodContext {
+            target: target.transpose()?,
+            ..self.context()
+        })
     }
 
     /// What it is to its apps from the beginning.
@@ -189,6 +219,7 @@ impl Pod {
         }
         let now = Instant::now();
         self.abandoned.kill_overdue(now);
+        self.overdue.kill(&self.commands, now);
         self.leftovers.look_again(now);
         self.look_at_memory(link, now)?;
         tell_probed(link, self.probes.give_up_overdue(now))?;
@@ -218,6 +249,7 @@ impl Pod {
             self.supervisor.deadline(),
             self.starts.deadline(),
             self.abandoned.deadline(),
+            self.overdue.deadline(),
             self.leftovers.deadline(),
             link.deadline(),
             self.probes.deadline(),
@@ -290,7 +322,12 @@ impl Pod {
         if let Some((id, command)) = command {
             drop(command);
             self.abandoned.ended(pid);
-            link.send(&FromInit::ExecExited { id, outcome }, Enclosed::default())?;
+            let message = FromInit::ExecExited {
+                id,
+                outcome,
+                timed_out: self.overdue.ended(id),
+            };
+            link.send(&message, Enclosed::default())?;
         }
         Ok(())
     }

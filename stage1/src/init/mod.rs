@@ -15,6 +15,7 @@ mod hosts_file;
 mod leftovers;
 mod machine;
 mod memory_kills;
+mod overdue;
 mod pod_memory;
 mod pod_root;
 mod privileges;

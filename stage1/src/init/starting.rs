@@ -27,7 +27,8 @@ impl Pod {
             && !self.starts.has_process()
             && let Some((app, signals)) = self.starts.next()
         {
-            let app = app.start(self.context())?;
+            let context = self.context_of(&app)?;
+            let app = app.start(context)?;
             self.starts.add_app(app, signals);
         }
         self.tell_started(link)
@@ -93,7 +94,8 @@ impl Pod {
                          nothing in it can since"
                     )));
                 }
-                app.start(self.context())
+                let context = self.context_of(&app)?;
+                app.start(context)
             });
         match started {
             Ok(app) => {
@@ -271,6 +273,9 @@ impl Pod {
             let _ = sys::send_signal(command.process.pid, SIGKILL);
             let failure = error.into();
             return Ok(link.send(&FromInit::ExecFailed { id, failure }, Enclosed::default())?);
+        }
+        if let Some(patience) = command.patience {
+            self.overdue.begin(id, patience);
         }
         self.commands.insert(id, command);
         Ok(())

@@ -64,6 +64,8 @@ impl Sink {
 #[derive(Debug)]
 struct Input {
     app: AppName,
+    /// Whether the app has no input any more when this client's ends.
+    is_last: bool,
     pump: Pump,
 }
 
@@ -74,6 +76,7 @@ impl Attachments {
         &mut self,
         app: &AppName,
         input: Option<OwnedFd>,
+        is_last: bool,
         outputs: &[Output],
     ) -> Result<Vec<OwnedFd>, StartFailure> {
         let attached = self
@@ -111,6 +114,7 @@ impl Attachments {
         self.inputs
             .extend(source.zip(input).map(|(source, sink)| Input {
                 app: app.clone(),
+                is_last,
                 pump: Pump::new(End::Own(source), End::Own(sink)),
             }));
         Ok(ends)
@@ -148,17 +152,24 @@ impl Attachments {
         inputs.chain(sinks.map(|sink| (sink.pipe.as_fd(), PollFlags::empty())))
     }
 
-    /// Moves what can be moved: `ready` answers [`Attachments::interests`] one by one.
-    pub(super) fn advance(&mut self, mut ready: impl Iterator<Item = bool>) {
+    /// Moves what can be moved: `ready` answers [`Attachments::interests`] one by one. The result are apps that have no input
+    /// any more.
+    pub(super) fn advance(&mut self, mut ready: impl Iterator<Item = bool>) -> Vec<AppName> {
         for input in &mut self.inputs {
             if ready.next().unwrap_or(false) {
                 input.pump.advance(|_| {});
             }
         }
-        self.inputs.retain(|input| !input.pump.is_done());
+        let done = self.inputs.extract_if(.., |input| input.pump.is_done());
+        let last = done.filter(|input| input.is_last);
+        let ended: Vec<AppName> = last.map(|input| input.app).collect();
+        for app in &ended {
+            self.end_input(app);
+        }
         if ready.any(|ready| ready) {
             self.sinks.retain(Sink::is_read);
         }
+        ended
     }
 }
 
@@ -177,8 +188,8 @@ mod tests {
     #[test]
     fn each_client_sees_what_its_app_writes_where_it_writes_it() {
         let mut all = Attachments::default();
-        let mut clients = [(); 2].map(|()| all.add(&app("web"), None, &BOTH).unwrap());
-        let mut other = all.add(&app("db"), None, &[Output::Stdout]).unwrap();
+        let mut clients = [(); 2].map(|()| all.add(&app("web"), None, false, &BOTH).unwrap());
+        let mut other = all.add(&app("db"), None, false, &[Output::Stdout]).unwrap();
         all.show(&app("web"), Output::Stdout, b"out");
         all.show(&app("web"), Output::Stderr, b"error");
         for (name, output) in [
@@ -204,7 +215,7 @@ mod tests {
     fn who_leaves_a_quiet_app_makes_room() {
         let mut all = Attachments::default();
         for _ in 0..3 * ATTACHED_MAX {
-            let client = all.add(&app("web"), None, &BOTH).unwrap();
+            let client = all.add(&app("web"), None, false, &BOTH).unwrap();
             drop(client);
             let mut fds: Vec<_> = all
                 .interests()
@@ -220,8 +231,12 @@ mod tests {
     #[test]
     fn who_does_not_read_is_cut_off_and_who_does_is_not() {
         let mut all = Attachments::default();
-        let stuck = all.add(&app("web"), None, &[Output::Stdout]).unwrap();
-        let mut reading = all.add(&app("web"), None, &[Output::Stdout]).unwrap();
+        let stuck = all
+            .add(&app("web"), None, false, &[Output::Stdout])
+            .unwrap();
+        let mut reading = all
+            .add(&app("web"), None, false, &[Output::Stdout])
+            .unwrap();
         let mut reader = File::from(reading.remove(0));
         let chunk = vec![b'x'; 32 << 10];
         let mut taken = vec![0; chunk.len()];
@@ -237,7 +252,7 @@ mod tests {
     fn what_a_client_writes_goes_to_the_app_until_either_ends() {
         let mut all = Attachments::default();
         let (app_reads, app_input) = rustix::pipe::pipe().unwrap();
-        let mut ends = all.add(&app("web"), Some(app_input), &[]).unwrap();
+        let mut ends = all.add(&app("web"), Some(app_input), false, &[]).unwrap();
         let mut client = File::from(ends.remove(0));
         client.write_all(b"hello").unwrap();
         for _ in 0..2 {
@@ -254,7 +269,7 @@ mod tests {
         assert_eq!(app_reads.read(&mut text).unwrap(), 0);
 
         let (_reads, input) = rustix::pipe::pipe().unwrap();
-        let _client = all.add(&app("web"), Some(input), &[]).unwrap();
+        let _client = all.add(&app("web"), Some(input), false, &[]).unwrap();
         all.end_input(&app("db"));
         assert_eq!(all.interests().count(), 1);
         all.end_input(&app("web"));
@@ -262,16 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn an_input_that_is_given_once_ends_with_the_client_that_had_it() {
+        let mut all = Attachments::default();
+        let (app_reads, app_input) = rustix::pipe::pipe().unwrap();
+        let mut ends = all.add(&app("web"), Some(app_input), true, &[]).unwrap();
+        File::from(ends.remove(0)).write_all(b"all").unwrap();
+        let mut ended = Vec::new();
+        for _ in 0..3 {
+            ended.extend(all.advance(std::iter::repeat(true)));
+        }
+        assert_eq!(ended, [app("web")]);
+        let mut text = String::new();
+        File::from(app_reads).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "all");
+    }
+
+    #[test]
     fn more_than_so_many_are_not_attached() {
         let mut all = Attachments::default();
         let clients: Vec<_> = (0..ATTACHED_MAX)
-            .map(|_| all.add(&app("web"), None, &BOTH).unwrap())
+            .map(|_| all.add(&app("web"), None, false, &BOTH).unwrap())
             .collect();
-        let error = all.add(&app("web"), None, &BOTH).unwrap_err();
+        let error = all.add(&app("web"), None, false, &BOTH).unwrap_err();
         assert!(error.message.contains("web"), "{}", error.message);
-        all.add(&app("db"), None, &BOTH).unwrap();
+        all.add(&app("db"), None, false, &BOTH).unwrap();
         drop(clients);
         all.show(&app("web"), Output::Stdout, b"nobody reads");
-        all.add(&app("web"), None, &BOTH).unwrap();
+        all.add(&app("web"), None, false, &BOTH).unwrap();
     }
 }

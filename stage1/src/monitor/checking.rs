@@ -105,6 +105,7 @@ impl Monitor {
                     workdir: None,
                     user: None,
                     copy: None,
+                    timeout_ms: None,
                     streams: ProcessStreams::Pipes {
                         stdin: None,
                         stdout,

@@ -93,6 +93,8 @@ impl AskedCommand {
                 detach: false,
                 tty: false,
                 size: None,
+                timeout_ms: None,
+                outlives: false,
             },
             user: Some(CommandUser {
                 user: root(),
@@ -112,8 +114,10 @@ pub(super) struct Command {
     streams: Vec<OwnedFd>,
     /// Its terminal, to be resized.
     terminal: Option<StreamId>,
-    /// Whether it outlives the connection.
+    /// Whether nobody waits for it.
     detached: bool,
+    /// Whether it outlives the connection.
+    outlives: bool,
     runs: bool,
 }
 
@@ -151,7 +155,7 @@ impl Client {
     /// The command that it has started and waits for.
     pub(super) fn command(&self) -> Option<u64> {
         match &self.awaits {
-            Awaited::Command(command) if !command.detached => Some(command.id),
+            Awaited::Command(command) if !command.outlives => Some(command.id),
             _ => None,
         }
     }
@@ -354,6 +358,7 @@ impl Client {
             workdir: request.workdir,
             user,
             copy,
+            timeout_ms: request.timeout_ms,
             streams,
         };
         link.send(&ToInit::Exec(Box::new(spec)), HandedOver::Nothing)?;
@@ -363,6 +368,7 @@ impl Client {
             streams: ours,
             terminal: streams.terminal(),
             detached: request.detach,
+            outlives: request.detach || request.outlives,
             runs: false,
         }));
         Ok(())
@@ -391,8 +397,8 @@ impl Client {
     }
 
     /// The command has ended.
-    pub(super) fn ended(&mut self, outcome: Outcome) {
-        self.end_wait(&Response::ExecExited { outcome });
+    pub(super) fn ended(&mut self, outcome: Outcome, timed_out: bool) {
+        self.end_wait(&Response::ExecExited { outcome, timed_out });
     }
 
     /// The terminal of what it has started or is attached to.

@@ -5,11 +5,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pod::timestamp::Timestamp;
+use rustix::fs::OFlags;
 
 /// The log's name in the app's directory.
 pub(super) const LOG_FILE: &str = "log";
@@ -23,12 +24,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The log of one app.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    directory: PathBuf,
+    place: Place,
     file: File,
     size: u64,
     /// Size at which a file is rotated, in bytes.
     size_max: u64,
     missing: Option<Missing>,
+}
+
+/// Where a log is.
+#[derive(Debug, Clone)]
+enum Place {
+    /// In the app's directory, where it is rotated when it has reached its size.
+    Directory(PathBuf),
+    /// A file of somebody else's, who rotates it.
+    Given(PathBuf),
 }
 
 /// What could not be written.
@@ -44,7 +54,7 @@ impl LogFile {
     /// The log of an app that begins with its pod.
     pub(super) fn create(directory: &Path, size_max: u64) -> io::Result<Self> {
         Ok(Self {
-            directory: directory.to_path_buf(),
+            place: Place::Directory(directory.to_path_buf()),
             file: open(&directory.join(LOG_FILE))?,
             size: 0,
             size_max,
@@ -59,9 +69,34 @@ impl LogFile {
         Ok(log)
     }
 
+    /// The log at this path of the host, whatever is in it. The app's directory leads there.
+    pub(super) fn at(path: &Path, directory: &Path) -> io::Result<Self> {
+        let file = open_given(path)?;
+        let link = directory.join(LOG_FILE);
+        match fs::remove_file(&link) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => symlink(path, &link)?,
+        }
+        Ok(Self {
+            size: file.metadata()?.len(),
+            place: Place::Given(path.to_path_buf()),
+            file,
+            size_max: u64::MAX,
+            missing: None,
+        })
+    }
+
     /// Goes on in a new file, if somebody has renamed the one that was written to.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        let again = Self::go_on(&self.directory, self.size_max)?;
+        let again = match &self.place {
+            Place::Directory(directory) => Self::go_on(directory, self.size_max)?,
+            Place::Given(path) => {
+                let file = open_given(path)?;
+                self.size = file.metadata()?.len();
+                self.file = file;
+                return Ok(());
+            }
+        };
         (self.file, self.size) = (again.file, again.size);
         Ok(())
     }
@@ -167,7 +202,11 @@ impl LogFile {
     /// Begins a new file. It is there before the full one gives up its name: who has used up all that the disk has for
     /// names gets the oldest one written anew, and never no log.
     fn rotate(&mut self) -> io::Result<()> {
-        let path = |name: &str| self.directory.join(name);
+        let Place::Directory(directory) = &self.place else {
+            // It has no size that it could reach.
+            return Ok(());
+        };
+        let path = |name: &str| directory.join(name);
         let (current, rotated, next) =
             (path(LOG_FILE), path(ROTATED_LOG_FILE), path(NEXT_LOG_FILE));
         let file = match open(&next) {
@@ -198,9 +237,61 @@ fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// A regular file, which is made if it is missing: nothing that is waited for, and no link to elsewhere. Its group may read
+/// it, as it may others' logs in the CRI's format.
+fn open_given(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(flags.bits() as i32)
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_of_somebody_else_s_goes_on_at_its_path_without_a_lost_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let path = elsewhere.path().join("0.log");
+        fs::write(&path, "earlier\n").unwrap();
+        let mut log = LogFile::at(&path, dir.path()).unwrap();
+        log.append(b"one\n");
+        assert_eq!(text(&dir, LOG_FILE), "earlier\none\n");
+        fs::rename(&path, elsewhere.path().join("0.log.old")).unwrap();
+        log.append(b"two\n");
+        log.reopen().unwrap();
+        log.append(b"three\n");
+        assert_eq!(text(&elsewhere, "0.log.old"), "earlier\none\ntwo\n");
+        assert_eq!(text(&elsewhere, "0.log"), "three\n");
+        // It never begins anew by itself.
+        for letter in [b'a', b'b', b'c'] {
+            log.append(&chunk(letter));
+        }
+        assert_eq!(size(&elsewhere, "0.log"), (3 << 20) + 6);
+        assert!(!dir.path().join(ROTATED_LOG_FILE).exists());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink("/etc/hostname", &link).unwrap();
+        assert!(LogFile::at(&link, dir.path()).is_err());
+        assert!(LogFile::at(dir.path(), dir.path()).is_err());
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+        assert!(LogFile::at(&fifo, dir.path()).is_err());
+        assert!(LogFile::at(&dir.path().join("none/0.log"), dir.path()).is_err());
+    }
 
     const FILE_MAX: u64 = 16 << 20;
 

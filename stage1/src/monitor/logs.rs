@@ -96,6 +96,15 @@ impl Logs {
 
     fn file(&self, app: &App, joining: Joining) -> Result<LogFile, StartFailure> {
         let directory = app_dir(&self.pod_dir, &app.name);
+        if let Some(path) = app.log.as_ref().and_then(|log| log.path.as_deref()) {
+            let what = format!("open the log {} of app {}", path.display(), app.name);
+            return match path.is_absolute() {
+                true => LogFile::at(path, &directory).map_err(StartFailure::os(what)),
+                false => Err(StartFailure::other(format!(
+                    "cannot {what}: the path is relative"
+                ))),
+            };
+        }
         let size = app.log.as_ref().and_then(|log| log.max_size);
         let size = size.unwrap_or(self.bounds.log_size);
         let log = match joining {

@@ -91,9 +91,13 @@ impl Monitor {
                     self.check_not_started(id, &failure, isolator)?;
                 }
             }
-            FromInit::ExecExited { id, outcome } => {
+            FromInit::ExecExited {
+                id,
+                outcome,
+                timed_out,
+            } => {
                 if let Some(client) = self.client_of(id) {
-                    client.ended(outcome);
+                    client.ended(outcome, timed_out);
                 } else {
                     self.check_ended(id, outcome, isolator)?;
                 }

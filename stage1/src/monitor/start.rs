@@ -39,6 +39,7 @@ pub(super) fn app_spec(
         stop_signal: app.stop_signal,
         security: security.map(Box::new),
         own_processes: app.systemd || app.own_processes,
+        processes_of: app.processes_of.clone(),
         streams,
         protections: protections(app),
         selinux_label: app.security.selinux_label.clone(),

@@ -208,7 +208,9 @@ impl Streams {
             true => &[Output::Stdout],
             false => &[Output::Stdout, Output::Stderr],
         };
-        self.attachments.add(&app.name, input, outputs)
+        // A terminal has no end but its own.
+        let is_last = app.execution.stdin_once && !app.execution.terminal;
+        self.attachments.add(&app.name, input, is_last, outputs)
     }
 
     /// An app has ended: nobody reads its input any more.
@@ -309,7 +311,9 @@ impl Streams {
         {
             pump.advance(|_| {});
         }
-        attached.advance(ready);
+        for app in attached.advance(ready) {
+            self.held.remove(&app);
+        }
         let lost = &mut self.lost;
         self.outputs.retain(|shown| {
             let done = shown.pump.is_done();

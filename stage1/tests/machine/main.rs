@@ -134,6 +134,7 @@ impl Machine {
             mount_label: None,
             security: None,
             own_processes: false,
+            processes_of: None,
             streams: streams.names,
             protections: stage1::protocol::Protections::without(&Default::default()),
             mounts: Vec::new(),
@@ -176,6 +177,7 @@ impl Machine {
             workdir: None,
             user: None,
             copy: None,
+            timeout_ms: None,
             streams,
         })));
     }
@@ -309,7 +311,14 @@ fn output_that_nobody_reads_holds_up_neither_control_nor_another_app() {
         matches!(message, FromInit::ExecExited { id: 1, .. })
     });
     let outcome = Outcome::Exited { code: 3 };
-    assert_eq!(ended.message, FromInit::ExecExited { id: 1, outcome });
+    assert_eq!(
+        ended.message,
+        FromInit::ExecExited {
+            id: 1,
+            outcome,
+            timed_out: false
+        }
+    );
     // A signal gets through, and its effect is told.
     machine.tell(&ToInit::Signal {
         app: Some("other".parse().unwrap()),
@@ -359,7 +368,14 @@ fn a_command_has_a_terminal_of_its_own_that_is_resized() {
         matches!(message, FromInit::ExecExited { .. })
     });
     let outcome = Outcome::Exited { code: 4 };
-    assert_eq!(ended.message, FromInit::ExecExited { id: 1, outcome });
+    assert_eq!(
+        ended.message,
+        FromInit::ExecExited {
+            id: 1,
+            outcome,
+            timed_out: false
+        }
+    );
     machine.tell(&ToInit::Stop { grace_ms: 0 });
     let killed = Outcome::Signaled {
         signal: 9,

@@ -114,6 +114,7 @@ pub(super) fn rows(manifest: &PodManifest, measured: Option<&Measured>, rates: &
             memory: app.memory,
             pids: app.pids,
             block_io: app.block_io,
+            pressure: app.pressure,
         };
         let available = least([app.memory.limit, of_pod, host]);
         let network = measured.network.filter(|_| is_alone);

@@ -26,7 +26,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ),
     ("c", SHARES),
     ("cert-dir", CERTIFICATES),
-    ("cgroup-conf", "free settings of cgroups are not there yet"),
     ("cgroups", "each app has a cgroup of its own"),
     (
         "chrootdirs",

@@ -3,6 +3,7 @@
 use pod::manifest::{BlockIo, Limit, Memory, Resources};
 
 use super::setting::{CPU_PERIOD, Setting, number_or_max, period, pids};
+use super::unified;
 use crate::cgroup::error::CgroupError;
 
 const SWAP: &str = "memory.swap.max";
@@ -42,6 +43,8 @@ pub(super) fn settings(resources: &Resources) -> Result<Vec<Setting>, CgroupErro
     ];
     let mut all: Vec<Setting> = all.into_iter().flatten().collect();
     block_io(&resources.block_io, &mut all);
+    // The last word, where two say the same.
+    let by_name = unified::settings(&resources.unified)?;
     for limit in &resources.hugepage_limits {
         let (size, bytes) = (&limit.page_size, limit.limit.to_string());
         let file = format!("hugetlb.{size}.max");
@@ -49,6 +52,7 @@ pub(super) fn settings(resources: &Resources) -> Result<Vec<Setting>, CgroupErro
         let reserved = format!("hugetlb.{size}.rsvd.max");
         all.push(Setting::new("hugetlb", reserved, bytes).if_there());
     }
+    all.extend(by_name);
     Ok(all)
 }
 

@@ -21,6 +21,7 @@ fn command(streams: ProcessStreams) -> ToInit {
         workdir: None,
         user: None,
         copy: None,
+        timeout_ms: None,
         streams,
     }))
 }
@@ -360,6 +361,7 @@ fn last_words_are_heard_up_to_the_end() {
     let exited = FromInit::ExecExited {
         id: 1,
         outcome: Outcome::Exited { code: 0 },
+        timed_out: false,
     };
     let failed = FromInit::Failed(StartFailure::other("x"));
     for message in [&exited, &failed] {

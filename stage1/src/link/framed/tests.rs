@@ -78,6 +78,7 @@ fn exec(streams: ProcessStreams) -> ToInit {
         workdir: None,
         user: None,
         copy: None,
+        timeout_ms: None,
         streams,
     }))
 }

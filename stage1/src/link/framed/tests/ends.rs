@@ -18,6 +18,7 @@ fn app(streams: ProcessStreams) -> ToInit {
         mount_label: None,
         security: None,
         own_processes: false,
+        processes_of: None,
         mounts: Vec::new(),
         credentials: None,
         sockets: Vec::new(),
