@@ -15,7 +15,10 @@ fn what_a_command_writes_and_how_it_ends_is_told() {
     let id = ground.run(&config);
     let text = "pwd; id -u; echo err >&2; exit 7";
     let done = ground.try_exec(&id, &["/bin/sh", "-c", text], 20).unwrap();
-    assert_eq!((&*done.stdout, &*done.stderr), (&b"/tmp\n1000\n"[..], &b"err\n"[..]));
+    assert_eq!(
+        (&*done.stdout, &*done.stderr),
+        (&b"/tmp\n1000\n"[..], &b"err\n"[..])
+    );
     assert_eq!(done.exit_code, 7);
     assert_eq!(ground.sh(&id, "cat; echo no input"), "no input");
     let missing = ground.try_exec(&id, &["/no/such"], 5).unwrap_err();
@@ -28,7 +31,9 @@ fn a_command_whose_time_is_up_is_killed_with_all_that_it_has_started() {
     let id = ground.run(&idle("web"));
     let begun = Instant::now();
     let text = "sleep 4321 & setsid sleep 4321 & sleep 4321";
-    let late = ground.try_exec(&id, &["/bin/sh", "-c", text], 1).unwrap_err();
+    let late = ground
+        .try_exec(&id, &["/bin/sh", "-c", text], 1)
+        .unwrap_err();
     assert_eq!(late.code(), Code::DeadlineExceeded);
     assert!(begun.elapsed().as_secs() < 10);
     assert_eq!(ground.sh(&id, "ps | grep -c '[s]leep 4321' || true"), "0");

@@ -34,6 +34,8 @@ mod cosign_forms;
 mod cp;
 mod cp_hostile;
 mod cri_container_basics;
+mod cri_container_exec;
+mod cri_container_hostile;
 mod cri_container_limits;
 mod cri_container_logs;
 mod cri_container_mounts;

@@ -48,7 +48,7 @@ pub(crate) fn create(
         .filter(|image| !image.image.is_empty())
         .ok_or_else(|| CriError::missing("config.image.image"))?;
     let resolved = image::resolve(shim, asked)?;
-    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox))?;
+    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox, &config))?;
     spec.image = resolved.reference.to_string();
     spec.name = Some(name.clone());
     images::find(shim, &mut config.mounts, &mut spec)?;

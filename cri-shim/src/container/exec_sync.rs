@@ -43,7 +43,12 @@ pub(crate) fn exec_sync(
     let timeout = match u64::try_from(timeout) {
         Ok(0) => None,
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => return Err(CriError::invalid("timeout", format!("{timeout} is negative"))),
+        Err(_) => {
+            return Err(CriError::invalid(
+                "timeout",
+                format!("{timeout} is negative"),
+            ));
+        }
     };
     let not_running = |id: String| CriError::State {
         what: "container",

@@ -4,10 +4,11 @@ use engine::images::accounts;
 use engine::pods::identity;
 use engine::pods::spec::AppSpec;
 use image_store::Image;
+use pod::AppName;
 use pod::accounts::Identity;
 use pod::manifest::UserNamespace;
 
-use crate::api::{NamespaceOption, PodSandboxConfig};
+use crate::api::{ContainerConfig, NamespaceOption, PodSandboxConfig};
 use crate::error::CriError;
 use crate::state::Sandbox;
 
@@ -30,11 +31,24 @@ pub(super) struct SandboxFacts<'a> {
     pub(super) users: Option<&'a UserNamespace>,
     /// Its host name.
     pub(super) hostname: &'a str,
+    /// The container whose processes are to be joined, if there is such a one.
+    pub(super) target: Option<Target<'a>>,
+}
+
+/// A container whose processes others are to be among.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target<'a> {
+    /// It has some of its own.
+    OfItsOwn(&'a AppName),
+    /// It has those of its sandbox.
+    OfSandbox,
 }
 
 impl<'a> SandboxFacts<'a> {
-    pub(super) fn of(sandbox: &'a Sandbox) -> Self {
+    /// Those of a sandbox, for a container of this request.
+    pub(super) fn of(sandbox: &'a Sandbox, config: &ContainerConfig) -> Self {
         Self {
+            target: target(sandbox, config),
             config: &sandbox.record().config,
             users: sandbox.manifest().user_namespace.as_ref(),
             hostname: &sandbox.manifest().hostname,
@@ -48,4 +62,15 @@ impl<'a> SandboxFacts<'a> {
         let options = security.and_then(|security| security.namespace_options.clone());
         options.unwrap_or_default()
     }
+}
+
+fn target<'a>(sandbox: &'a Sandbox, config: &ContainerConfig) -> Option<Target<'a>> {
+    let security = config.linux.as_ref()?.security_context.as_ref()?;
+    let id = &security.namespace_options.as_ref()?.target_id;
+    let mut containers = sandbox.containers();
+    let target = containers.find(|one| one.id().to_string() == *id)?;
+    Some(match target.app.own_processes {
+        true => Target::OfItsOwn(&target.app.name),
+        false => Target::OfSandbox,
+    })
 }

@@ -1,7 +1,7 @@
 //! Containers: made, started, stopped, removed, told of.
 
 mod create;
-// mod exec_sync;
+mod exec_sync;
 mod facts;
 mod images;
 mod list;
@@ -14,7 +14,7 @@ mod stop;
 mod update;
 
 pub(crate) use self::create::create;
-// pub(crate) use self::exec_sync::exec_sync;
+pub(crate) use self::exec_sync::exec_sync;
 pub(crate) use self::list::{list, listed};
 pub(crate) use self::logs::reopen;
 pub(crate) use self::remove::remove;

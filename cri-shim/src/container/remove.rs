@@ -1,6 +1,7 @@
 //! Removing containers.
 
 use engine::error::AppError;
+use engine::pods::app_at_rest::remove_app_at_rest;
 use engine::pods::apps::OpenPod;
 
 use crate::api::{RemoveContainerRequest, RemoveContainerResponse};
@@ -20,6 +21,10 @@ pub(crate) fn remove(
         OpenPod::connect(&shim.engine, &sandbox.entry).and_then(|pod| pod.remove(&app, true));
     match removed {
         Ok(()) | Err(engine::Error::App(AppError::Unknown { .. })) => {}
+        // Its sandbox has ended.
+        Err(engine::Error::App(AppError::NotRunning(..))) => {
+            remove_app_at_rest(&sandbox.entry, &app, &shim.engine)?;
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(RemoveContainerResponse {})

@@ -13,6 +13,6 @@ mod update;
 pub(crate) use self::list::{labels_fit, list, listed};
 pub(crate) use self::remove::remove;
 pub(crate) use self::run::run;
-pub(crate) use self::status::{status, told_state};
-pub(crate) use self::stop::{end, stop};
+pub(crate) use self::status::status;
+pub(crate) use self::stop::stop;
 pub(crate) use self::update::update;

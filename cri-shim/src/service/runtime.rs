@@ -60,6 +60,7 @@ calls! {
     container_status(ContainerStatusRequest) -> ContainerStatusResponse = container::status;
     reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse =
         container::reopen;
+    exec_sync(ExecSyncRequest) -> ExecSyncResponse = container::exec_sync;
     update_container_resources(UpdateContainerResourcesRequest) ->
         UpdateContainerResourcesResponse = container::update;
     update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->

@@ -212,6 +212,7 @@ mod tests {
             config: &PodSandboxConfig::default(),
             users: Some(&users),
             hostname: "h",
+            target: None,
         };
         let mut spec = AppSpec::default();
         set(&[mount], &sandbox, false, &mut spec).map_err(|error| error.to_string())?;

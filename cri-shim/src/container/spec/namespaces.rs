@@ -4,7 +4,7 @@ use engine::pods::spec::AppSpec;
 
 use super::SECURITY;
 use crate::api::{LinuxContainerSecurityContext, NamespaceMode, NamespaceOption};
-use crate::container::facts::SandboxFacts;
+use crate::container::facts::{SandboxFacts, Target};
 use crate::error::CriError;
 use crate::user_namespace;
 
@@ -24,11 +24,12 @@ pub(super) fn set(
         }
         _ => {}
     }
-    processes(asked, &of_sandbox, spec)
+    processes(asked, sandbox, &of_sandbox, spec)
 }
 
 fn processes(
     asked: &NamespaceOption,
+    sandbox: &SandboxFacts<'_>,
     of_sandbox: &NamespaceOption,
     spec: &mut AppSpec,
 ) -> Result<(), CriError> {
@@ -43,12 +44,18 @@ fn processes(
         (NamespaceMode::Node, false) => {
             return Err(invalid("pid", "the sandbox has processes of its own"));
         }
-        (NamespaceMode::Target, _) => {
-            return Err(CriError::unsupported(
-                format!("{SECURITY}.namespace_options.pid"),
-                "the processes of another container can't be joined",
-            ));
-        }
+        (NamespaceMode::Target, true) => {}
+        (NamespaceMode::Target, false) => match sandbox.target {
+            Some(Target::OfItsOwn(app)) => spec.processes_of = Some(app.clone()),
+            // It has the sandbox's, as every container has that says nothing.
+            Some(Target::OfSandbox) => {}
+            None => {
+                return Err(invalid(
+                    "target_id",
+                    &format!("the sandbox has no container {:?}", asked.target_id),
+                ));
+            }
+        },
     }
     Ok(())
 }
