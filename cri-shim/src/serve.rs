@@ -32,6 +32,8 @@ use crate::shim::Shim;
 
 /// Largest message of a client, in bytes: that of Kubernetes' own.
 const MESSAGE_MAX: usize = 16 << 20;
+/// Largest answer, in bytes: all that is told of what a command has written, and more than any list.
+const ANSWER_MAX: usize = 64 << 20;
 /// Most calls that are carried out at once.
 const THREADS_MAX: usize = 512;
 /// How long a thread without work stays.
@@ -134,7 +136,7 @@ async fn serve(
     let service = Service::new(shim);
     let runtime = RuntimeServiceServer::new(service.clone())
         .max_decoding_message_size(MESSAGE_MAX)
-        .max_encoding_message_size(MESSAGE_MAX);
+        .max_encoding_message_size(ANSWER_MAX);
     let images = ImageServiceServer::new(service).max_decoding_message_size(MESSAGE_MAX);
     let mut terminate = signal(SignalKind::terminate()).map_err(CriError::io("await signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CriError::io("await signals"))?;

@@ -48,7 +48,7 @@ fn containers_share_the_processes_of_their_sandbox() {
     ground.run_to_end(&among(script("web", OTHERS), NamespaceMode::Pod));
     let logged = ground.logged("web");
     assert!(
-        !logged.ends_with("pid 1") && logged.starts_with('1'),
+        !logged.ends_with("pid 1") && !logged.starts_with('0'),
         "{logged}"
     );
 }
@@ -71,4 +71,33 @@ fn a_container_is_in_the_namespaces_of_its_sandbox() {
     assert!(refused(|options| options.ipc = NamespaceMode::Node as i32).contains(".ipc: "));
     assert!(refused(|options| options.pid = NamespaceMode::Node as i32).contains(".pid: "));
     assert!(refused(|options| options.pid = 99).contains("no mode 99"));
+}
+
+#[test]
+fn a_container_joins_the_processes_of_another_one() {
+    let ground = ground(NamespaceMode::Container);
+    let target = ground.run(&among(idle("target"), NamespaceMode::Container));
+    let mut config = among(script("debugger", OTHERS), NamespaceMode::Target);
+    let options = security(&mut config).namespace_options.as_mut().unwrap();
+    options.target_id.clone_from(&target);
+    ground.run_to_end(&config);
+    let logged = ground.logged("debugger");
+    assert!(
+        !logged.ends_with("pid 1") && !logged.starts_with('0'),
+        "{logged}"
+    );
+    let mut nobody = among(idle("nobody"), NamespaceMode::Target);
+    let options = security(&mut nobody).namespace_options.as_mut().unwrap();
+    options.target_id = "unknown".to_owned();
+    let refused = ground.try_create(&nobody).unwrap_err();
+    assert!(refused.message().contains("target_id: "), "{refused}");
+}
+
+#[test]
+fn containers_of_a_sandbox_with_the_hosts_processes_see_them() {
+    let ground = ground(NamespaceMode::Node);
+    let shim = ground.cri.pid();
+    let text = format!("test -d /proc/{shim} && echo seen");
+    ground.run_to_end(&among(script("web", &text), NamespaceMode::Node));
+    assert_eq!(ground.logged("web"), "seen");
 }

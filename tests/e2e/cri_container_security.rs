@@ -121,7 +121,7 @@ fn who_is_not_to_be_is_refused_when_the_container_is_made() {
 #[test]
 fn the_root_filesystem_can_be_read_only() {
     let ground = Ground::new();
-    let touch = "touch /file && echo written || echo refused";
+    let touch = "touch /file 2>/dev/null && echo written || echo refused";
     let of = |name: &str, read_only: bool| {
         said(&ground, name, touch, |config| {
             security(config).readonly_rootfs = read_only
@@ -187,7 +187,7 @@ fn a_privileged_container_has_all_that_there_is() {
     let ground = Ground::new();
     let checks = "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status | cut -f2; \
                   mkdir /m && mount -t tmpfs none /m && echo mounted; \
-                  test -w /proc/sys/kernel/domainname && echo writable; ls /dev/loop-control /dev/kmsg";
+                  (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo writable; ls /dev/loop-control /dev/kmsg";
     let privileged = said(&ground, "privileged", checks, |config| {
         security(config).privileged = true;
         security(config).seccomp = profile(ProfileType::RuntimeDefault, "");
@@ -274,7 +274,7 @@ fn programs_give_privileges_unless_that_is_forbidden() {
 fn paths_are_masked_and_guarded_that_are_named_and_no_others() {
     let ground = Ground::new();
     let checks = "cat /proc/timer_list 2>/dev/null | head -c 1 | wc -c; \
-                  test -w /proc/sys/kernel/domainname && echo writable || echo guarded";
+                  (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo writable || echo guarded";
     let named = said(&ground, "named", checks, |config| {
         let security = security(config);
         security.masked_paths = words(&["/proc/timer_list", "/no/such/file"]);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cri_shim::api::{
     ContainerConfig, ContainerMetadata, ContainerState, ContainerStatus, ContainerStatusRequest,
     CreateContainerRequest, ExecSyncRequest, ExecSyncResponse, ImageSpec, LinuxContainerConfig,
-    LinuxContainerSecurityContext, PodSandboxConfig, RemoveContainerRequest, StartContainerRequest,
-    StopContainerRequest,
+    LinuxContainerSecurityContext, ListPodSandboxRequest, PodSandboxConfig, RemoveContainerRequest,
+    StartContainerRequest, StopContainerRequest,
 };
 use harness::{Cri, Host, ImageBuilder, wait_until};
 use tonic::Status;
@@ -179,6 +179,20 @@ impl Ground {
         wait_until(&format!("{part:?} in {name}"), SOON, || {
             self.logged(name).contains(part).then_some(())
         });
+    }
+}
+
+/// Sandboxes are gone at the end of a test, and with them all containers.
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let all = ListPodSandboxRequest { filter: None };
+        let Ok(all) = self.cri.call(self.cri.runtime().list_pod_sandbox(all)) else {
+            return;
+        };
+        for sandbox in all.items {
+            let removed = cri_sandbox::remove(&self.cri, &sandbox.id);
+            assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod cp;
 mod cp_hostile;
 mod cri_container_basics;
 mod cri_container_exec;
+mod cri_container_hostile;
 mod cri_container_limits;
 mod cri_container_logs;
 mod cri_container_mounts;

@@ -10,8 +10,9 @@ use cri_shim::api::runtime_service_client::RuntimeServiceClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
-use crate::binaries::dist_dir;
+use crate::binaries::{dist_dir, fairing_binary};
 use crate::deadline::wait_until;
+use crate::directory::names_in;
 use crate::host::Host;
 
 /// How long the shim may take to listen.
@@ -19,10 +20,13 @@ const START: Duration = Duration::from_secs(20);
 /// Largest message of it, in bytes.
 const MESSAGE_MAX: usize = 64 << 20;
 
-/// A shim that runs, and a connection to it. It is killed when this is dropped; pods stay.
+/// A shim that runs, and a connection to it. It is killed when this is dropped, and sandboxes are removed.
 pub struct Cri {
     program: Child,
     command: Command,
+    /// `fairing rm --force` on the host.
+    removal: Command,
+    pods: PathBuf,
     socket: PathBuf,
     tokio: tokio::runtime::Runtime,
     channel: Channel,
@@ -44,9 +48,13 @@ impl Cri {
             .build()
             .expect("a runtime");
         let (program, channel) = begin(&mut command, &socket, &tokio);
+        let mut removal = host.command_of(fairing_binary());
+        removal.args(["rm", "--force"]);
         Self {
             program,
             command,
+            removal,
+            pods: host.data_dir().join("pods/run"),
             socket,
             tokio,
             channel,
@@ -102,6 +110,12 @@ impl Cri {
 impl Drop for Cri {
     fn drop(&mut self) {
         self.kill();
+        // `gc` leaves sandboxes to their kubelet, and that is this test.
+        let left = names_in(&self.pods);
+        if !left.is_empty() {
+            let removed = self.removal.args(left).stdin(Stdio::null()).output();
+            let _ = removed.expect("fairing rm");
+        }
     }
 }
 

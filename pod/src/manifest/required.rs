@@ -38,6 +38,7 @@ impl PodManifest {
             (self.selinux.is_some(), Feature::Selinux),
             (!self.sysctl.is_empty(), Feature::Sysctl),
             (self.shm_size.is_some(), Feature::ShmSize),
+            (self.new_privileges, Feature::NewPrivileges),
             (!self.host_namespaces.is_empty(), Feature::HostNamespaces),
             (
                 self.host_namespaces.contains(&HostNamespace::Pid),

@@ -290,6 +290,7 @@ const BY_FEATURE: &[(&str, Feature)] = &[
     ("/volumes", Feature::Volumes),
     ("/sysctl", Feature::Sysctl),
     ("/shm-size", Feature::ShmSize),
+    ("/new-privileges", Feature::NewPrivileges),
     ("/host-namespaces", Feature::HostNamespaces),
     ("/cgroup-parent", Feature::CgroupParent),
     ("/virtual-machine", Feature::VirtualMachine),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use engine::pods::security::Capabilities;
 use pod::manifest::{Capability, CapabilitySets};
 
-use super::SECURITY;
+use super::field::SECURITY;
 use crate::api;
 use crate::error::CriError;
 

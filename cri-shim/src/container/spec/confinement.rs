@@ -7,7 +7,8 @@ use engine::pods::spec::AppSpec;
 use engine::selinux::LabelOption;
 use pod::manifest::AppPath;
 
-use super::{SECURITY, capabilities};
+use super::capabilities;
+use super::field::SECURITY;
 use crate::api::security_profile::ProfileType;
 use crate::api::{LinuxContainerSecurityContext, SeLinuxOption, SecurityProfile};
 use crate::error::CriError;

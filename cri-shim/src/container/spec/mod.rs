@@ -3,6 +3,7 @@
 mod capabilities;
 mod confinement;
 mod devices;
+mod field;
 mod mounts;
 mod namespaces;
 mod process;
@@ -21,9 +22,6 @@ pub(crate) use self::signal::told as told_signal;
 use super::facts::SandboxFacts;
 use crate::api::ContainerConfig;
 use crate::error::CriError;
-
-/// Where requests say how a container is confined.
-const SECURITY: &str = "config.linux.security_context";
 
 /// Puts the app of a container together, but for its image, its name and its record.
 ///

@@ -2,7 +2,7 @@
 
 use engine::pods::spec::AppSpec;
 
-use super::SECURITY;
+use super::field::SECURITY;
 use crate::api::{LinuxContainerSecurityContext, NamespaceMode, NamespaceOption};
 use crate::container::facts::{SandboxFacts, Target};
 use crate::error::CriError;

@@ -3,7 +3,7 @@
 use engine::pods::spec::AppSpec;
 use pod::manifest::ImageGroups;
 
-use super::SECURITY;
+use super::field::SECURITY;
 use crate::api::{Int64Value, LinuxContainerSecurityContext, SupplementalGroupsPolicy};
 use crate::error::CriError;
 
