@@ -13,6 +13,7 @@ mod network;
 mod port_forward;
 mod security;
 mod selinux;
+mod unreadable_pod;
 mod update;
 mod user_namespace;
 mod volume;
@@ -28,8 +29,6 @@ use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid, State};
 use trust::{ContainersPolicyError, PolicyError, Refusal};
 
-use crate::pods::uses::UnreadablePod;
-
 pub use self::app::AppError;
 pub use self::config::ConfigError;
 pub use self::device::DeviceError;
@@ -42,6 +41,7 @@ pub use self::network::NetworkSpecError;
 pub use self::port_forward::PortForwardError;
 pub use self::security::SecurityError;
 pub use self::selinux::SelinuxError;
+pub use self::unreadable_pod::UnreadablePod;
 pub use self::update::UpdateError;
 pub use self::user_namespace::UserNamespaceError;
 pub use self::volume::VolumeError;

@@ -91,7 +91,9 @@ fn a_monitor_that_is_killed_is_told_of() {
     let cri = Cri::start(&host);
     let id = run(&cri, &config("one")).unwrap();
     let mut events = watch(&cri);
-    host.kill_all();
+    for monitor in host.processes_named("stage1-nspawn") {
+        monitor.kill();
+    }
     expect(&cri, &mut events, &id, STOPPED);
 }
 

@@ -51,7 +51,7 @@ fn ps_shows_what_runs_and_list_shows_all() {
     }
     host.fairing(["ps", "--filter", "health=x"])
         .run()
-        .expect_error(2, &["health is not there yet"]);
+        .expect_error(2, &["there are healthy, unhealthy"]);
     let table = lines(&[
         "ps",
         "-a",

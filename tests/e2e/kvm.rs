@@ -307,7 +307,9 @@ fn what_is_configured_of_machines_and_isolators_counts_where_nothing_else_is_ask
         ),
     );
     // What the pod asks for counts more than a variable.
-    let play = host.fairing(["play", "--network=none"]).arg(file);
+    let play = host
+        .fairing(["play", "--detach", "--network=none"])
+        .arg(file);
     let play = play.env("FAIRING_STAGE1", "nspawn").limit(LIMIT);
     play.run().ok();
     host.fairing(["wait", "box"]).limit(LIMIT).run().ok();

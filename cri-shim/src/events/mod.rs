@@ -5,7 +5,9 @@
 //! waiting.
 
 mod compare;
+mod look;
 mod snapshot;
 mod watchers;
 
+pub(crate) use self::look::watch;
 pub(crate) use self::watchers::Watchers;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use pod::AppName;
 
-use super::{SandboxId, digest, label};
+use super::key::{digest, label};
+use super::sandbox::SandboxId;
 use crate::api::ContainerMetadata;
 use crate::error::CriError;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pod::{PodName, PodUuid};
 
-use super::{digest, label};
+use super::key::{digest, label};
 use crate::api::PodSandboxMetadata;
 use crate::error::CriError;
 

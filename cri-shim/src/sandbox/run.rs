@@ -37,6 +37,9 @@ pub(crate) fn run(
             Ok(prepared) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let uuid = background::start(prepared, &shim.engine, left, &Journal)?;
+                if let Some(entry) = shim.engine.pods().by_uuid(uuid)? {
+                    state::mark_up(&entry.path)?;
+                }
                 return Ok(response(uuid));
             }
             Err(engine::Error::Pod(PodError::NameInUse { holder, .. })) => {

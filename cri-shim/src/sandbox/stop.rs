@@ -24,7 +24,7 @@ pub(crate) fn stop(
 pub(crate) fn end(shim: &Shim, sandbox: &Sandbox) -> Result<(), CriError> {
     let entry = &sandbox.entry;
     if PodLock::is_held(&entry.path)? {
-        state::mark_stopping(&sandbox.run_directory(shim))?;
+        state::mark_stopping(&entry.path)?;
         engine::pods::stop::stop(entry, &shim.engine.directories, Stop::AtOnce)?;
     }
     // What a monitor has left that was killed: places in networks, cgroups, mounts.

@@ -10,7 +10,7 @@ use tonic::{Response, Status};
 
 use super::Service;
 use crate::api::ContainerEventResponse;
-use crate::events::Watchers;
+use crate::events;
 
 impl Service {
     /// Tells what happens from now on, for as long as the caller reads. Who falls behind is told so, and is not kept waiting
@@ -19,7 +19,7 @@ impl Service {
         &self,
     ) -> Result<Response<BoxStream<ContainerEventResponse>>, Status> {
         let shim = Arc::clone(&self.shim);
-        let begun = tokio::task::spawn_blocking(move || Watchers::watch(&shim)).await;
+        let begun = tokio::task::spawn_blocking(move || events::watch(&shim)).await;
         let mut events = begun.map_err(|error| Status::internal(error.to_string()))??;
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {

@@ -1,10 +1,10 @@
 //! Containers.
 
-use pod::app_dir;
 use pod::exit::AppStatus;
 use pod::lock::LOCK_FILE;
 use pod::manifest::App;
 use pod::timestamp::Timestamp;
+use pod::{AppName, app_dir};
 
 use super::sandbox::{Sandbox, SandboxPhase, nanoseconds};
 use crate::identity::ContainerId;
@@ -39,6 +39,20 @@ pub(crate) enum ContainerEnd {
     Recorded(AppStatus),
     /// Nobody has written it down: its pod was killed. Since then, in nanoseconds since 1970.
     Lost(i64),
+}
+
+impl Sandbox {
+    /// Its containers.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+        let apps = self.known.manifest.apps.iter();
+        let both = apps.zip(&self.known.containers);
+        both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
+    }
+
+    /// Its container of this name.
+    pub(crate) fn container(&self, app: &AppName) -> Option<Container<'_>> {
+        self.containers().find(|one| one.app.name == *app)
+    }
 }
 
 impl<'a> Container<'a> {

@@ -1,17 +1,15 @@
 //! Sandboxes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use pod::control::SOCKET_FILE;
 use pod::lock::PodLock;
 use pod::manifest::PodManifest;
-use pod::{AppName, Phase, PodEntry};
+use pod::{Phase, PodEntry};
 
 use super::cache::Known;
-use super::container::Container;
-use super::stopping;
+use super::marks::{has_been_up, is_stopping};
 use crate::error::CriError;
 use crate::identity::SandboxId;
 use crate::record::SandboxRecord;
@@ -24,7 +22,7 @@ pub(crate) struct Sandbox {
     pub(crate) entry: PodEntry,
     /// What it does.
     pub(crate) phase: SandboxPhase,
-    known: Arc<Known>,
+    pub(super) known: Arc<Known>,
 }
 
 /// What a sandbox does.
@@ -47,8 +45,9 @@ impl Sandbox {
         let run = shim.engine.directories.pod_run(entry.uuid);
         let phase = match PodLock::is_held(&entry.path)? {
             false => SandboxPhase::NotReady,
-            true if stopping::is_marked(&run) => SandboxPhase::NotReady,
+            true if is_stopping(&entry.path) => SandboxPhase::NotReady,
             true if run.join(SOCKET_FILE).exists() => SandboxPhase::Ready,
+            true if has_been_up(&entry.path) => SandboxPhase::NotReady,
             true => SandboxPhase::Starting,
         };
         Ok(Some(Self {
@@ -73,26 +72,9 @@ impl Sandbox {
         &self.known.manifest
     }
 
-    /// Its runtime directory.
-    pub(crate) fn run_directory(&self, shim: &Shim) -> PathBuf {
-        shim.engine.directories.pod_run(self.entry.uuid)
-    }
-
     /// When it was made, in nanoseconds since 1970.
     pub(crate) fn created_at(&self) -> i64 {
         nanoseconds(self.manifest().created)
-    }
-
-    /// Its containers.
-    pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
-        let apps = self.known.manifest.apps.iter();
-        let both = apps.zip(&self.known.containers);
-        both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
-    }
-
-    /// Its container of this name.
-    pub(crate) fn container(&self, app: &AppName) -> Option<Container<'_>> {
-        self.containers().find(|one| one.app.name == *app)
     }
 }
 

@@ -2,42 +2,8 @@
 
 mod call;
 mod process;
+mod server;
 mod target;
 
 pub(crate) use self::call::{attach, exec, port_forward};
-pub(crate) use self::target::PodStreams;
-
-use cri_streaming::{Config, Server, TlsFiles};
-use engine::config::cri::Cri;
-use engine::config::directories::Directories;
-
-use crate::error::CriError;
-
-/// The server of all streams.
-pub(crate) type StreamServer = Server<PodStreams>;
-
-/// Begins to serve, as the configuration says.
-///
-/// # Errors
-/// [`CriError::Invalid`] if it can't be.
-pub(crate) fn start(settings: &Cri, directories: &Directories) -> Result<StreamServer, CriError> {
-    let mut config = Config::default();
-    if let Some(address) = settings.stream_address {
-        config.address = address;
-    }
-    let invalid = |error: &dyn std::fmt::Display| CriError::invalid("[cri]", error);
-    match (&settings.stream_certificate, &settings.stream_key) {
-        (Some(certificate), Some(key)) => {
-            let files = TlsFiles {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                client_authorities: None,
-            };
-            config.tls = Some(files.load().map_err(|error| invalid(&error))?);
-        }
-        (None, None) => {}
-        _ => return Err(invalid(&"stream-certificate and stream-key go together")),
-    }
-    let streams = PodStreams::new(directories.clone());
-    Server::start(config, streams).map_err(|error| invalid(&error))
-}
+pub(crate) use self::server::{StreamServer, start};

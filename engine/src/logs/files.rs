@@ -1,12 +1,13 @@
 //! The log of an app: the file that is written to, and the one before it.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::line::{LogLine, parse};
 use crate::error::Error;
@@ -142,6 +143,19 @@ fn same(one: &BufReader<File>, other: &BufReader<File>) -> bool {
 }
 
 fn open(path: &Path) -> Result<Option<BufReader<File>>, Error> {
+    match open_itself(path) {
+        Err(Error::Io { source, .. })
+            if source.raw_os_error() == Some(Errno::LOOP.raw_os_error()) =>
+        {
+            // A log at a place of its user's: the monitor has left a link to it, and to nothing behind another link.
+            let target = fs::read_link(path).map_err(Error::io("read", path))?;
+            open_itself(&target)
+        }
+        other => other,
+    }
+}
+
+fn open_itself(path: &Path) -> Result<Option<BufReader<File>>, Error> {
     // A link, or a device, could be read for ever; a fifo would be waited for.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = File::options()
@@ -169,7 +183,6 @@ fn open(path: &Path) -> Result<Option<BufReader<File>>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::io::Write;
 
     fn log_in(dir: &tempfile::TempDir) -> LogFiles {

@@ -1,6 +1,9 @@
 //! Changing the limits of a running pod and its apps.
 
+use std::collections::BTreeSet;
+
 use pod::control::Request;
+use pod::feature::Feature;
 use pod::manifest::{PodManifest, Resources};
 use pod::{AppName, PodEntry};
 
@@ -24,7 +27,8 @@ pub fn update(
         && let Ok(manifest) = PodManifest::load(&entry.path)
         && let Ok(stage1) = isolators::of_pod(&manifest.stage1, directories)
     {
-        // The monitor would refuse that in other words than a start does.
+        // The monitor would refuse that in other words than a start does. First whether anything can change at all.
+        stage1.require(&BTreeSet::from([Feature::Update]))?;
         stage1.require(&resources.required_features())?;
     }
     let request = Request::Limit {

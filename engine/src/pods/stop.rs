@@ -6,6 +6,7 @@ use pod::PodEntry;
 use pod::control::{Request, Response};
 use pod::exit::PodExit;
 use pod::lock::PodLock;
+use pod::manifest::PodManifest;
 use pod::seqpacket::SeqPacket;
 
 use super::connection::{ask_waiting, connect_briefly, connect_when_up, unexpected};
@@ -19,6 +20,8 @@ use crate::observer::Observer;
 
 /// How long a monitor that is told to end its pod at once may take.
 const FORCED: Duration = Duration::from_secs(5);
+/// The same of one whose pod runs in a virtual machine, which gets some seconds to end by itself.
+const FORCED_MACHINE: Duration = Duration::from_secs(15);
 
 /// How a pod is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,9 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
     }
     // An answer is not waited for: the monitor may be stopped itself.
     let _ = connection.send(&request, &[]);
-    if !ending::wait(entry, connection, Some(FORCED))? {
+    let machine = PodManifest::load(&entry.path).is_ok_and(|pod| pod.virtual_machine.is_some());
+    let patience = if machine { FORCED_MACHINE } else { FORCED };
+    if !ending::wait(entry, connection, Some(patience))? {
         // The kernel ends the pod with its monitor.
         monitor.kill()?;
         ending::wait_for_lock(entry)?;

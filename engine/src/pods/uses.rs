@@ -3,31 +3,12 @@
 use std::io::ErrorKind;
 
 use pod::manifest::PodManifest;
-use pod::{Phase, PodEntry, PodError, PodUuid, PodsDir, State};
+use pod::{Phase, PodEntry, PodError, PodsDir, State};
 
-use crate::error::Error;
+use crate::error::{Error, UnreadablePod};
 
 /// How often a pod is followed that moves on while it is looked at.
 const MOVES_MAX: usize = 8;
-
-/// A pod that does not tell what it uses.
-#[derive(Debug, thiserror::Error)]
-#[error("nobody can tell what pod {uuid} uses, which {}: {reason}", state.in_words())]
-pub struct UnreadablePod {
-    /// The pod.
-    pub uuid: PodUuid,
-    /// Its state.
-    pub state: State,
-    /// Why not.
-    pub reason: PodError,
-}
-
-impl UnreadablePod {
-    /// Whether it can never be started, whoever tries.
-    fn is_beyond_start(&self) -> bool {
-        self.state == State::Prepared && is_broken(&self.reason)
-    }
-}
 
 /// What pods use, as far as they tell.
 #[derive(Debug)]
@@ -46,7 +27,7 @@ impl<T> InUse<T> {
     /// be, uses nothing.
     pub fn all(self) -> Result<T, Error> {
         let mut unreadable = self.unreadable.into_iter();
-        match unreadable.find(|pod| !pod.is_beyond_start()) {
+        match unreadable.find(|pod| !could_never_start(pod)) {
             Some(pod) => Err(Error::Unreadable(Box::new(pod))),
             None => Ok(self.known),
         }
@@ -95,6 +76,11 @@ pub(crate) fn is_beyond_start(entry: &PodEntry) -> bool {
     PodManifest::load(&entry.path).is_err_and(|error| is_broken(&error))
 }
 
+/// The same of one that has been looked at.
+fn could_never_start(pod: &UnreadablePod) -> bool {
+    pod.state == State::Prepared && is_broken(&pod.reason)
+}
+
 fn is_broken(error: &PodError) -> bool {
     matches!(error, PodError::Damaged { .. })
 }
@@ -107,7 +93,7 @@ fn is_missing(error: &PodError) -> bool {
 mod tests {
     use std::fs;
 
-    use pod::LockedPod;
+    use pod::{LockedPod, PodUuid};
 
     use super::*;
     use crate::volumes::in_use::volumes_in_use;

@@ -16,4 +16,5 @@ mod survey;
 pub mod trial;
 pub mod trial_record;
 pub mod unit;
+pub mod version;
 pub mod watch;

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use image_name::{Digest, Reference};
 
 use super::policy::UpdatePolicy;
-use super::records::{NameRecord, Version};
+use super::records::NameRecord;
 use super::unit::UnitName;
+use super::version::Version;
 
 /// An app of a running pod.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::trial_record::{Move, Trial};
+use super::version::Version;
 use crate::error::{Error, UpdateError};
 
 /// Version of the file; readers refuse later ones.
@@ -23,16 +24,6 @@ const VERSION: u32 = 1;
 const REFUSED: usize = 16;
 /// Bytes that are read of the file: tens of thousands of names.
 const LARGEST: u64 = 32 << 20;
-
-/// What a name can stand for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// An index or a manifest.
-    pub digest: Digest,
-    /// The manifest of this machine's platform.
-    pub manifest: Digest,
-}
 
 /// What is remembered of a name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

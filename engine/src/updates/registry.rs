@@ -3,7 +3,7 @@
 use image_name::Reference;
 
 use super::plan::Offer;
-use super::records::Version;
+use super::version::Version;
 use crate::engine::Engine;
 use crate::error::{Error, UpdateError};
 use crate::images::fetch::offered;

@@ -13,8 +13,8 @@ use pod::{AppName, Phase, PodEntry, PodError, PodName, PodUuid, State};
 
 use super::plan::RunningApp;
 use super::policy::policy_of;
-use super::records::Version;
 use super::unit::{UnitName, unit_of};
+use super::version::Version;
 use super::watch::SeenPod;
 use crate::engine::Engine;
 use crate::error::{Error, UpdateError};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use image_name::{Digest, Reference};
 use serde::{Deserialize, Serialize};
 
-use super::records::Version;
 use super::unit::UnitName;
+use super::version::Version;
 
 /// What names stand for.
 pub type Images = BTreeMap<Reference, Version>;

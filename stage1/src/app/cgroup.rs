@@ -10,7 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::app::cgroup_view::{CgroupView, HierarchyView};
-use crate::cgroup::statistics;
+use crate::cgroup::numbers;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::write;
 use rustix::process::{Pid, Signal, kill_process};
@@ -227,7 +227,7 @@ impl CgroupSeat {
             Self::None | Self::V1 { .. } => None,
             Self::V2 { directory, .. } => {
                 let events = read(directory, "memory.events")?;
-                statistics::field(&events, "oom")
+                numbers::field(&events, "oom")
             }
         }
     }

@@ -3,7 +3,7 @@
 use pod::control::{CpuStats, MemoryStats, Pressure, StallTimes, Stalls};
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{field, number, sum};
+use super::numbers::{field, number, sum};
 
 /// What else is counted; what the kernel does not count is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -18,13 +18,14 @@ mod further;
 mod limits;
 mod monitor_seat;
 mod mountinfo;
+pub(crate) mod numbers;
 mod placement;
 mod pod_cgroups;
 mod record;
 mod removal;
 mod scope;
 mod seat;
-pub(crate) mod statistics;
+mod statistics;
 mod weight;
 
 #[cfg(test)]

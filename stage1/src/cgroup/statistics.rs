@@ -7,6 +7,7 @@ use pod::control::{AppStats, BlockIoStats, CpuStats, MemoryStats, PidsStats, Usa
 use serde::{Deserialize, Serialize};
 
 use super::details::Details;
+use super::numbers::{field, number, sum};
 use super::placement::{Hierarchy, Version};
 
 /// What the processes of an app use. What the kernel does not count is absent.
@@ -223,34 +224,6 @@ fn oom_kills_v2(file: &impl Fn(&str, &str) -> Option<String>) -> Option<u64> {
 
 fn text(folder: &Path, file: &str) -> Option<String> {
     std::fs::read_to_string(folder.join(file)).ok()
-}
-
-/// A file that is one number. `max` is none.
-pub(super) fn number(text: &str) -> Option<u64> {
-    text.trim().parse().ok()
-}
-
-/// A line `KEY NUMBER` of a file of such lines.
-pub(crate) fn field(text: &str, key: &str) -> Option<u64> {
-    text.lines()
-        .find_map(|line| number(line.strip_prefix(key)?.strip_prefix(' ')?))
-}
-
-/// All numbers behind a word and this sign, of lines about one device each.
-pub(super) fn sum(text: &str, word: &str, sign: char) -> u64 {
-    let of_device = |line: &str| {
-        let (device, rest) = line.split_once(' ')?;
-        device.contains(':').then_some(())?;
-        let mut fields = match sign {
-            ' ' => vec![rest],
-            _ => rest.split(' ').collect(),
-        };
-        fields.retain(|field| field.starts_with(word));
-        number(fields.first()?.strip_prefix(word)?.strip_prefix(sign)?)
-    };
-    text.lines()
-        .filter_map(of_device)
-        .fold(0, u64::saturating_add)
 }
 
 /// As the kubelet and cAdvisor count it.

@@ -30,6 +30,7 @@ const FIELDS: &[&str] = &[
     "pids-limit",
     "state",
     "pid",
+    "restart",
     "restarts",
     "rlimits",
     "started",

@@ -274,7 +274,7 @@ fn nobody_waits_for_a_pod_init_that_does_not_listen_and_little_is_kept_for_it() 
     let long = "x".repeat(1 << 20);
     let mut long_command = command(ProcessStreams::Nothing);
     if let ToInit::Exec(command) = &mut long_command {
-        command.argv.push(long.into());
+        command.argv.push(long);
     }
     let mut refused_of = |message: &ToInit, most| {
         let refused = (0..most).find_map(|_| monitor.send(message, HandedOver::Nothing).err());
