@@ -13,6 +13,8 @@ use super::pump::{End, Standard};
 use crate::failure::one_line;
 use crate::timing::poll_timeout;
 
+/// What a warning begins with.
+const WARNING: &str = "warning: ";
 /// Longest line, in bytes: what a pipe takes whole or not at all.
 const LINE_MAX: usize = 4096;
 /// How long the last lines wait for room, all together.
@@ -45,7 +47,7 @@ impl Diagnostics {
 
     /// The same of what harms nothing.
     pub(super) fn warn(&mut self, message: &str) {
-        self.tell(&format!("warning: {message}"));
+        self.tell(&format!("{WARNING}{message}"));
     }
 
     /// Tells all of this, and waits for room, but not for long.
@@ -132,7 +134,12 @@ impl Diagnostics {
 
 fn line(message: &str) -> String {
     const CUT: &str = "…";
-    let mut line = format!("fairing: {}", one_line(message));
+    // Warnings begin with their own word, as the command's do.
+    let beginning = match message.starts_with(WARNING) {
+        true => "",
+        false => "fairing: ",
+    };
+    let mut line = format!("{beginning}{}", one_line(message));
     if line.len() >= LINE_MAX {
         line.truncate(line.floor_char_boundary(LINE_MAX - CUT.len() - 1));
         line.push_str(CUT);

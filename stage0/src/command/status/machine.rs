@@ -48,7 +48,7 @@ mod tests {
     fn filesystem(has_tree: bool) -> ImageFilesystem {
         let digest = "0".repeat(64);
         let tree = format!(
-            r#", "verity": {{"root-hash": "sha256:{digest}", "salt": "{digest}", "data-blocks": 1}}"#
+            r#", "verity": {{"root-hash": "sha256:{digest}", "salt": "sha256:{digest}", "data-blocks": 1}}"#
         );
         let text = format!(
             r#"{{"chain-id": "sha256:{digest}", "digest": "sha256:{digest}"{}}}"#,
