@@ -50,6 +50,18 @@ fn a_killed_pod_keeps_its_files_and_loses_its_name() {
 }
 
 #[test]
+fn a_pod_that_a_loss_of_power_left_without_its_manifest_makes_way() {
+    let host = busybox();
+    let old = killed(&host, &[]);
+    let manifest = host.data_dir().join("pods/run").join(&old).join("pod.json");
+    std::fs::write(manifest, "").unwrap();
+    let new = detached(&host, &["--name", "web"], IDLE);
+    assert_eq!(status(&host, "web")["uuid"], new.as_str());
+    host.fairing(["rm", &old]).run().ok();
+    host.fairing(["stop", "web"]).run().ok();
+}
+
+#[test]
 fn who_has_ended_by_himself_or_runs_keeps_the_name() {
     let host = busybox();
     let run = || host.fairing(["run", "--name", "web", IMAGE, "--exec", "/bin/true"]);

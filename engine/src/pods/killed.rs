@@ -57,8 +57,10 @@ fn free(
         Err(error) => return Err(error.into()),
     };
     clear_elsewhere(&pod, engine, observer)?;
-    let mut manifest = PodManifest::load(pod.path())?;
-    if manifest.name.as_ref() == Some(name) {
+    // One that a loss of power has left damaged bears no name any more.
+    if let Ok(mut manifest) = PodManifest::load(pod.path())
+        && manifest.name.as_ref() == Some(name)
+    {
         manifest.name = None;
         record::replace(&pod.path().join(MANIFEST_FILE), &manifest)?;
     }
