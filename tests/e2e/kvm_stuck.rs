@@ -16,7 +16,6 @@ const STUCK_AT_FIRST: &str = "--kvm-memory=199m";
 const MOUNTED: &str = "mount --bind /usr/bin/qemu-system-x86_64 /usr/lib/qemu/qemu-bridge-helper";
 
 #[test]
-#[ignore = "the second machine ends by itself after some 20 seconds, and it is not known why"]
 fn a_machine_that_is_stuck_while_it_boots_boots_again_and_has_all_that_it_was_to_have() {
     let host = busybox();
     let volume = host.base().join("volume");

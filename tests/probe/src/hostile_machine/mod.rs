@@ -70,11 +70,12 @@ pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
             std::thread::park();
         }
     }
-    // It looks for its own files beside its program.
+    // It looks for its own files beside its program. Its own firmware comes before another package's of the same
+    // name, with which the machine's port never appears.
     Command::new("/usr/lib/qemu/qemu-bridge-helper")
         .env("QEMU_MODULE_DIR", "/usr/lib/x86_64-linux-gnu/qemu")
         .args(arguments)
-        .args(["-L", "/usr/share/seabios", "-L", "/usr/share/qemu"])
+        .args(["-L", "/usr/share/qemu", "-L", "/usr/share/seabios"])
         .exec()
 }
 
