@@ -22,6 +22,7 @@ mod handlers;
 mod identity;
 mod image;
 mod journal;
+mod listen;
 mod metrics;
 mod network;
 mod record;

@@ -1,10 +1,6 @@
 //! The program: reads what it is told, listens, and serves until it is asked to end.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +10,6 @@ use engine::Engine;
 use engine::config::files::Config;
 use image_registry::Environment;
 use image_store::WindowMemory;
-use pod::activation::ActivationSockets;
 use pod::network::CniFolders;
 use systemd::{Message, ServiceManager};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +21,7 @@ use crate::api::runtime_service_server::RuntimeServiceServer;
 use crate::arguments::Arguments;
 use crate::error::CriError;
 use crate::journal;
+use crate::listen;
 use crate::metrics;
 use crate::service::Service;
 use crate::shim::Shim;
@@ -36,6 +32,8 @@ const MESSAGE_MAX: usize = 16 << 20;
 const ANSWER_MAX: usize = 64 << 20;
 /// Most calls that are carried out at once.
 const THREADS_MAX: usize = 512;
+/// How long calls may go on once the program is asked to end.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 /// How long a thread without work stays.
 const THREAD_IDLE: Duration = Duration::from_secs(5);
 
@@ -69,62 +67,17 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
     if let Some(address) = shim.settings.metrics_address {
         metrics::serve(&shim, address)?;
     }
-    let listener = match handed_over()? {
-        Some(listener) => listener,
-        None => listen(&arguments.listen)?,
-    };
+    let listener = listen::begin(&arguments.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS_MAX)
         .thread_keep_alive(THREAD_IDLE)
         .build()
         .map_err(CriError::io("start"))?;
-    runtime.block_on(serve(shim, listener, &manager))
-}
-
-/// The socket that a service manager has handed over, if it has.
-fn handed_over() -> Result<Option<UnixListener>, CriError> {
-    let sockets = ActivationSockets::from_environment()
-        .map_err(|error| CriError::invalid("LISTEN_FDS", error))?;
-    let mut sockets = sockets.iter();
-    let (first, more) = (sockets.next(), sockets.next());
-    match (first, more) {
-        (None, _) => Ok(None),
-        (Some(_), Some(_)) => Err(CriError::invalid(
-            "LISTEN_FDS",
-            "more than one socket is handed over",
-        )),
-        (Some(socket), None) => {
-            let failed = || CriError::io("take over the socket of the service manager");
-            let listener = socket.fd.try_clone().map_err(failed())?;
-            let listener = UnixListener::from(listener);
-            listener.local_addr().map_err(failed())?;
-            listener.set_nonblocking(true).map_err(failed())?;
-            Ok(Some(listener))
-        }
-    }
-}
-
-/// Listens, in the place of one that was killed.
-fn listen(path: &Path) -> Result<UnixListener, CriError> {
-    let failed = |what: &str| CriError::io(format!("{what} {}", path.display()));
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed("make the directory of"))?;
-    }
-    match fs::symlink_metadata(path) {
-        Ok(there) if there.file_type().is_socket() => {
-            fs::remove_file(path).map_err(failed("remove"))?;
-        }
-        Ok(_) => return Err(failed("listen on")(io::ErrorKind::AlreadyExists.into())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed("look at")(error)),
-    }
-    let listener = UnixListener::bind(path).map_err(failed("listen on"))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed("protect"))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(failed("listen on"))?;
-    Ok(listener)
+    let served = runtime.block_on(serve(shim, listener, &manager));
+    // What is being done is done to its end if that doesn't take long. Else it is cut off, as by a kill.
+    runtime.shutdown_timeout(LAST_CALLS);
+    served
 }
 
 async fn serve(
@@ -144,16 +97,17 @@ async fn serve(
         // Who doesn't take it can't be told.
         let _ = socket.send(&Message::new().ready());
     }
+    let incoming = UnixListenerStream::new(listener);
     let served = Server::builder()
         .add_service(runtime)
         .add_service(images)
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        });
-    served
-        .await
-        .map_err(|error| CriError::Internal(format!("cannot serve: {error}")))
+        .serve_with_incoming(incoming);
+    // Clients stay connected, and some watch for ever: nobody is waited for.
+    tokio::select! {
+        served = served => {
+            served.map_err(|error| CriError::Internal(format!("cannot serve: {error}")))
+        }
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
 }

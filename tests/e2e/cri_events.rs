@@ -1,5 +1,7 @@
 //! Events over the CRI.
 
+use std::time::Duration;
+
 use cri_shim::api::runtime_service_client::RuntimeServiceClient;
 use cri_shim::api::{ContainerEventResponse, ContainerEventType, GetEventsRequest};
 use harness::{Cri, Host};
@@ -95,6 +97,20 @@ fn a_monitor_that_is_killed_is_told_of() {
         monitor.kill();
     }
     expect(&cri, &mut events, &id, STOPPED);
+}
+
+#[test]
+fn a_shim_that_is_asked_to_end_waits_for_nobody_who_watches() {
+    let host = host();
+    let mut cri = Cri::start(&host);
+    let id = run(&cri, &config("one")).unwrap();
+    let _events = watch(&cri);
+    assert!(cri.terminate(Duration::from_secs(10)).success());
+    cri.restart();
+    let mut events = watch(&cri);
+    remove(&cri, &id).unwrap();
+    expect(&cri, &mut events, &id, STOPPED);
+    expect(&cri, &mut events, &id, DELETED);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use cri_shim::api::image_service_client::ImageServiceClient;
 use cri_shim::api::runtime_service_client::RuntimeServiceClient;
+use rustix::process::{Pid, Signal, kill_process};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
@@ -78,6 +79,19 @@ impl Cri {
     pub fn kill(&mut self) {
         let _ = self.program.kill();
         self.program.wait().expect("a child");
+    }
+
+    /// Asks the shim to end, as a service manager does, and waits until it has.
+    ///
+    /// # Panics
+    /// If it takes longer than this.
+    pub fn terminate(&mut self, patience: Duration) -> ExitStatus {
+        let shim = Pid::from_child(&self.program);
+        kill_process(shim, Signal::TERM).expect("a child");
+        let program = &mut self.program;
+        wait_until("the end of fairing-cri", patience, || {
+            program.try_wait().expect("a child")
+        })
     }
 
     /// A client of RuntimeService, for [`Cri::wait`].
