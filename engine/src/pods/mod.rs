@@ -33,6 +33,7 @@ mod machine;
 pub(crate) mod monitor;
 pub mod mount_view;
 mod mounts;
+pub mod network_failure;
 mod oom_score;
 pub mod pause;
 pub mod port_forward;

@@ -6,7 +6,8 @@ pub use cni_glue::runtime::Asked;
 use pod::{PodEntry, PodUuid, State};
 
 use super::connection::live_status;
-use super::view::{NetworkFailure, PodView, look};
+use super::network_failure::NetworkFailure;
+use super::view::{PodView, look};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::networks::foreign_drops;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use cni_glue::NetworkError;
 use cni_glue::bandwidth::Bandwidth;
 use cni_glue::id::NetworkName;
 use cni_glue::ports::PortMapping;
@@ -21,6 +20,7 @@ use pod::{AppName, PodEntry, PodError, PodName, PodUuid, State, app_dir};
 use serde::Serialize;
 
 use super::mount_view::{MountView, mounts};
+use super::network_failure::NetworkFailure;
 use crate::config::directories::Directories;
 use crate::error::Error;
 
@@ -465,42 +465,10 @@ fn groups(user: &User) -> Vec<String> {
         .collect()
 }
 
-/// Why a pod is not connected as it should be.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct NetworkFailure {
-    /// In words.
-    pub message: String,
-    /// The network whose plugin found it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<String>,
-    /// The plugin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plugin: Option<String>,
-    /// Its code for what is wrong, if it gave one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u64>,
-}
-
 /// Billionths of a processor, from the time in each period.
 pub fn cpu_limit(cpu: &Cpu) -> Option<u64> {
     let quota = u128::from(cpu.quota.and_then(Limit::value)?);
     let period = u128::from(cpu.period.unwrap_or(USUAL_PERIOD));
     let nanos = quota.saturating_mul(1_000_000_000).checked_div(period)?;
     u64::try_from(nanos).ok()
-}
-
-impl From<&NetworkError> for NetworkFailure {
-    fn from(error: &NetworkError) -> Self {
-        let plugin = match error {
-            NetworkError::Plugin(error) => Some(error),
-            _ => None,
-        };
-        Self {
-            message: error.to_string(),
-            network: plugin.map(|error| error.network.clone()),
-            plugin: plugin.map(|error| error.plugin.clone()),
-            code: plugin.and_then(|error| error.failure.code()),
-        }
-    }
 }

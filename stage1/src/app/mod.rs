@@ -29,6 +29,7 @@ pub(crate) mod memory_watch;
 pub(crate) mod report;
 pub(crate) mod resolve;
 pub(crate) mod rootfs;
+pub(crate) mod running_app;
 pub(crate) mod sockets;
 pub(crate) mod stdio;
 pub(crate) mod step;

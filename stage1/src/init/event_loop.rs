@@ -1,10 +1,10 @@
 //! Pod init's loop: start, reap, obey the monitor, end.
 
+mod waiting;
+
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pod::AppName;
@@ -25,7 +25,8 @@ use super::reach::Reach;
 use super::starts::Starts;
 use super::supervisor::{Action, Supervisor};
 use crate::app::devices::DeviceBounds;
-use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningApp, RunningCommand};
+use crate::app::launch::{PodContext, PodSetup, PreparedApp, RunningCommand};
+use crate::app::running_app::RunningApp;
 use crate::failure::StartFailure;
 use crate::link::{Enclosed, HandedOver, InitRequest, MonitorLink, StreamEnds};
 use crate::protocol::{ExecSpec, FromInit, ProbeOutcome, Setup, ToInit};
@@ -224,48 +225,6 @@ impl Pod {
         self.look_at_memory(link, now)?;
         tell_probed(link, self.probes.give_up_overdue(now))?;
         self.give_up_overdue(link)
-    }
-
-    /// Waits for something to happen.
-    fn wait(&self, signals: &SignalFd, link: &dyn MonitorLink) -> Result<Events, StartFailure> {
-        let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        let starts = self.starts.interests();
-        let of_starts = starts.len();
-        let starts = starts.into_iter();
-        fds.extend(starts.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        let watches = self.apps.values().filter_map(|app| app.memory.watch());
-        let watches: Vec<_> = watches.collect();
-        fds.extend(watches.iter().map(|watch| {
-            let (fd, flags) = watch.interest();
-            PollFd::new(fd, flags)
-        }));
-        let probes = self.probes.interests();
-        let of_probes = probes.len();
-        let probes = probes.into_iter();
-        fds.extend(probes.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let interests = link.interests().into_iter();
-        fds.extend(interests.map(|(fd, flags)| PollFd::new(fd, flags)));
-        let deadlines = [
-            self.supervisor.deadline(),
-            self.starts.deadline(),
-            self.abandoned.deadline(),
-            self.overdue.deadline(),
-            self.leftovers.deadline(),
-            link.deadline(),
-            self.probes.deadline(),
-            watches.iter().filter_map(|watch| watch.deadline()).min(),
-        ];
-        let next = deadlines.into_iter().flatten().min();
-        let waited = self.settling.wait(&mut fds, next);
-        waited.map_err(StartFailure::os("wait for events"))?;
-        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        Ok(Events {
-            ended: ready.next().unwrap_or(false),
-            starts: ready.by_ref().take(of_starts).collect(),
-            memory: ready.by_ref().take(watches.len()).collect(),
-            probes: ready.by_ref().take(of_probes).collect(),
-            link: ready.collect(),
-        })
     }
 
     fn reap(&mut self, link: &mut dyn MonitorLink) -> Result<(), StartFailure> {
@@ -496,18 +455,6 @@ impl Pod {
             }),
         }
     }
-}
-
-/// What happened while pod init waited.
-#[derive(Debug)]
-struct Events {
-    /// A child may have ended.
-    ended: bool,
-    starts: Vec<bool>,
-    /// Memory has run out in the app that is watched at that place.
-    memory: Vec<bool>,
-    probes: Vec<bool>,
-    link: Vec<bool>,
 }
 
 pub(super) const SIGKILL: i32 = Signal::SIGKILL as i32;

@@ -7,7 +7,7 @@ use pod::exit::{OutOfMemory, Outcome};
 
 use super::event_loop::Pod;
 use super::pod_memory::PodMemory;
-use crate::app::launch::RunningApp;
+use crate::app::running_app::RunningApp;
 use crate::failure::StartFailure;
 use crate::link::{Enclosed, MonitorLink};
 use crate::protocol::FromInit;

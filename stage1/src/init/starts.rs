@@ -9,7 +9,8 @@ use nix::sys::signal::Signal;
 use pod::AppName;
 use pod::control::WindowSize;
 
-use crate::app::launch::{PreparedApp, RunningApp, RunningCommand, Starting};
+use crate::app::launch::{PreparedApp, RunningCommand, Starting};
+use crate::app::running_app::RunningApp;
 use crate::failure::StartFailure;
 use crate::link::StreamId;
 use crate::sys;

@@ -9,6 +9,7 @@
 )]
 
 mod cgroup;
+mod cgroup_requests;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -26,8 +27,7 @@ use serde_json::json;
 use stage1::link::framed::ToMachine;
 use stage1::link::{HandedOver, InitLink, InitNotification, MachineApp, MachineImage, StreamId};
 use stage1::protocol::{
-    AppSpec, CgroupAnswer, CgroupRequest, ExecSpec, FileText, FromInit, Names, ProcessStreams,
-    Setup, ToInit,
+    AppSpec, ExecSpec, FileText, FromInit, Names, ProcessStreams, Setup, ToInit,
 };
 
 use crate::cgroup::Cgroup;
@@ -459,51 +459,4 @@ fn the_end_of_a_command_is_told_when_all_that_it_has_written_is_there() {
     }
     machine.tell(&ToInit::Stop { grace_ms: 0 });
     assert_eq!(machine.expect_end(), 137);
-}
-
-#[test]
-fn what_is_asked_about_cgroups_is_done_and_answered_in_order() {
-    let mut machine = Machine::start();
-    let script = "echo up; while read line; do echo $line; done";
-    let mut streams = machine.app("app", script, true);
-    machine.start_apps();
-    machine.read(&mut streams.stdout, Some("up"));
-    let mut asked = 0;
-    let mut ask = |machine: &mut Machine, request: CgroupRequest| {
-        asked += 1;
-        let number = asked;
-        machine.tell(&ToInit::Cgroups {
-            id: number,
-            request,
-        });
-        let heard = machine.expect(
-            "the answer",
-            |message| matches!(message, FromInit::Cgroups { id, .. } if *id == number),
-        );
-        match heard.message {
-            FromInit::Cgroups { answer, .. } => answer,
-            other => panic!("{other:?}"),
-        }
-    };
-    let app = || vec!["app".parse().unwrap()];
-    let frozen = ask(&mut machine, CgroupRequest::Freeze { apps: app() });
-    assert_eq!(frozen, CgroupAnswer::Done);
-    let mut stdin = streams.stdin.take().unwrap();
-    stdin.write_all(b"typed\n").unwrap();
-    let counted = ask(&mut machine, CgroupRequest::Count { apps: app() });
-    let CgroupAnswer::Counted { apps } = counted else {
-        panic!("{counted:?}");
-    };
-    assert_eq!(apps.len(), 1);
-    let thawed = ask(&mut machine, CgroupRequest::Thaw { apps: app() });
-    assert_eq!(thawed, CgroupAnswer::Done);
-    machine.read(&mut streams.stdout, Some("typed"));
-    // Nothing stays stopped if something can't be.
-    let strangers = vec!["app".parse().unwrap(), "stranger".parse().unwrap()];
-    let failed = ask(&mut machine, CgroupRequest::Freeze { apps: strangers });
-    assert!(matches!(failed, CgroupAnswer::Failed { .. }), "{failed:?}");
-    stdin.write_all(b"again\n").unwrap();
-    machine.read(&mut streams.stdout, Some("again"));
-    drop(stdin);
-    assert_eq!(machine.expect_end(), 0);
 }

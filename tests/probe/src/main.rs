@@ -158,12 +158,12 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.first().is_some_and(|word| word == "-nodefaults") {
-        if let Some(reached) = hostile_machine::files_in_reach(&wanted) {
+        if let Some(reached) = hostile_machine::other_roles::files_in_reach(&wanted) {
             let _ = writeln!(std::io::stderr(), "{reached}");
             return ExitCode::FAILURE;
         }
-        if hostile_machine::is_stuck_at_first(&wanted) {
-            let failed = hostile_machine::be_stuck_at_first(&wanted);
+        if hostile_machine::other_roles::is_stuck_at_first(&wanted) {
+            let failed = hostile_machine::other_roles::be_stuck_at_first(&wanted);
             let _ = writeln!(std::io::stderr(), "{failed}");
             return ExitCode::FAILURE;
         }
