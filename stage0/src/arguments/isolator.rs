@@ -10,7 +10,7 @@ const VARIABLE: &str = "FAIRING_STAGE1";
 pub(crate) struct IsolatorArgument {
     /// Isolator: its name (nspawn, kvm or fly), its directory (beginning with / or ./), or a signed image of it
     ///
-    /// Without it, FAIRING_STAGE1 counts, then `stage1` of the table [pods] in config.toml, then nspawn.
+    /// Without it, FAIRING_STAGE1 counts, then `pods.stage1` in config.toml, then nspawn.
     #[arg(long, value_name = "NAME|DIR|IMAGE", hide_short_help = true)]
     stage1: Option<String>,
 }

@@ -4,8 +4,8 @@
 //! for its pods. On version 2 a cgroup with processes can't have children with controllers: there they lie
 //! below the monitor's cgroup if that was delegated to it, and below the root otherwise.
 //!
-//! Below a parent that somebody has chosen lies the monitor's too: [`monitor_seat`] where nobody else manages cgroups, and
-//! [`scope`] where systemd does.
+//! Below a parent that somebody has chosen lies the monitor's too: `monitor_seat` where nobody else manages cgroups, and
+//! `scope` where systemd does.
 
 mod aside;
 mod details;
