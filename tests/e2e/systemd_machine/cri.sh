@@ -53,8 +53,8 @@ check_preparation() {
     dpkg -i /media/test/packages/fairing_*.deb
     fairing trust add --yes --prefix registry.example.com/team /media/test/team.pub
     fairing image import oci:/media/test/images --name "$app"
+    mkdir -p /etc/fairing/config.d /var/log/pods
     printf '[cri]\nnetwork = "none"\n' > /etc/fairing/config.d/cri.toml
-    mkdir -p /var/log/pods
     systemctl enable --now fairing-cri.socket fairing-cri.service
     equal "$(systemctl is-active fairing-cri.service)" active
     contains "$(cri runtime_config < /dev/null)" '"cgroup_driver":0'
