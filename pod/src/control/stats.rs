@@ -93,6 +93,12 @@ pub struct CpuStats {
     /// How long it was kept from running by its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttled_ns: Option<u64>,
+    /// Periods of its limit in which it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub periods: Option<u64>,
+    /// Those in which it was kept from running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled_periods: Option<u64>,
 }
 
 /// Memory, in bytes.
@@ -108,6 +114,18 @@ pub struct MemoryStats {
     /// What belongs to no file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<u64>,
+    /// What files that are mapped take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapped_files: Option<u64>,
+    /// What the kernel itself needs for its processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<u64>,
+    /// The most that there has been at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak: Option<u64>,
+    /// How often its limit was hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_hits: Option<u64>,
     /// What is swapped out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap: Option<u64>,

@@ -30,7 +30,8 @@ impl Details {
         let memory = |key| field(memory.as_deref()?, key);
         let served = file("blkio", "blkio.throttle.io_serviced");
         let served = |word| served.as_deref().map(|text| sum(text, word, ' '));
-        let throttled = file("cpu", "cpu.stat").and_then(|text| field(&text, "throttled_time"));
+        let cpu = file("cpu", "cpu.stat");
+        let cpu = |key| field(cpu.as_deref()?, key);
         let limit = number_of("memory", "memory.limit_in_bytes");
         let both = number_of("memory", "memory.memsw.limit_in_bytes");
         // None of both is the largest number there is, and so is their difference nothing.
@@ -40,10 +41,16 @@ impl Details {
                 usage_ns: None,
                 user_ns: number_of("cpuacct", "cpuacct.usage_user"),
                 system_ns: number_of("cpuacct", "cpuacct.usage_sys"),
-                throttled_ns: throttled,
+                throttled_ns: cpu("throttled_time"),
+                periods: cpu("nr_periods"),
+                throttled_periods: cpu("nr_throttled"),
             },
             memory: MemoryStats {
                 anonymous: memory("total_rss"),
+                mapped_files: memory("total_mapped_file"),
+                kernel: number_of("memory", "memory.kmem.usage_in_bytes"),
+                peak: number_of("memory", "memory.max_usage_in_bytes"),
+                limit_hits: number_of("memory", "memory.failcnt"),
                 swap: memory("total_swap"),
                 swap_limit: swap_limit.map(|(both, limit)| both.saturating_sub(limit)),
                 page_faults: memory("total_pgfault"),
@@ -64,17 +71,25 @@ impl Details {
         let disks = file("io", "io.stat");
         let disks = |word| disks.as_deref().map(|text| sum(text, word, '='));
         let cpu = file("cpu", "cpu.stat");
-        let cpu = |key| Some(field(cpu.as_deref()?, key)?.saturating_mul(1000));
+        let cpu = |key| field(cpu.as_deref()?, key);
+        let nanoseconds = |key| Some(cpu(key)?.saturating_mul(1000));
+        let events = file("memory", "memory.events");
         let stalls = |controller, name| Some(stalls(&file(controller, name)?));
         Self {
             cpu: CpuStats {
                 usage_ns: None,
-                user_ns: cpu("user_usec"),
-                system_ns: cpu("system_usec"),
-                throttled_ns: cpu("throttled_usec"),
+                user_ns: nanoseconds("user_usec"),
+                system_ns: nanoseconds("system_usec"),
+                throttled_ns: nanoseconds("throttled_usec"),
+                periods: cpu("nr_periods"),
+                throttled_periods: cpu("nr_throttled"),
             },
             memory: MemoryStats {
                 anonymous: memory("anon"),
+                mapped_files: memory("file_mapped"),
+                kernel: memory("kernel"),
+                peak: number_of("memory", "memory.peak"),
+                limit_hits: events.as_deref().and_then(|text| field(text, "max")),
                 swap: number_of("memory", "memory.swap.current"),
                 swap_limit: number_of("memory", "memory.swap.max"),
                 page_faults: memory("pgfault"),
@@ -140,18 +155,36 @@ mod tests {
         }
     }
 
+    /// Files that are mapped, the kernel's own, the peak, and hits of the limit.
+    fn further(read: &Details) -> [Option<u64>; 4] {
+        let memory = &read.memory;
+        [
+            memory.mapped_files,
+            memory.kernel,
+            memory.peak,
+            memory.limit_hits,
+        ]
+    }
+
     #[test]
     fn version_1() {
         let read = Details::v1(&files(&[
             (
                 "memory.stat",
-                "rss 1\ntotal_rss 100\ntotal_swap 7\ntotal_pgfault 5\ntotal_pgmajfault 2\n",
+                "rss 1\ntotal_rss 100\ntotal_swap 7\ntotal_pgfault 5\ntotal_pgmajfault 2\n\
+                 mapped_file 1\ntotal_mapped_file 8192\n",
             ),
+            ("memory.kmem.usage_in_bytes", "11\n"),
+            ("memory.max_usage_in_bytes", "12\n"),
+            ("memory.failcnt", "13\n"),
             ("memory.limit_in_bytes", "4096\n"),
             ("memory.memsw.limit_in_bytes", "8192\n"),
             ("cpuacct.usage_user", "30\n"),
             ("cpuacct.usage_sys", "40\n"),
-            ("cpu.stat", "nr_periods 1\nthrottled_time 50\n"),
+            (
+                "cpu.stat",
+                "nr_periods 2\nnr_throttled 1\nthrottled_time 50\n",
+            ),
             (
                 "blkio.throttle.io_serviced",
                 "8:0 Read 3\n8:0 Write 4\nTotal 7\n",
@@ -167,6 +200,9 @@ mod tests {
         assert_eq!(faults, (Some(5), Some(2)));
         let cpu = (read.cpu.user_ns, read.cpu.system_ns, read.cpu.throttled_ns);
         assert_eq!(cpu, (Some(30), Some(40), Some(50)));
+        let periods = (read.cpu.periods, read.cpu.throttled_periods);
+        assert_eq!(periods, (Some(2), Some(1)));
+        assert_eq!(further(&read), [Some(8192), Some(11), Some(12), Some(13)]);
         assert_eq!((read.disk_reads, read.disk_writes), (Some(3), Some(4)));
         assert_eq!(read.processes, Some(2));
         assert_eq!(read.pressure, Pressure::default());
@@ -183,10 +219,18 @@ mod tests {
         let some = "some avg10=1.50 avg60=0.07 avg300=100.00 total=12345\n";
         let both = format!("{some}full avg10=0.00 avg60=0.00 avg300=0.01 total=1\n");
         let read = Details::v2(&files(&[
-            ("memory.stat", "anon 100\npgfault 5\npgmajfault 2\n"),
+            (
+                "memory.stat",
+                "anon 100\nfile_mapped 8192\nkernel_stack 1\nkernel 11\npgfault 5\npgmajfault 2\n",
+            ),
+            ("memory.peak", "12\n"),
+            ("memory.events", "low 1\nhigh 2\nmax 13\noom 0\n"),
             ("memory.swap.current", "7\n"),
             ("memory.swap.max", "max\n"),
-            ("cpu.stat", "user_usec 3\nsystem_usec 4\nthrottled_usec 5\n"),
+            (
+                "cpu.stat",
+                "user_usec 3\nsystem_usec 4\nnr_periods 2\nnr_throttled 1\nthrottled_usec 5\n",
+            ),
             ("io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n"),
             ("cgroup.procs", "1\n"),
             ("memory.pressure", &both),
@@ -201,6 +245,9 @@ mod tests {
             (read.cpu.user_ns, read.cpu.throttled_ns),
             (Some(3000), Some(5000))
         );
+        let periods = (read.cpu.periods, read.cpu.throttled_periods);
+        assert_eq!(periods, (Some(2), Some(1)));
+        assert_eq!(further(&read), [Some(8192), Some(11), Some(12), Some(13)]);
         assert_eq!((read.disk_reads, read.disk_writes), (Some(3), Some(4)));
         let memory = read.pressure.memory.unwrap();
         let expected = StallTimes {

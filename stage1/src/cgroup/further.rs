@@ -63,6 +63,12 @@ impl Further {
         made.map(|place| (&place.hierarchy, &place.folder))
     }
 
+    /// Whether a pod could come to use this controller, on version 1.
+    pub(super) fn has(&self, controller: &str) -> bool {
+        let mut places = self.places.iter();
+        places.any(|place| place.hierarchy.has(controller))
+    }
+
     /// Those that every app goes to.
     pub(super) fn for_all(&self) -> impl Iterator<Item = &Hierarchy> {
         let all = self.places.iter().filter(|place| place.for_all.get());

@@ -61,11 +61,12 @@ impl Settings {
         })
     }
 
-    /// The controllers that they need.
-    pub(super) fn controllers(&self) -> BTreeSet<&'static str> {
+    /// The controllers that they need; of those that there may be nothing to limit by, the ones that are there.
+    pub(super) fn controllers(&self, is_there: impl Fn(&str) -> bool) -> BTreeSet<&'static str> {
         let weight = self.shares.map(|_| "cpu");
         self.all
             .iter()
+            .filter(|setting| setting.missing == Missing::Fails || is_there(setting.controller))
             .map(|setting| setting.controller)
             .chain(weight)
             .collect()

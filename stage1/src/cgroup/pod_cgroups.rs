@@ -160,7 +160,7 @@ impl PodCgroups {
     /// If the host can't limit that, the pod uses more memory than it may have, or it took too long.
     pub fn update_pod_in_time(&self, resources: &Resources) -> Result<(), CgroupError> {
         let version = self.placement.version;
-        let needed = Settings::new(version, resources)?.controllers();
+        let needed = self.needed(&Settings::new(version, resources)?);
         let hierarchies = self.placement.hierarchies.iter();
         let joined: Vec<&Hierarchy> = hierarchies.chain(self.further.for_all()).collect();
         let is_joined = |controller: &&&str| joined.iter().any(|h| h.has(controller));
@@ -178,6 +178,17 @@ impl PodCgroups {
         let undo = self.undo(resources, &self.places_of_pod())?;
         let change = || self.apply_to_pod(resources).map_err(|e| undo.after(e));
         aside::change_limits(resources, &undo, change)
+    }
+
+    /// The controllers that limits need.
+    fn needed(&self, settings: &Settings) -> BTreeSet<&'static str> {
+        let has = |controller: &str| {
+            let mut hierarchies = self.placement.hierarchies.iter();
+            hierarchies.any(|hierarchy| hierarchy.has(controller))
+        };
+        settings.controllers(|controller| {
+            self.placement.version != Version::V1 || has(controller) || self.further.has(controller)
+        })
     }
 
     /// The pod's directory in each hierarchy, those that it has come to use included.
@@ -201,7 +212,7 @@ impl PodCgroups {
         if resources.cpu.shares.is_some() {
             self.has_own_weight.set(true);
         }
-        let needed = settings.controllers();
+        let needed = self.needed(&settings);
         self.further
             .for_pod(&self.placement, &self.folders, &needed)?;
         let places = self.places_of_pod();
@@ -254,7 +265,7 @@ impl PodCgroups {
             }
             made.push(folder.clone());
         }
-        let needed = settings.controllers();
+        let needed = self.needed(&settings);
         self.further
             .for_app(&self.placement, &self.folders, app, &needed, made)?;
         settings.apply(&self.places(app))?;
@@ -377,7 +388,7 @@ impl PodCgroups {
         let settings = Settings::new(version, resources)?;
         let mut places = self.places(app);
         self.check_use(resources, &places)?;
-        let needed = settings.controllers();
+        let needed = self.needed(&settings);
         match version {
             Version::V1 => {
                 let joined = |controller: &&&str| places.iter().any(|(h, _)| h.has(controller));

@@ -45,6 +45,14 @@ impl Setting {
         self
     }
 
+    /// Kubelets say for each size of huge pages that there are to be none: where nobody can count them, that is left out.
+    pub(super) fn unless_none(self, bytes: u64) -> Self {
+        match bytes {
+            0 => self.if_there(),
+            _ => self,
+        }
+    }
+
     pub(super) fn is(&self, file: &str) -> bool {
         self.files.iter().any(|(one, _)| one == file)
     }

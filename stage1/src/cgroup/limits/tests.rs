@@ -305,6 +305,37 @@ fn swap_reservations_processors_and_huge_pages_are_files_of_both_versions() {
 }
 
 #[test]
+fn huge_pages_that_nobody_counts_are_as_good_as_none() {
+    let none = |limit| Resources {
+        hugepage_limits: vec![HugepageLimit {
+            page_size: "1GB".into(),
+            limit,
+        }],
+        ..Resources::default()
+    };
+    for version in [Version::V1, Version::V2] {
+        let dir = tempfile::tempdir().unwrap();
+        let hierarchy = Hierarchy {
+            controllers: vec!["memory".to_owned()],
+            mount_point: dir.path().to_owned(),
+            base: PathBuf::new(),
+        };
+        let places = [(&hierarchy, dir.path().to_owned())];
+        let settings = Settings::new(version, &none(0)).unwrap();
+        settings.apply(&places).unwrap();
+        assert!(settings.controllers(|_| false).is_empty());
+        assert!(settings.controllers(|_| true).contains("hugetlb"));
+        let settings = Settings::new(version, &none(1 << 30)).unwrap();
+        let error = settings.apply(&places).unwrap_err();
+        assert!(
+            matches!(error, CgroupError::NoController("hugetlb")),
+            "{error}"
+        );
+        assert!(settings.controllers(|_| false).contains("hugetlb"));
+    }
+}
+
+#[test]
 fn swappiness_is_of_version_1_alone() {
     let mut resources = Resources::default();
     resources.memory.swappiness = Some(7);

@@ -48,7 +48,8 @@ pub(super) fn settings(resources: &Resources) -> Vec<Setting> {
     for limit in &resources.hugepage_limits {
         let (size, bytes) = (&limit.page_size, limit.limit.to_string());
         let file = format!("hugetlb.{size}.limit_in_bytes");
-        all.push(Setting::new("hugetlb", file, bytes.clone()));
+        let setting = Setting::new("hugetlb", file, bytes.clone());
+        all.push(setting.unless_none(limit.limit));
         let reserved = format!("hugetlb.{size}.rsvd.limit_in_bytes");
         all.push(Setting::new("hugetlb", reserved, bytes).if_there());
     }

@@ -48,7 +48,8 @@ pub(super) fn settings(resources: &Resources) -> Result<Vec<Setting>, CgroupErro
     for limit in &resources.hugepage_limits {
         let (size, bytes) = (&limit.page_size, limit.limit.to_string());
         let file = format!("hugetlb.{size}.max");
-        all.push(Setting::new("hugetlb", file, bytes.clone()));
+        let setting = Setting::new("hugetlb", file, bytes.clone());
+        all.push(setting.unless_none(limit.limit));
         let reserved = format!("hugetlb.{size}.rsvd.max");
         all.push(Setting::new("hugetlb", reserved, bytes).if_there());
     }
