@@ -121,8 +121,8 @@ impl PodNetworks {
             .attacher
             .attach(&request, &mut netns, &|other| is_live(pods, other))
             .map_err(|error| {
-                // All was taken back that can be; the rest is for gc.
-                self.left = true;
+                // What could not be taken back is tried once more at the end, and is for gc then.
+                self.left = !matches!(error, NetworkError::NotUndone { .. });
                 let failure = failed(error);
                 // Who interrupts a plugin that hangs wants the pod to end, not to read of the plugin's failure.
                 match signals.read_signal() {

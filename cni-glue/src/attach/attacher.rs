@@ -120,10 +120,9 @@ impl Attacher {
                     held,
                 })
             });
-        if joined.is_err() {
-            // The error at hand says more than one about the rest, which gc finds. The network that failed was left
-            // already, or can't be.
-            let _ = self.leave(request.container, Some(netns), |cached| {
+        joined.map_err(|error| {
+            // The network that failed was left already, or can't be.
+            let left = self.leave(request.container, Some(netns), |cached| {
                 cached.result.is_some()
             });
             if !request.ports.is_empty() {
@@ -131,8 +130,16 @@ impl Attacher {
                     .reservations()
                     .release(&PortOwner::pod(request.container));
             }
-        }
-        joined
+            match (left, error) {
+                (Err(undoing), error) if !matches!(error, NetworkError::NotUndone { .. }) => {
+                    NetworkError::NotUndone {
+                        error: Box::new(error),
+                        undoing: Box::new(undoing),
+                    }
+                }
+                (_, error) => error,
+            }
+        })
     }
 
     fn reserve(&self, request: &AttachRequest<'_>, evict: IsLive<'_>) -> Result<(), NetworkError> {

@@ -11,12 +11,13 @@ use nix::sys::signal::SigSet;
 use nix::unistd::pipe2;
 use pod::PodUuid;
 use pod::activation::ActivationSockets;
+use pod::manifest::{CRI_ANNOTATION, PodManifest};
 
 use super::connection::wait_readable;
 use super::ending::wait_for_lock;
 use super::prepare::Prepared;
 use super::readiness::{self, READINESS_MAX};
-use super::removal::remove_left;
+use super::removal::{clear_elsewhere, remove_left};
 use super::start::{Handover, Launch};
 use super::stop::{Stop, stop};
 use crate::engine::Engine;
@@ -27,7 +28,8 @@ use crate::observer::Observer;
 /// is up.
 ///
 /// # Errors
-/// Why it did not come up, perhaps that it took longer than `patience`; nothing of it is left then.
+/// Why it did not come up, perhaps that it took longer than `patience`; nothing of it is left then, but of a sandbox that
+/// could not be taken out of a network.
 pub fn start(
     prepared: Prepared,
     engine: &Engine,
@@ -66,7 +68,7 @@ pub fn start(
             let up = readiness::parse(&bytes).map(|()| uuid);
             up.inspect_err(|_| {
                 // A monitor that was killed, perhaps since nobody wants the pod any more, has undone nothing. The first
-                // failure is the one to tell of; `gc` repeats this one.
+                // failure is the one to tell of; `gc`, or the kubelet of a sandbox, repeats this one.
                 let _ = clear(uuid, engine, observer);
             })
         }
@@ -74,7 +76,7 @@ pub fn start(
             if let Some(entry) = engine.pods().by_uuid(uuid)? {
                 stop(&entry, &engine.directories, Stop::AtOnce)?;
             }
-            remove_left(uuid, engine, observer)?;
+            clear(uuid, engine, observer)?;
             Err(other
                 .err()
                 .unwrap_or_else(|| MonitorError::Mute(patience).into()))
@@ -86,6 +88,12 @@ pub fn start(
 fn clear(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
     if let Some(entry) = engine.pods().by_uuid(uuid)? {
         wait_for_lock(&entry)?;
+        // A sandbox that can't be taken out of a network stays, and with it what is known of that.
+        if PodManifest::load(&entry.path)
+            .is_ok_and(|manifest| manifest.annotations.contains_key(CRI_ANNOTATION))
+        {
+            clear_elsewhere(&engine.pods().lock(&entry)?, engine, observer)?;
+        }
     }
     remove_left(uuid, engine, observer)
 }

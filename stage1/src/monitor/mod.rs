@@ -61,7 +61,7 @@ use std::time::{Duration, Instant};
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::PodManifest;
+use pod::manifest::{CRI_ANNOTATION, PodManifest};
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::{Phase, PodError, app_dir};
@@ -122,6 +122,8 @@ pub fn run(pod: LockedPod, place: Place, isolator: &mut dyn Isolator) -> i32 {
             // nothing. One that somebody prepared is theirs.
             let gone = match was_prepared && is_clean {
                 true => go_back(pod),
+                // What is left of a sandbox its kubelet sees, and has it ended again.
+                false if !is_clean && is_sandbox(&pod) => Ok(()),
                 false => discard(pod, is_clean),
             };
             wrong.extend(gone.err().map(|error| error.to_string()));
@@ -173,6 +175,12 @@ fn may_be_misunderstood(kind: FailureKind) -> bool {
         kind,
         FailureKind::NotFound | FailureKind::NotExecutable | FailureKind::UnknownUser
     )
+}
+
+/// Whether a pod was made for a kubelet.
+fn is_sandbox(pod: &LockedPod) -> bool {
+    let manifest = PodManifest::load(pod.path());
+    manifest.is_ok_and(|manifest| manifest.annotations.contains_key(CRI_ANNOTATION))
 }
 
 /// Removes a pod, or leaves it to `gc` if something of it is left outside of its directory.
