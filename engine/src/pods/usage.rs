@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 pub use pod::control::{InterfaceUse, NetworkUse};
 use pod::control::{LiveStatus, PodStats, Request, Response};
-use pod::manifest::{Network, PodManifest};
+
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodUuid, State};
 
@@ -76,7 +78,7 @@ pub fn measure(
         let at = Instant::now();
         let counted = match stats.network {
             Some(_) => None,
-            None => counted(entry, &status),
+            None => counted(&connection, &status),
         };
         let of_pod = counted.as_deref();
         let measured = Measured {
@@ -92,10 +94,11 @@ pub fn measure(
     (all, refused)
 }
 
-/// What the kernel has counted of the pod's interfaces, if they are its own.
-fn counted(entry: &PodEntry, status: &LiveStatus) -> Option<String> {
-    let manifest = PodManifest::load(&entry.path).ok()?;
-    if manifest.network == Network::Host {
+/// What the kernel has counted of the pod's interfaces, if they are its own and not those that its monitor has.
+fn counted(connection: &SeqPacket, status: &LiveStatus) -> Option<String> {
+    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let monitor = getsockopt(connection, PeerCredentials).ok()?.pid();
+    if namespace(status.init_pid)? == namespace(monitor)? {
         return None;
     }
     fs::read_to_string(format!("/proc/{}/net/dev", status.init_pid)).ok()
