@@ -28,6 +28,9 @@ pub(crate) struct ContainerRecord {
     pub(crate) config: ContainerConfig,
     /// The id of its image.
     pub(crate) image_id: String,
+    /// Its image by the name that it was judged by; empty in records of earlier releases.
+    #[serde(default)]
+    pub(crate) image_name: String,
     /// Its image by name and digest.
     pub(crate) image_ref: String,
     /// When it was made, in nanoseconds since 1970.

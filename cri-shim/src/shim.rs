@@ -10,7 +10,7 @@ use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
-use crate::image::Collector;
+use crate::image::{Collector, Ids};
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
@@ -29,12 +29,16 @@ pub(crate) struct Shim {
     pub(crate) cgroups: Driver,
     /// Manifests that have been read.
     pub(crate) cache: Cache,
-    /// What directories take.
+    /// What the directories of containers take.
     pub(crate) disk: Disk,
+    /// What those take where images and pods are: never behind those of containers, which can be many, and large.
+    pub(crate) file_systems: Disk,
     /// How many processors things have used lately.
     pub(crate) rates: Rates,
     /// Those who are told what happens.
     pub(crate) watchers: Watchers,
+    /// Ids of images.
+    pub(crate) image_ids: Ids,
     /// What takes removed images from the disk.
     pub(crate) collector: Collector,
     /// What gives URLs for streams, and serves them.
@@ -54,8 +58,10 @@ impl Shim {
             settings,
             cache: Cache::default(),
             disk: Disk::default(),
+            file_systems: Disk::default(),
             rates: Rates::default(),
             watchers: Watchers::default(),
+            image_ids: Ids::default(),
             collector: Collector::default(),
             streams,
         })

@@ -283,7 +283,16 @@ fn an_image_is_called_by_its_id_and_judged_by_the_name_that_the_user_wrote() {
     image.user_specified_image = IMAGE.to_owned();
     let status = ground.status(&ground.run(&config));
     assert_eq!(status.image_id, id);
-    assert_eq!(status.image.unwrap().image, id);
+    let image = status.image.unwrap();
+    assert_eq!(
+        (&*image.image, &*image.user_specified_image),
+        (IMAGE, IMAGE)
+    );
+    let listed = list(&ground, None);
+    for container in listed {
+        assert_eq!(container.image.unwrap().image, IMAGE);
+        assert_eq!(container.image_id, id);
+    }
     let mut missing = idle("third");
     missing.image.as_mut().unwrap().image = format!("sha256:{}", "1".repeat(64));
     let refused = ground.try_create(&missing).unwrap_err();

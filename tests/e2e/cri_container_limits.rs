@@ -1,7 +1,7 @@
 //! Limits of containers: what holds, what is told, and how one ends that needs more.
 
 use cri_shim::api::{
-    ContainerConfig, LinuxContainerResources, UpdateContainerResourcesRequest,
+    ContainerConfig, HugepageLimit, LinuxContainerResources, UpdateContainerResourcesRequest,
     UpdatePodSandboxResourcesRequest,
 };
 use harness::{Cri, ImageBuilder};
@@ -44,6 +44,30 @@ fn who_needs_more_memory_than_there_may_be_is_killed_and_that_is_the_reason() {
     let greedy = script("greedy", "dd if=/dev/zero of=/dev/null bs=100M");
     let ended = ground.run_to_end(&limited(greedy, memory(16 << 20)));
     assert_eq!((ended.exit_code, &*ended.reason), (137, "OOMKilled"));
+}
+
+#[test]
+fn that_there_are_to_be_no_huge_pages_needs_nobody_who_counts_them() {
+    let ground = Ground::new();
+    // As kubelets say it, for each size; and one that no kernel has.
+    let huge = |page_size: &str, limit| HugepageLimit {
+        page_size: page_size.to_owned(),
+        limit,
+    };
+    let none = LinuxContainerResources {
+        hugepage_limits: vec![huge("2MB", 0), huge("1GB", 0), huge("3MB", 0)],
+        ..LinuxContainerResources::default()
+    };
+    let id = ground.run(&limited(idle("none"), none.clone()));
+    assert_eq!(told(&ground, &id).hugepage_limits, none.hugepage_limits);
+    update(&ground, &id, none).unwrap();
+    let some = LinuxContainerResources {
+        hugepage_limits: vec![huge("3MB", 3 << 20)],
+        ..LinuxContainerResources::default()
+    };
+    let some = ground.create(&limited(idle("some"), some));
+    let refused = ground.try_start(&some).unwrap_err();
+    assert!(refused.message().contains("hugetlb"), "{refused}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use cri_shim::api::security_profile::ProfileType;
 use cri_shim::api::{
-    Capability, ContainerConfig, Int64Value, LinuxContainerUser, SecurityProfile,
-    SupplementalGroupsPolicy,
+    Capability, ContainerConfig, Int64Value, LinuxContainerUser, LinuxSandboxSecurityContext,
+    SecurityProfile, SupplementalGroupsPolicy,
 };
 use harness::{ImageBuilder, Layer};
 use tonic::Code;
@@ -255,6 +255,58 @@ fn what_decides_on_system_calls_is_what_is_asked_for() {
         refused.message().contains("/no/such/profile.json"),
         "{refused}"
     );
+}
+
+#[test]
+fn no_profile_of_the_node_is_for_who_is_privileged() {
+    let privileged = LinuxSandboxSecurityContext {
+        privileged: true,
+        ..LinuxSandboxSecurityContext::default()
+    };
+    let ground = Ground::of(ImageBuilder::busybox(), |config| {
+        config.linux.get_or_insert_default().security_context = Some(privileged);
+    });
+    let file = ground.host.write(
+        "profile.json",
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+            {"names":["chmod","fchmodat","fchmodat2"],"action":"SCMP_ACT_ERRNO"}]}"#,
+    );
+    let path = file.to_str().unwrap();
+    let chmod = "chmod 700 /tmp && grep '^Seccomp:' /proc/self/status | cut -f2";
+    let missing = profile(ProfileType::Localhost, "localhost/no-such-profile");
+    for (name, seccomp) in [
+        ("local", profile(ProfileType::Localhost, path)),
+        ("default", profile(ProfileType::RuntimeDefault, "")),
+    ] {
+        let told = said(&ground, name, chmod, |config| {
+            let security = security(config);
+            (security.privileged, security.seccomp) = (true, seccomp);
+            security.apparmor.clone_from(&missing);
+        });
+        assert_eq!(told, "0");
+    }
+}
+
+#[test]
+fn a_profile_of_apparmor_that_is_not_there_is_named() {
+    let ground = Ground::new();
+    let mut config = idle("web");
+    security(&mut config).apparmor = profile(ProfileType::Localhost, "localhost/no-such-profile");
+    let refused = ground
+        .try_create(&config)
+        .and_then(|id| ground.try_start(&id));
+    let refused = refused.unwrap_err();
+    assert!(refused.message().contains("no-such-profile"), "{refused}");
+    // All others are what the node has.
+    for (name, kind) in [
+        ("default", ProfileType::RuntimeDefault),
+        ("unconfined", ProfileType::Unconfined),
+    ] {
+        let told = said(&ground, name, "echo runs", |config| {
+            security(config).apparmor = profile(kind, "");
+        });
+        assert_eq!(told, "runs");
+    }
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn a_sandbox_is_made_started_stopped_and_removed() {
     assert_eq!(stopped.pod_sandbox_status.unwrap().state, 1);
     remove(&cri, &id).unwrap();
     let deleted = expect(&cri, &mut events, &id, DELETED);
-    assert_eq!(deleted.pod_sandbox_status, None);
+    // As it was at last: kubelets take from it whose the event is.
+    let sandbox = deleted.pod_sandbox_status.unwrap();
+    assert_eq!(sandbox.metadata, config("one").metadata);
+    assert_eq!((&*sandbox.id, sandbox.state), (&*id, 1));
 }
 
 #[test]

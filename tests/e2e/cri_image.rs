@@ -1,10 +1,13 @@
 //! Images over the CRI: what they are called, told of, and how they go.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cri_shim::api::{
-    AuthConfig, Image, ImageFilter, ImageFsInfoRequest, ImageSpec, ImageStatusRequest,
-    ListImagesRequest, PullImageRequest, RemoveImageRequest, StreamImagesRequest,
+    AuthConfig, FilesystemUsage, Image, ImageFilter, ImageFsInfoRequest, ImageSpec,
+    ImageStatusRequest, ListImagesRequest, PullImageRequest, RemoveImageRequest,
+    StreamImagesRequest,
 };
 use harness::{Artifact, Cri, ImageBuilder, Registry, eventually};
 use tonic::{Code, Status};
@@ -279,6 +282,102 @@ fn the_file_system_of_images_is_told_with_what_they_take() {
     assert!(fs::metadata(&mount_point).unwrap().is_dir());
     assert!(told.used_bytes.unwrap().value > 1 << 16);
     assert!(told.inodes_used.unwrap().value > 5);
+}
+
+#[test]
+fn what_containers_write_is_told_of_where_that_is_another_file_system() {
+    let host = host();
+    let pods = host.data_dir().join("pods");
+    fs::create_dir_all(&pods).unwrap();
+    let mounted = Mounted::tmpfs(&pods);
+    let cri = Cri::start(&host);
+    let told = cri.call(cri.images().image_fs_info(ImageFsInfoRequest {}));
+    let told = told.unwrap();
+    let places = |file_systems: &[FilesystemUsage]| -> Vec<String> {
+        let all = file_systems.iter().map(|one| {
+            // Kubelets take for granted that both are there.
+            assert!(one.used_bytes.is_some() && one.inodes_used.is_some());
+            one.fs_id.as_ref().unwrap().mountpoint.clone()
+        });
+        all.collect()
+    };
+    let images = host.data_dir().join("images").display().to_string();
+    assert_eq!(places(&told.image_filesystems), [images]);
+    assert_eq!(
+        places(&told.container_filesystems),
+        [pods.display().to_string()]
+    );
+    drop((cri, mounted));
+}
+
+/// A file system that is mounted as long as this is kept.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(place: &Path) -> Self {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "fairing-test"])
+            .arg(place)
+            .status();
+        assert!(mount.unwrap().success());
+        Self(place.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[test]
+fn an_image_whose_tag_has_moved_is_known_by_its_digest_until_it_is_removed() {
+    let (host, old, new) = (host(), image("old"), image("new"));
+    let (registry, names) = pushed(&[("team/app:1", &old)]);
+    let cri = Cri::start(&host);
+    let first = pull(&cri, &names[0], None).unwrap();
+    let before = status(&cri, &first).unwrap();
+    assert_eq!((before.repo_tags.len(), before.repo_digests.len()), (1, 1));
+    new.push(&registry, "team/app:1");
+    let second = pull(&cri, &names[0], None).unwrap();
+    assert_ne!(first, second);
+    let moved = status(&cri, &first).unwrap();
+    assert_eq!(moved.repo_tags, [""; 0]);
+    assert_eq!(moved.repo_digests, before.repo_digests);
+    assert_eq!(status(&cri, &names[0]).unwrap().id, second);
+    let listed = list(&cri, None);
+    assert_eq!(listed.len(), 2);
+    assert!(listed.contains(&moved));
+    // Its id still makes containers, and any name takes all.
+    remove(&cri, &first).unwrap();
+    assert_eq!(status(&cri, &before.repo_digests[0]), None);
+    remove(&cri, &names[0]).unwrap();
+    assert_eq!(list(&cri, None), []);
+}
+
+#[test]
+fn who_pulls_by_digest_gets_no_tag() {
+    let (host, own) = (host(), image("digest"));
+    let (registry, _) = pushed(&[("team/app:1", &own)]);
+    let (other, others) = pushed(&[("mirror/app:1", &own)]);
+    let cri = Cri::start(&host);
+    let name = registry.reference(&format!("team/app@{}", own.digest()));
+    let id = pull(&cri, &name, None).unwrap();
+    let told = status(&cri, &id).unwrap();
+    assert_eq!(
+        (told.repo_tags, told.repo_digests),
+        (Vec::new(), vec![name.clone()])
+    );
+    // It is the same one, from wherever it came.
+    assert_eq!(pull(&cri, &others[0], None).unwrap(), id);
+    let mut digests = vec![
+        name,
+        other.reference(&format!("mirror/app@{}", own.digest())),
+    ];
+    digests.sort();
+    let told = status(&cri, &id).unwrap();
+    assert_eq!((told.repo_tags, told.repo_digests), (others, digests));
 }
 
 #[test]

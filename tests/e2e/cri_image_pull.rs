@@ -147,6 +147,10 @@ fn content_that_is_here_costs_one_request() {
     let other = ImageBuilder::busybox().env("NEW", "1").build();
     other.push(&registry, "team/app:1");
     assert_ne!(pull(&cri, &reference, None).unwrap(), id);
+    // The one before is there by its digest, for containers that are to be made of it.
+    let moved = status(&cri, &id).unwrap();
+    assert_eq!(moved.repo_tags, [""; 0]);
+    assert_eq!(moved.repo_digests.len(), 1);
 }
 
 fn within(cri: &Cri, name: &str, limit: Duration) -> Status {

@@ -1,5 +1,6 @@
 //! A `fairing-cri` on a host, and clients of it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
@@ -42,6 +43,16 @@ impl Cri {
     /// If it does not listen.
     pub fn start(host: &Host) -> Self {
         Self::of(host, host.command_of(dist_dir().join("bin/fairing-cri")))
+    }
+
+    /// The same with this variable.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_with(host: &Host, variable: &str, value: impl AsRef<OsStr>) -> Self {
+        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+        command.env(variable, value);
+        Self::of(host, command)
     }
 
     /// The same, where it may have so many descriptors open, `SOFT:HARD` as prlimit(1) takes it.

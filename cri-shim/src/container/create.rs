@@ -59,6 +59,7 @@ pub(crate) fn create(
     host_paths::provide(&config.mounts)?;
     let record = ContainerRecord {
         image_id: resolved.id,
+        image_name: resolved.reference.to_string(),
         image_ref: resolved.image_ref,
         created_at: now(),
         user: LinuxContainerUser {

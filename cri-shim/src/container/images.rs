@@ -33,7 +33,8 @@ pub(super) fn find(shim: &Shim, mounts: &mut [Mount], spec: &mut AppSpec) -> Res
             }
         }
         mount.image = resolved.reference.to_string();
-        asked.image_ref = resolved.image_ref;
+        // As the pull has called it: kubelets compare.
+        asked.image_ref = resolved.id;
     }
     Ok(())
 }

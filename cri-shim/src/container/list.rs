@@ -1,6 +1,6 @@
 //! All containers.
 
-use super::status::told_state;
+use super::status::{told_image, told_state};
 use crate::api::{
     Container as Told, ContainerFilter, ContainerState, ListContainersRequest,
     ListContainersResponse, StreamContainersRequest,
@@ -52,7 +52,7 @@ fn told(container: &Container<'_>, id: String, state: ContainerState) -> Told {
         id,
         pod_sandbox_id: container.sandbox.id().to_string(),
         metadata: record.config.metadata.clone(),
-        image: record.config.image.clone(),
+        image: told_image(record),
         image_ref: record.image_ref.clone(),
         state: state as i32,
         created_at: record.created_at,

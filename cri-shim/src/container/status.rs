@@ -9,9 +9,10 @@ use pod::timestamp::Timestamp;
 use super::spec::{told_resources, told_signal};
 use crate::api::{
     ContainerResources, ContainerState, ContainerStatus, ContainerStatusRequest,
-    ContainerStatusResponse, ContainerUser,
+    ContainerStatusResponse, ContainerUser, ImageSpec,
 };
 use crate::error::CriError;
+use crate::record::ContainerRecord;
 use crate::shim::Shim;
 use crate::state::{self, Container, ContainerEnd, ContainerPhase, nanoseconds};
 
@@ -42,6 +43,15 @@ pub(crate) fn status(
     })
 }
 
+/// The image of a container: by the name that it was judged by, whatever name or id was asked for. People read it.
+pub(super) fn told_image(record: &ContainerRecord) -> Option<ImageSpec> {
+    let mut image = record.config.image.clone()?;
+    if !record.image_name.is_empty() {
+        image.image.clone_from(&record.image_name);
+    }
+    Some(image)
+}
+
 /// The state of a container, as the interface has it.
 pub(super) fn told_state(phase: &ContainerPhase) -> ContainerState {
     match phase {
@@ -61,7 +71,7 @@ pub(crate) fn told(container: &Container<'_>) -> ContainerStatus {
         metadata: config.metadata.clone(),
         state: told_state(&phase) as i32,
         created_at: record.created_at,
-        image: config.image.clone(),
+        image: told_image(record),
         image_ref: record.image_ref.clone(),
         image_id: record.image_id.clone(),
         labels: config.labels.clone(),

@@ -60,23 +60,26 @@ impl Snapshot {
         self.sandboxes.get(*self.places.get(id)?)
     }
 
-    /// An event about something that there is, or was `before`: with how its sandbox is, if that is still there.
+    /// An event about something that there is, or was `before`: with how its sandbox is, or was, if that is gone as well.
     pub(super) fn event(
         &self,
         before: &Self,
         id: &str,
         kind: ContainerEventType,
     ) -> ContainerEventResponse {
-        let of_gone = || {
-            let sandbox = before.sandbox_of(id)?.id().to_string();
-            self.sandbox_of(&sandbox)
-        };
+        let was_in = before.sandbox_of(id);
+        let of_gone = || self.sandbox_of(&was_in?.id().to_string());
         let sandbox = self.sandbox_of(id).or_else(of_gone);
+        let of_sandbox = match (sandbox, was_in) {
+            (Some(sandbox), _) => Some(sandbox::told(sandbox)),
+            (None, Some(gone)) => Some(sandbox::told_of_gone(gone)),
+            (None, None) => None,
+        };
         ContainerEventResponse {
             container_id: id.to_owned(),
             container_event_type: kind as i32,
             created_at: disk::now(),
-            pod_sandbox_status: sandbox.map(sandbox::told),
+            pod_sandbox_status: of_sandbox,
             containers_statuses: sandbox.map(statuses).unwrap_or_default(),
         }
     }

@@ -1,10 +1,12 @@
 //! Images by their ids, by what these begin with, and by their names.
 
+use std::collections::BTreeSet;
+
 use engine::images::{choice, registries};
 use image_name::Digest;
 use image_store::RefRecord;
 
-use super::stored::{Stored, all, load};
+use super::stored::{Stored, load};
 use crate::error::CriError;
 use crate::shim::Shim;
 
@@ -21,15 +23,27 @@ pub(super) fn find(shim: &Shim, text: &str) -> Result<Option<Stored>, CriError> 
         let Some(image) = load(&store, &record) else {
             return Ok(None);
         };
-        let id = image.config_digest().clone();
-        let known = all(&store)?.into_iter().find(|stored| *stored.id() == id);
+        let names = shim.image_ids.names(&store)?;
+        let is_its = |(_, id): &(RefRecord, Digest)| id == image.config_digest();
+        let names: Vec<_> = names
+            .into_iter()
+            .filter(is_its)
+            .map(|(name, _)| name)
+            .collect();
         // It may have lost its name meanwhile.
-        return Ok(known);
+        return Ok((!names.is_empty()).then_some(Stored { image, names }));
     }
-    match digits(text) {
-        Some(digits) => by_digits(all(&store)?, text, digits),
-        None => Ok(None),
-    }
+    let Some(digits) = digits(text) else {
+        return Ok(None);
+    };
+    let names = shim.image_ids.names(&store)?;
+    let Some(id) = by_digits(&names, text, digits)? else {
+        return Ok(None);
+    };
+    let names = names.into_iter().filter(|(_, of)| *of == id);
+    let names: Vec<_> = names.map(|(name, _)| name).collect();
+    let image = names.iter().find_map(|name| load(&store, name));
+    Ok(image.map(|image| Stored { image, names }))
 }
 
 /// What the store has by a name: a tag, or a digest of a repository.
@@ -55,20 +69,23 @@ fn digits(text: &str) -> Option<&str> {
 }
 
 /// The image whose id begins so; else the one whose manifest or index does.
-fn by_digits(images: Vec<Stored>, text: &str, digits: &str) -> Result<Option<Stored>, CriError> {
+fn by_digits(
+    names: &[(RefRecord, Digest)],
+    text: &str,
+    digits: &str,
+) -> Result<Option<Digest>, CriError> {
     let begins = |digest: &Digest| digest.hex().starts_with(digits);
-    let (mut of_id, others): (Vec<_>, Vec<_>) =
-        images.into_iter().partition(|stored| begins(stored.id()));
-    if of_id.is_empty() {
-        let of_manifest = |stored: &Stored| {
-            let mut names = stored.names.iter();
-            names.any(|name| begins(&name.digest) || begins(&name.manifest))
-        };
-        of_id = others.into_iter().filter(of_manifest).collect();
+    let ids = names.iter().map(|(_, id)| id);
+    let mut found: BTreeSet<&Digest> = ids.filter(|id| begins(id)).collect();
+    if found.is_empty() {
+        let of_manifest = |name: &RefRecord| begins(&name.digest) || begins(&name.manifest);
+        let others = names.iter().filter(|(name, _)| of_manifest(name));
+        found = others.map(|(_, id)| id).collect();
     }
-    match of_id.len() {
-        0 | 1 => Ok(of_id.pop()),
-        _ => Err(CriError::Ambiguous {
+    let only = found.pop_first();
+    match found.is_empty() {
+        true => Ok(only.cloned()),
+        false => Err(CriError::Ambiguous {
             what: "image",
             id: text.to_owned(),
         }),

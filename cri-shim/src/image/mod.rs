@@ -7,6 +7,7 @@ mod auth;
 mod collector;
 mod file_system;
 mod find;
+mod ids;
 mod list;
 mod pull;
 mod remove;
@@ -17,6 +18,7 @@ mod told;
 
 pub(crate) use self::collector::Collector;
 pub(crate) use self::file_system::info;
+pub(crate) use self::ids::Ids;
 pub(crate) use self::list::list;
 pub(crate) use self::pull::pull;
 pub(crate) use self::remove::remove;

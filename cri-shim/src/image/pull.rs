@@ -1,5 +1,7 @@
 //! Pulling images.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use engine::Engine;
 use engine::images::choice::first_in_store;
 use engine::images::fetch::{TakenName, fetch_first};
@@ -9,7 +11,7 @@ use engine::observer::{Observer, Transfer, Warning};
 use engine::policy::verifier::Verifier;
 use image_name::Reference;
 use image_registry::RegistryError;
-use image_store::{ImageSource, Interrupt, StoreError};
+use image_store::{Image, ImageSource, Interrupt, RefRecord, StoreError};
 
 use super::auth::login;
 use super::find::find;
@@ -104,15 +106,46 @@ fn bring(
         && let Some(image) = unchanged(engine, &verifier, &known.reference)?
     {
         known_is_used(engine, &known);
+        keep_by_digest(engine, &known.reference, &image)?;
         return Ok(image.config_digest().to_string());
     }
     let sources: Vec<_> = names.iter().cloned().map(ImageSource::Registry).collect();
     let taken = TakenName::Moves;
     let fetched = fetch_first(engine, &verifier, text, &sources, taken, |_| {})?;
+    // Its pin is kept as long.
+    keep_by_digest(engine, &fetched.reference, &fetched.image)?;
     Ok(fetched.image.config_digest().to_string())
 }
 
-fn known_is_used(engine: &Engine, record: &image_store::RefRecord) {
+/// Names an image by its digest as well: when its tag moves, whoever has its id still finds it, and kubelets can have it
+/// removed.
+fn keep_by_digest(engine: &Engine, name: &Reference, image: &Image) -> Result<(), engine::Error> {
+    if name.digest().is_some() {
+        return Ok(());
+    }
+    let top = image.chain().first().unwrap_or(image.manifest_digest());
+    let by_digest = name.at_digest(top);
+    let store = engine.store();
+    let _pin = store.pin()?;
+    // A record that is damaged is made anew.
+    if store.resolve(&by_digest).is_ok_and(|known| known.is_some()) {
+        return Ok(());
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.unwrap_or_default().as_secs();
+    let record = RefRecord {
+        reference: name.clone(),
+        digest: top.clone(),
+        manifest: image.manifest_digest().clone(),
+        fetched_at: now,
+        source: name.to_string(),
+        used_at: now,
+    };
+    store.tag(&record, &by_digest)?;
+    Ok(())
+}
+
+fn known_is_used(engine: &Engine, record: &RefRecord) {
     engine.store().note_use(record);
 }
 

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::families::{FAMILIES, LABELS};
+use super::families::{self, LABELS};
 use super::listed::{Known, label_values};
 use crate::api::MetricType;
 
 /// All metrics of these, family by family.
 pub(super) fn text(all: &[Known]) -> String {
     let mut text = String::new();
-    for family in FAMILIES {
+    for family in families::all() {
         let mut lines = String::new();
         for (subject, facts) in all {
             for (own, value) in family.values(facts) {

@@ -3,6 +3,9 @@
 use pod::control::{BlockIoStats, CpuStats, InterfaceUse, MemoryStats, PidsStats, Pressure};
 use pod::disk_usage::DiskUse;
 
+use super::open_files::OpenDescriptors;
+use crate::disk::Capacity;
+
 /// Whom metrics are about: the values of [`LABELS`](super::families::LABELS).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Subject {
@@ -23,6 +26,8 @@ pub(super) struct Subject {
 /// What is known of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
+    /// Whether it is of a container, and not of a sandbox.
+    pub(super) is_of_container: bool,
     /// When it was counted, in nanoseconds since 1970.
     pub(super) at: i64,
     /// Processor time.
@@ -37,11 +42,15 @@ pub(super) struct Facts {
     pub(super) pressure: Pressure,
     /// What it has written of its image.
     pub(super) written: Option<DiskUse>,
+    /// The file system that this is on.
+    pub(super) file_system: Option<Capacity>,
+    /// What its processes have open, where they are the host's.
+    pub(super) open: Option<OpenDescriptors>,
     /// The interfaces of its network; none of a container.
     pub(super) interfaces: Vec<InterfaceUse>,
     /// When it was started, in nanoseconds since 1970.
     pub(super) started: Option<i64>,
-    /// What was asked for of processors: shares, quota and period.
+    /// What it may have of processors, now: shares, quota and period.
     pub(super) cpu_shares: Option<u64>,
     /// Microseconds of each period.
     pub(super) cpu_quota: Option<u64>,

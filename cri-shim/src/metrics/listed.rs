@@ -1,12 +1,16 @@
 //! Metrics as the interface has them.
 
+use pod::manifest::Limit;
+
 use super::facts::{Facts, Subject};
-use super::families::{FAMILIES, LABELS};
+use super::families::{self, LABELS};
+use super::open_files;
 use crate::api::{
-    ContainerMetrics, LinuxContainerResources, ListMetricDescriptorsRequest,
-    ListMetricDescriptorsResponse, ListPodSandboxMetricsRequest, ListPodSandboxMetricsResponse,
-    Metric, MetricDescriptor, PodSandboxMetrics, StreamPodSandboxMetricsRequest, UInt64Value,
+    ContainerMetrics, ListMetricDescriptorsRequest, ListMetricDescriptorsResponse,
+    ListPodSandboxMetricsRequest, ListPodSandboxMetricsResponse, Metric, MetricDescriptor,
+    PodSandboxMetrics, StreamPodSandboxMetricsRequest, UInt64Value,
 };
+use crate::disk::Capacity;
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Container, Sandbox, SandboxPhase};
@@ -17,7 +21,7 @@ pub(crate) fn descriptors(
     _: &Shim,
     _: ListMetricDescriptorsRequest,
 ) -> Result<ListMetricDescriptorsResponse, CriError> {
-    let descriptors = FAMILIES.iter().map(|family| MetricDescriptor {
+    let descriptors = families::all().map(|family| MetricDescriptor {
         name: family.name.to_owned(),
         help: family.help.to_owned(),
         label_keys: LABELS
@@ -61,6 +65,10 @@ pub(crate) fn listed(
     Ok(list(shim, ListPodSandboxMetricsRequest {})?.pod_metrics)
 }
 
+/// What the kernel gives who asks for nothing: shares of processors, and microseconds of a period.
+const USUAL_SHARES: u64 = 1024;
+const USUAL_PERIOD: u64 = 100_000;
+
 /// Whom metrics are about, and what they are made of.
 pub(super) type Known = (Subject, Facts);
 
@@ -69,10 +77,20 @@ pub(super) fn of_all(shim: &Shim) -> Result<Vec<(String, Known, Vec<Known>)>, Cr
     let mut sandboxes = state::all(shim)?;
     sandboxes.retain(|sandbox| sandbox.phase == SandboxPhase::Ready);
     let gathered = gather(shim, &sandboxes);
+    let file_system = Capacity::at(&shim.engine.directories.data.join("pods"));
+    let open = open_files::count();
     let of_one = |sandbox: &Sandbox| {
         let at = gathered.time(sandbox)?;
         let containers = sandbox.containers();
-        let containers = containers.filter_map(|one| of_container(&gathered, &one, at));
+        let containers = containers.filter_map(|one| {
+            let (subject, facts) = of_container(&gathered, &one, at)?;
+            let facts = Facts {
+                file_system: Some(file_system),
+                open: open.of(sandbox.entry.uuid, &one.app.name),
+                ..facts
+            };
+            Some((subject, facts))
+        });
         let known = of_sandbox(&gathered, sandbox, at)?;
         Some((sandbox.id().to_string(), known, containers.collect()))
     };
@@ -110,15 +128,7 @@ fn of_sandbox(gathered: &Gathered, sandbox: &Sandbox, at: i64) -> Option<Known> 
 fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Option<Known> {
     let stats = gathered.of_container(container)?;
     let config = &container.record.config;
-    let resources = config
-        .linux
-        .as_ref()
-        .and_then(|linux| linux.resources.as_ref());
-    let asked = |value: fn(&LinuxContainerResources) -> i64| {
-        u64::try_from(value(resources?))
-            .ok()
-            .filter(|value| *value != 0)
-    };
+    let cpu = &container.app.resources.cpu;
     let subject = Subject {
         container: config.metadata.clone().unwrap_or_default().name,
         id: container.id().to_string(),
@@ -127,6 +137,7 @@ fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Opti
         ..subject(container.sandbox)
     };
     let facts = Facts {
+        is_of_container: true,
         at,
         cpu: stats.cpu,
         memory: stats.memory,
@@ -135,9 +146,9 @@ fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Opti
         pressure: stats.pressure,
         written: gathered.written(container).map(|written| written.used),
         started: Some(container.started_at()).filter(|time| *time > 0),
-        cpu_shares: asked(|resources| resources.cpu_shares),
-        cpu_quota: asked(|resources| resources.cpu_quota),
-        cpu_period: asked(|resources| resources.cpu_period),
+        cpu_shares: Some(cpu.shares.unwrap_or(USUAL_SHARES)),
+        cpu_quota: cpu.quota.and_then(Limit::value),
+        cpu_period: Some(cpu.period.unwrap_or(USUAL_PERIOD)),
         ..Facts::default()
     };
     Some((subject, facts))
@@ -159,7 +170,7 @@ pub(super) fn label_values(subject: &Subject, own: Option<String>) -> Vec<String
 
 fn metrics(subject: &Subject, facts: &Facts) -> Vec<Metric> {
     let mut metrics = Vec::new();
-    for family in FAMILIES {
+    for family in families::all() {
         metrics.extend(family.values(facts).into_iter().map(|(own, value)| Metric {
             name: family.name.to_owned(),
             timestamp: facts.at,

@@ -3,8 +3,10 @@
 mod exposition;
 mod facts;
 mod families;
+mod family;
 mod http;
 mod listed;
+mod open_files;
 
 pub(crate) use self::http::serve;
 pub(crate) use self::listed::{descriptors, list, listed};

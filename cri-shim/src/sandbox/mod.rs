@@ -14,6 +14,6 @@ mod update;
 pub(crate) use self::list::{labels_fit, list, listed};
 pub(crate) use self::remove::remove;
 pub(crate) use self::run::run;
-pub(crate) use self::status::{status, told};
+pub(crate) use self::status::{status, told, told_of_gone};
 pub(crate) use self::stop::stop;
 pub(crate) use self::update::update;

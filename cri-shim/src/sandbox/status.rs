@@ -60,6 +60,15 @@ pub(crate) fn told(sandbox: &Sandbox) -> PodSandboxStatus {
     }
 }
 
+/// The same of one that is gone.
+pub(crate) fn told_of_gone(sandbox: &Sandbox) -> PodSandboxStatus {
+    PodSandboxStatus {
+        state: PodSandboxState::SandboxNotready as i32,
+        network: Some(PodSandboxNetworkStatus::default()),
+        ..told(sandbox)
+    }
+}
+
 /// Its addresses; none for one in the host's network, or that has ended.
 fn network(sandbox: &Sandbox) -> PodSandboxNetworkStatus {
     let joined = match sandbox.phase {

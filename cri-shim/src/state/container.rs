@@ -2,7 +2,8 @@
 
 use pod::exit::AppStatus;
 use pod::lock::LOCK_FILE;
-use pod::manifest::App;
+use pod::manifest::{App, MANIFEST_FILE};
+use pod::network::NETWORK_FILE;
 use pod::timestamp::Timestamp;
 use pod::{AppName, app_dir};
 
@@ -88,19 +89,26 @@ impl<'a> Container<'a> {
         match self.sandbox.phase {
             SandboxPhase::Ready | SandboxPhase::Starting => ContainerPhase::Running,
             SandboxPhase::NotReady if is_locked(pod) => ContainerPhase::Running,
-            SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(lost_since(pod))),
+            SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(self.lost_since())),
         }
+    }
+
+    /// When its monitor was last known to be there, as far as files tell that this writes: never before it was started.
+    fn lost_since(&self) -> i64 {
+        let pod = &self.sandbox.entry.path;
+        let log = self.app.log.as_ref().and_then(|log| log.path.clone());
+        let files = [LOCK_FILE, MANIFEST_FILE, NETWORK_FILE].map(|file| pod.join(file));
+        let written = files.into_iter().chain(log).filter_map(|file| {
+            let file = std::fs::symlink_metadata(file);
+            file.and_then(|file| file.modified()).ok()
+        });
+        let times = written.map(Timestamp::from).map(nanoseconds);
+        let known = self.record.created_at.max(self.started_at()).max(1);
+        times.fold(known, i64::max)
     }
 }
 
 /// Whether the pod still runs, though it is being stopped.
 fn is_locked(pod: &std::path::Path) -> bool {
     pod::lock::PodLock::is_held(pod).unwrap_or(false)
-}
-
-/// When a pod was last known to run, as far as its directory tells.
-fn lost_since(pod: &std::path::Path) -> i64 {
-    let lock = std::fs::symlink_metadata(pod.join(LOCK_FILE));
-    let time = lock.and_then(|file| file.modified());
-    time.map_or(1, |time| nanoseconds(Timestamp::from(time)).max(1))
 }

@@ -1,7 +1,7 @@
 //! What containers use.
 
 use super::attributes;
-use super::gather::{Gathered, gather, written_path};
+use super::gather::{Gathered, gather};
 use super::numbers::{cpu, io, memory, swap};
 use crate::api::{
     ContainerStats, ContainerStatsFilter, ContainerStatsRequest, ContainerStatsResponse,
@@ -66,7 +66,11 @@ pub(super) fn told(shim: &Shim, gathered: &Gathered, container: &Container<'_>) 
     let written = gathered.written(container);
     let mut told = ContainerStats {
         attributes: Some(attributes::of_container(container)),
-        writable_layer: Some(disk::told(&written_path(container), written)),
+        // Kubelets look for the file system by this path: it must not go with the container.
+        writable_layer: Some(disk::told(
+            &shim.engine.directories.data.join("pods"),
+            written,
+        )),
         ..ContainerStats::default()
     };
     let time = gathered.time(container.sandbox);

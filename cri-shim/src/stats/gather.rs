@@ -51,7 +51,7 @@ pub(crate) fn gather<'a>(
 }
 
 /// Where a container's changes of its image are.
-pub(super) fn written_path(container: &Container<'_>) -> PathBuf {
+fn written_path(container: &Container<'_>) -> PathBuf {
     pod::layout::app_dir(&container.sandbox.entry.path, &container.app.name).join("upper")
 }
 

@@ -26,13 +26,16 @@ pub(super) fn set(
         privileged: is_privileged,
         // Nonsense is refused also where it would not count.
         capabilities: capabilities::of(security.capabilities.as_ref())?,
-        seccomp: seccomp(security)?,
+        seccomp: match (seccomp(security)?, is_privileged) {
+            (_, true) => SeccompChoice::Unconfined,
+            (asked, false) => asked,
+        },
         new_privileges: Some(!security.no_new_privs),
         // All that there are, and none if none is named.
         masked_paths: Some(paths("masked_paths", &security.masked_paths)?),
         readonly_paths: Some(paths("readonly_paths", &security.readonly_paths)?),
         read_only: security.readonly_rootfs,
-        apparmor: apparmor(security)?,
+        apparmor: apparmor(security)?.filter(|_| !is_privileged),
         ..SecuritySpec::default()
     };
     spec.labels = match (is_privileged, &security.selinux_options) {
@@ -171,6 +174,22 @@ mod tests {
         for name in ["", "localhost/", "p.json"] {
             seccomp(some(ProfileType::Localhost, name)).unwrap_err();
         }
+    }
+
+    #[test]
+    fn no_profile_is_for_who_is_privileged() {
+        let local = some(ProfileType::Localhost, "localhost//p.json");
+        let spec = of(|security| {
+            security.privileged = true;
+            security.seccomp.clone_from(&local);
+            security.apparmor = local;
+        });
+        let security = spec.unwrap().security;
+        assert_eq!(security.seccomp, SeccompChoice::Unconfined);
+        assert_eq!(security.apparmor, None);
+        // Nonsense is refused all the same.
+        let nonsense = some(ProfileType::Localhost, "");
+        of(|security| (security.privileged, security.seccomp) = (true, nonsense)).unwrap_err();
     }
 
     #[test]
