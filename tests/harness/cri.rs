@@ -12,7 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use crate::binaries::{dist_dir, fairing_binary};
-use crate::deadline::wait_until;
+use crate::deadline::{eventually, wait_until};
 use crate::directory::names_in;
 use crate::host::Host;
 
@@ -39,10 +39,7 @@ impl Cri {
     /// # Panics
     /// If it does not listen.
     pub fn start(host: &Host) -> Self {
-        let socket = host.run_dir().join("cri.sock");
-        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
-        command.arg("--listen").arg(&socket);
-        command.stdin(Stdio::null());
+        let (mut command, socket) = command_on(host);
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -60,6 +57,22 @@ impl Cri {
             tokio,
             channel,
         }
+    }
+
+    /// Starts a shim that refuses to work; gives what it says of that.
+    ///
+    /// # Panics
+    /// If it doesn't refuse.
+    pub fn refused(host: &Host) -> String {
+        let (mut command, _) = command_on(host);
+        let mut program = command.stderr(Stdio::piped()).spawn().expect("fairing-cri");
+        let mut ended = || program.try_wait().expect("a child").is_some();
+        let has_ended = eventually(START, || ended().then_some(())).is_some();
+        // One that has ended is not hurt.
+        let _ = program.kill();
+        let output = program.wait_with_output().expect("a child");
+        assert!(has_ended && !output.status.success(), "it works");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// The process ID of the shim.
@@ -109,6 +122,15 @@ impl Cri {
         self.tokio.block_on(future)
     }
 
+    /// Begins anything asynchronous beside what else is done; the handle is for [`Cri::wait`].
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tokio.spawn(future)
+    }
+
     /// Waits for the answer of a call.
     ///
     /// # Errors
@@ -131,6 +153,14 @@ impl Drop for Cri {
             let _ = removed.expect("fairing rm");
         }
     }
+}
+
+/// The command by which a shim is started on a host, and its socket.
+fn command_on(host: &Host) -> (Command, PathBuf) {
+    let socket = host.run_dir().join("cri.sock");
+    let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+    command.arg("--listen").arg(&socket).stdin(Stdio::null());
+    (command, socket)
 }
 
 fn begin(

@@ -88,8 +88,12 @@ impl ProcessControl for Attached {
     }
 
     fn ended(&mut self) -> Option<Ended> {
-        // How an app has ended is told by its status; who attached to it has seen its output.
-        said(&self.0).map(|_| Ended::Detached)
+        Some(match said(&self.0)? {
+            // It has not read what the app writes, and is told so.
+            Said::Word(Response::Refused { message, .. }) => Ended::Failed(message),
+            // How an app has ended is told by its status; who attached to it has seen its output.
+            Said::Word(_) | Said::Nothing => Ended::Detached,
+        })
     }
 }
 

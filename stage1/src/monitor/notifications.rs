@@ -184,7 +184,7 @@ impl Monitor {
         self.remove_where_awaited(name, isolator);
         let refused = refusal(failure);
         self.answer(|awaited| match awaited {
-            Awaited::Start(app) | Awaited::Attachment(app, _) | Awaited::AttachedEnd(app, _)
+            Awaited::Start(app) | Awaited::Attachment(app, _) | Awaited::AttachedEnd(app, ..)
                 if app == name =>
             {
                 Some(refused.clone())
@@ -252,7 +252,7 @@ impl Monitor {
         self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
-            Awaited::AppEnd(app) | Awaited::AttachedEnd(app, _) if app == name => {
+            Awaited::AppEnd(app) | Awaited::AttachedEnd(app, ..) if app == name => {
                 Some(Response::AppEnded {
                     app: app.clone(),
                     outcome: Some(outcome),
