@@ -12,16 +12,18 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=FAIRING_COSIGN");
     println!("cargo::rerun-if-env-changed=PATH");
-    println!("cargo::rustc-check-cfg=cfg(cosign, python3_kubernetes, skopeo_with_gpg, zsh, fish)");
+    println!(
+        "cargo::rustc-check-cfg=cfg(cosign, kubectl, python3_kubernetes, skopeo_with_gpg, zsh, fish)"
+    );
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = |name: &str| {
         env::split_paths(&path)
             .map(|folder| folder.join(name))
             .find(|program| program.is_file())
     };
-    for shell in ["zsh", "fish"] {
-        if in_path(shell).is_some() {
-            println!("cargo::rustc-cfg={shell}");
+    for program in ["zsh", "fish", "kubectl"] {
+        if in_path(program).is_some() {
+            println!("cargo::rustc-cfg={program}");
         }
     }
     let named = env::var_os("FAIRING_COSIGN").map(PathBuf::from);

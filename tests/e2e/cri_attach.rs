@@ -192,7 +192,10 @@ fn only_what_runs_is_attached_to_and_as_it_is() {
         tty: true,
         ..idle("b")
     });
-    assert_eq!(code_of(&terminal, &["stdin", "stdout"]), Code::InvalidArgument);
+    assert_eq!(
+        code_of(&terminal, &["stdin", "stdout"]),
+        Code::InvalidArgument
+    );
     let url = ground.attach_url(&id, &PIPES).unwrap();
     let used = ground.attach_url(&id, &["stdout"]).unwrap();
     drop(open(&used, PROTOCOLS[0], &["stdout"]).unwrap());

@@ -18,15 +18,20 @@ fn request(id: &str, timeout: i64) -> StopContainerRequest {
 }
 
 /// Stops a container several times at once, once it has said that the first of these has reached it.
-fn stop_at_once(ground: &Ground, name: &str, id: &str, timeouts: &[i64]) -> Vec<Result<(), Status>> {
+fn stop_at_once(
+    ground: &Ground,
+    name: &str,
+    id: &str,
+    timeouts: &[i64],
+) -> Vec<Result<(), Status>> {
     let calls: Vec<_> = timeouts
         .iter()
         .enumerate()
         .map(|(number, timeout)| {
             let (mut client, request) = (ground.cri.runtime(), request(id, *timeout));
-            let call = ground.cri.spawn(async move {
-                client.stop_container(request).await.map(drop)
-            });
+            let call = ground
+                .cri
+                .spawn(async move { client.stop_container(request).await.map(drop) });
             if number == 0 {
                 ground.wait_logged(name, "asked to end");
             }

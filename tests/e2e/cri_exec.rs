@@ -35,7 +35,10 @@ fn a_command_is_written_to_and_its_output_errors_and_code_are_told() {
         assert!(outcome.orderly, "{protocol:?}");
         let well = ground.command(protocol, &id, "echo well", &["stdout"]);
         let outcome = well.finish();
-        assert_eq!((&*outcome.stdout, &*outcome.status), (&b"well\n"[..], SUCCESS));
+        assert_eq!(
+            (&*outcome.stdout, &*outcome.status),
+            (&b"well\n"[..], SUCCESS)
+        );
         // Of a signal, as shells say it.
         let killed = ground.command(protocol, &id, "kill -9 $$", &["stdout"]);
         assert_eq!(code(&killed.finish().status), "137");
@@ -53,7 +56,10 @@ fn megabytes_go_both_ways_at_once_and_end_where_their_client_ends_them() {
         session.end_stdin().unwrap();
         let outcome = session.finish();
         assert!(outcome.stdout == bytes, "{} bytes", outcome.stdout.len());
-        assert_eq!((&*outcome.stderr, &*outcome.status), (&b"end\n"[..], SUCCESS));
+        assert_eq!(
+            (&*outcome.stderr, &*outcome.status),
+            (&b"end\n"[..], SUCCESS)
+        );
     }
     // Where the end can't be told, the command has to know it.
     let script = format!("head -c {}", bytes.len());
@@ -132,7 +138,10 @@ fn who_never_reads_holds_up_its_own_command_and_takes_little_memory() {
         last = now;
         stands.then_some(())
     });
-    assert_eq!(ground.sh(&id, "test -e /tmp/all || echo not yet"), "not yet");
+    assert_eq!(
+        ground.sh(&id, "test -e /tmp/all || echo not yet"),
+        "not yet"
+    );
     let grown = ground.memory().saturating_sub(before);
     assert!(grown < 16 << 10, "{grown} KiB more");
     // Without these clients, what their commands write holds nothing up.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use cri_shim::api::{
     ContainerFilter, ListContainersRequest, ListImagesRequest, ListPodSandboxRequest,
-    PodSandboxFilter, PodSandboxStatusRequest, PodSandboxStatusResponse, StreamContainerStatsRequest,
-    StreamContainersRequest, StreamImagesRequest, StreamPodSandboxMetricsRequest,
-    StreamPodSandboxStatsRequest, StreamPodSandboxesRequest,
+    PodSandboxFilter, PodSandboxStatusRequest, PodSandboxStatusResponse,
+    StreamContainerStatsRequest, StreamContainersRequest, StreamImagesRequest,
+    StreamPodSandboxMetricsRequest, StreamPodSandboxStatsRequest, StreamPodSandboxesRequest,
 };
 use tonic::Code;
 use tonic::codec::Streaming;
@@ -33,7 +33,9 @@ fn sandbox_status(ground: &Ground) -> PodSandboxStatusResponse {
         pod_sandbox_id: ground.sandbox.clone(),
         verbose: false,
     };
-    let told = ground.cri.call(ground.cri.runtime().pod_sandbox_status(request));
+    let told = ground
+        .cri
+        .call(ground.cri.runtime().pod_sandbox_status(request));
     told.unwrap()
 }
 
@@ -61,8 +63,14 @@ fn lists_that_come_in_parts_have_what_whole_ones_have_each_once() {
         let streamed = cri.call(cri.runtime().stream_containers(request)).unwrap();
         let streamed = parts(&ground, streamed);
         assert_eq!(streamed.len(), if filter.is_none() { 2 } else { 1 });
-        let streamed: Vec<_> = streamed.into_iter().flat_map(|part| part.containers).collect();
-        let whole = cri.call(cri.runtime().list_containers(ListContainersRequest { filter }));
+        let streamed: Vec<_> = streamed
+            .into_iter()
+            .flat_map(|part| part.containers)
+            .collect();
+        let whole = cri.call(
+            cri.runtime()
+                .list_containers(ListContainersRequest { filter }),
+        );
         assert_eq!(streamed, whole.unwrap().containers);
     }
     for filter in [
@@ -75,11 +83,16 @@ fn lists_that_come_in_parts_have_what_whole_ones_have_each_once() {
         let request = StreamPodSandboxesRequest {
             filter: filter.clone(),
         };
-        let streamed = cri.call(cri.runtime().stream_pod_sandboxes(request)).unwrap();
+        let streamed = cri
+            .call(cri.runtime().stream_pod_sandboxes(request))
+            .unwrap();
         let streamed = parts(&ground, streamed).into_iter();
         let streamed: Vec<_> = streamed.flat_map(|part| part.pod_sandboxes).collect();
         assert_eq!(streamed.len(), if filter.is_none() { 2 } else { 1 });
-        let whole = cri.call(cri.runtime().list_pod_sandbox(ListPodSandboxRequest { filter }));
+        let whole = cri.call(
+            cri.runtime()
+                .list_pod_sandbox(ListPodSandboxRequest { filter }),
+        );
         assert_eq!(streamed, whole.unwrap().items);
     }
     let request = StreamImagesRequest { filter: None };
@@ -106,7 +119,9 @@ fn numbers_come_in_parts_too() {
     let cri = &ground.cri;
     let id = ground.run(&idle("running"));
     let request = StreamContainerStatsRequest { filter: None };
-    let streamed = cri.call(cri.runtime().stream_container_stats(request)).unwrap();
+    let streamed = cri
+        .call(cri.runtime().stream_container_stats(request))
+        .unwrap();
     let streamed = parts(&ground, streamed).into_iter();
     let ids: Vec<_> = streamed
         .flat_map(|part| part.container_stats)
@@ -114,7 +129,9 @@ fn numbers_come_in_parts_too() {
         .collect();
     assert_eq!(ids, [id]);
     let request = StreamPodSandboxStatsRequest { filter: None };
-    let streamed = cri.call(cri.runtime().stream_pod_sandbox_stats(request)).unwrap();
+    let streamed = cri
+        .call(cri.runtime().stream_pod_sandbox_stats(request))
+        .unwrap();
     let streamed = parts(&ground, streamed).into_iter();
     let ids: Vec<_> = streamed
         .flat_map(|part| part.pod_sandbox_stats)
@@ -122,7 +139,9 @@ fn numbers_come_in_parts_too() {
         .collect();
     assert_eq!(ids, [&*ground.sandbox]);
     let request = StreamPodSandboxMetricsRequest {};
-    let streamed = cri.call(cri.runtime().stream_pod_sandbox_metrics(request)).unwrap();
+    let streamed = cri
+        .call(cri.runtime().stream_pod_sandbox_metrics(request))
+        .unwrap();
     let streamed = parts(&ground, streamed).into_iter();
     let ids: Vec<_> = streamed
         .flat_map(|part| part.pod_sandbox_metrics)
@@ -163,5 +182,8 @@ fn the_status_of_a_sandbox_tells_of_its_containers_and_when_that_was() {
     ground.remove(&ended).unwrap();
     assert_eq!(sandbox_status(&ground).containers_statuses.len(), 2);
     cri_sandbox::remove(&ground.cri, &ground.sandbox).unwrap();
-    assert_eq!(ground.try_status(&ended).unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        ground.try_status(&ended).unwrap_err().code(),
+        Code::NotFound
+    );
 }

@@ -51,8 +51,7 @@ fn several_connections_to_several_ports_go_side_by_side_and_end_each_for_itself(
     let before = ground.descriptors();
     for protocol in STREAMS {
         let mut session = forward(&ground.cri, &ground.sandbox, protocol, &[]);
-        let [first, count, second] =
-            [7000, 7001, 7000].map(|port| session.connect(port).unwrap());
+        let [first, count, second] = [7000, 7001, 7000].map(|port| session.connect(port).unwrap());
         session.write(first, b"to the first").unwrap();
         session.write(second, b"to the second").unwrap();
         session.write(count, &[7; 5000]).unwrap();
@@ -175,7 +174,10 @@ fn ports_of_a_sandbox_in_the_network_of_the_host_are_the_hosts() {
 #[test]
 fn who_never_reads_takes_little_memory_and_keeps_no_other_waiting() {
     let ground = Ground::new();
-    let id = ground.run(&script("web", "nc -ll -p 7000 -e /bin/cat /dev/zero & wait"));
+    let id = ground.run(&script(
+        "web",
+        "nc -ll -p 7000 -e /bin/cat /dev/zero & wait",
+    ));
     wait_until("the server listens", SOON, || {
         let listening = ground.sh(&id, "netstat -ltn | grep -c ':7000 ' || true");
         (listening == "1").then_some(())

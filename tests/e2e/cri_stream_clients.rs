@@ -21,7 +21,10 @@ fn python(text: &str, url: &str) -> String {
 }
 
 #[test]
-#[cfg_attr(not(python3_kubernetes), ignore = "python3-kubernetes is not installed")]
+#[cfg_attr(
+    not(python3_kubernetes),
+    ignore = "python3-kubernetes is not installed"
+)]
 fn kubernetes_own_client_runs_commands_and_attaches() {
     let ground = Ground::new();
     let id = ground.run(&idle("web"));
@@ -49,7 +52,10 @@ print(client.read_stdout().strip(), client.read_stderr().strip(), client.returnc
 }
 
 #[test]
-#[cfg_attr(not(python3_kubernetes), ignore = "python3-kubernetes is not installed")]
+#[cfg_attr(
+    not(python3_kubernetes),
+    ignore = "python3-kubernetes is not installed"
+)]
 fn kubernetes_own_client_reads_megabytes() {
     let ground = Ground::new();
     let id = ground.run(&idle("web"));
@@ -68,7 +74,10 @@ print(len(text), text.count('\\n'), client.returncode)
 }
 
 #[test]
-#[cfg_attr(not(python3_kubernetes), ignore = "python3-kubernetes is not installed")]
+#[cfg_attr(
+    not(python3_kubernetes),
+    ignore = "python3-kubernetes is not installed"
+)]
 fn kubernetes_own_client_forwards_ports() {
     let ground = Ground::new();
     let id = ground.run(&script("web", "nc -ll -p 7000 -e /bin/cat & wait"));

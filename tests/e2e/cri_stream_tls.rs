@@ -116,9 +116,15 @@ fn a_shim_with_files_that_can_not_be_used_does_not_start_and_names_them() {
         Cri::refused(&host)
     };
     let one = start("stream-certificate = \"/none\"\n");
-    assert!(one.contains("stream-certificate and stream-key go together"), "{one}");
+    assert!(
+        one.contains("stream-certificate and stream-key go together"),
+        "{one}"
+    );
     let missing = start("stream-certificate = \"/none\"\nstream-key = \"/none\"\n");
-    assert!(missing.contains("/none: no certificate in PEM"), "{missing}");
+    assert!(
+        missing.contains("/none: no certificate in PEM"),
+        "{missing}"
+    );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let taken = start(&format!("stream-address = \"{address}\"\n"));

@@ -48,6 +48,7 @@ mod cri_events;
 mod cri_exec;
 mod cri_image;
 mod cri_image_pull;
+mod cri_kubectl;
 mod cri_lists;
 mod cri_port_forward;
 mod cri_sandbox;

@@ -28,6 +28,7 @@
 
 mod account;
 mod activation;
+mod api_server;
 mod artifact;
 mod authority;
 mod binaries;
@@ -66,6 +67,7 @@ mod systemd;
 mod terminal;
 mod token_server;
 
+pub use api_server::{ApiServer, StreamRequest};
 pub use artifact::{Artifact, digest_of, index};
 pub use authority::{Authority, CertificateFiles, CertificateUse};
 pub use binaries::{dist_dir, fairing_binary, fairing_with_virtiofsd_in_rust, probe_binary};

@@ -89,7 +89,11 @@ impl TlsFiles {
 
     fn look(&self) -> Seen {
         let [certificate, key] = [&self.certificate, &self.key].map(|file| state_of(file));
-        [certificate, key, self.client_authorities.as_deref().and_then(state_of)]
+        [
+            certificate,
+            key,
+            self.client_authorities.as_deref().and_then(state_of),
+        ]
     }
 
     fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {

@@ -115,7 +115,10 @@ fn files_that_are_replaced_are_used_as_soon_as_they_fit_together() {
     std::fs::remove_file(dir.path().join("node.key")).unwrap();
     assert!(is_served(&new));
     let warnings = local.warnings.lock().unwrap().clone();
-    assert!(warnings[1].contains("node.key: no private key"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("node.key: no private key"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
