@@ -38,8 +38,10 @@ fn stop_at_once(
             call
         })
         .collect();
-    let joined = |call| ground.cri.wait(call).unwrap();
-    calls.into_iter().map(joined).collect()
+    calls
+        .into_iter()
+        .map(|call| ground.cri.wait(call).unwrap())
+        .collect()
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn at_most_a_thousand_urls_wait_for_their_clients() {
     let first = url().unwrap();
     let full = (0..1000).find_map(|_| url().err()).unwrap();
     assert_eq!(full.code(), Code::ResourceExhausted, "{full}");
-    open(&first, PROTOCOLS[0], &["stdout"]).unwrap().finish();
+    drop(open(&first, PROTOCOLS[0], &["stdout"]).unwrap());
     url().unwrap();
 }
 

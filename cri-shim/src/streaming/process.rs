@@ -42,6 +42,23 @@ pub(super) fn streams(
     })
 }
 
+/// Closes outputs of an app that nobody asked for: what is written to them can't be too much then. A command's stay open,
+/// or writing would end it.
+pub(super) fn only_wanted(streams: ProcessStreams, wanted: Wanted) -> ProcessStreams {
+    match streams {
+        ProcessStreams::Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } => ProcessStreams::Pipes {
+            stdin,
+            stdout: stdout.filter(|_| wanted.stdout()),
+            stderr: stderr.filter(|_| wanted.stderr()),
+        },
+        terminal @ ProcessStreams::Terminal(_) => terminal,
+    }
+}
+
 /// A command that was begun.
 pub(super) struct Executed(SeqPacket);
 

@@ -10,7 +10,7 @@ use pod::control::{AttachRequest, ExecRequest, Request, Response};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry};
 
-use super::process::{Attached, Executed, streams};
+use super::process::{Attached, Executed, only_wanted, streams};
 use crate::journal;
 
 /// The pods of some directories.
@@ -115,7 +115,7 @@ impl Streams for PodStreams {
         };
         match begun {
             (connection, Response::Attached { tty }, descriptors) => Ok(Process {
-                streams: streams(descriptors, tty, has_input, wanted)?,
+                streams: only_wanted(streams(descriptors, tty, has_input, wanted)?, wanted),
                 control: Box::new(Attached::new(connection)),
             }),
             (_, other, _) => Err(unexpected(&other).into()),
