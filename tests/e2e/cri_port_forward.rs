@@ -183,19 +183,20 @@ fn who_never_reads_takes_little_memory_and_keeps_no_other_waiting() {
         (listening == "1").then_some(())
     });
     let (before, descriptors) = (ground.memory(), ground.descriptors());
-    let mut stuck = Vec::new();
+    let (mut stuck, mut count) = (Vec::new(), 0);
     for protocol in STREAMS {
         let mut session = forward(&ground.cri, &ground.sandbox, protocol, &[]);
-        // As many as nc keeps waiting to be taken.
         for _ in 0..3 {
             session.connect(7000).unwrap();
+            count += 1;
+            // One by one: nc keeps few waiting to be taken.
+            wait_until("it is connected", SOON, || {
+                let script = "ps -o args | grep -c '^/bin/cat' || true";
+                (ground.sh(&id, script) == count.to_string()).then_some(())
+            });
         }
         stuck.push(session);
     }
-    wait_until("all are connected", SOON, || {
-        let connected = ground.sh(&id, "ps -o args | grep -c '^/bin/cat' || true");
-        (connected == "9").then_some(())
-    });
     for protocol in STREAMS {
         let mut session = forward(&ground.cri, &ground.sandbox, protocol, &[]);
         let pair = session.connect(7000).unwrap();
