@@ -25,6 +25,15 @@ pub const VARIABLES: [&str; 4] = [
 /// Environment variable: the process that systemd itself has started (from version 248 on).
 const SYSTEMD_EXEC_PID: &str = "SYSTEMD_EXEC_PID";
 
+/// What is there if systemd manages the machine, sd_booted(3).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Whether systemd manages this machine.
+pub fn is_booted() -> bool {
+    let found = std::fs::symlink_metadata(BOOTED);
+    found.is_ok_and(|found| found.is_dir())
+}
+
 /// What the environment says of a service manager.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceManager {

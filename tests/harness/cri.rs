@@ -1,5 +1,6 @@
 //! A `fairing-cri` on a host, and clients of it.
 
+use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -29,6 +30,7 @@ pub struct Cri {
     removal: Command,
     pods: PathBuf,
     socket: PathBuf,
+    journal: PathBuf,
     tokio: tokio::runtime::Runtime,
     channel: Channel,
 }
@@ -39,10 +41,31 @@ impl Cri {
     /// # Panics
     /// If it does not listen.
     pub fn start(host: &Host) -> Self {
+        Self::of(host, host.command_of(dist_dir().join("bin/fairing-cri")))
+    }
+
+    /// The same, where it may have so many descriptors open, `SOFT:HARD` as prlimit(1) takes it.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_limited(host: &Host, descriptors: &str) -> Self {
+        let of_host = host.command_of(dist_dir().join("bin/fairing-cri"));
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={descriptors}"));
+        command.arg(of_host.get_program()).args(of_host.get_args());
+        let variables = of_host.get_envs();
+        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+        command.env_clear().envs(variables).current_dir(host.base());
+        Self::of(host, command)
+    }
+
+    fn of(host: &Host, mut command: Command) -> Self {
         let socket = host.run_dir().join("cri.sock");
-        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+        let journal = host.base().join("cri.log");
         command.arg("--listen").arg(&socket);
         command.stdin(Stdio::null());
+        let log = File::create(&journal).expect("a file in the host's directory");
+        command.stderr(log);
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -57,9 +80,15 @@ impl Cri {
             removal,
             pods: host.data_dir().join("pods/run"),
             socket,
+            journal,
             tokio,
             channel,
         }
+    }
+
+    /// What it has told a service manager's journal, since it was first started.
+    pub fn journal(&self) -> String {
+        std::fs::read_to_string(&self.journal).unwrap_or_default()
     }
 
     /// The process ID of the shim.
@@ -124,6 +153,9 @@ impl Cri {
 impl Drop for Cri {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            eprintln!("{}", self.journal());
+        }
         // `gc` leaves sandboxes to their kubelet, and that is this test.
         let left = names_in(&self.pods);
         if !left.is_empty() {

@@ -3,6 +3,7 @@
 mod create;
 mod exec_sync;
 mod facts;
+mod host_paths;
 mod images;
 mod list;
 mod logs;

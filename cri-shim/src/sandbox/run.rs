@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use engine::error::SecurityError;
 use engine::pods::{background, prepare};
 use pod::activation::ActivationSockets;
 use pod::{Phase, PodError, PodUuid};
@@ -47,8 +48,18 @@ pub(crate) fn run(
                     return Ok(response(uuid));
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(refused(error)),
         }
+    }
+}
+
+/// Why there is no sandbox, by the field if one is to blame.
+fn refused(error: engine::Error) -> CriError {
+    match error {
+        engine::Error::Security(error @ SecurityError::Sysctl { .. }) => {
+            CriError::invalid("config.linux.sysctls", error)
+        }
+        error => error.into(),
     }
 }
 

@@ -29,7 +29,14 @@ pub(super) fn set(
         let destination = AppPath::try_from(mount.container_path.clone())
             .map_err(|error| CriError::invalid(format!("{FIELD}.container_path"), error))?;
         let of = |field: &str| format!("{FIELD}[{}].{field}", mount.container_path);
-        let mut options = vec![access(mount, &of)?, propagation(mount, &of)?];
+        let propagation = propagation(mount, &of)?;
+        if sandbox.is_in_machine && propagation == MountOption::Rshared {
+            return Err(CriError::unsupported(
+                of("propagation"),
+                "what is mounted in a virtual machine is never seen on the host",
+            ));
+        }
+        let mut options = vec![access(mount, &of)?, propagation];
         if is_privileged {
             options.extend([MountOption::Suid, MountOption::Dev]);
         }
@@ -213,6 +220,7 @@ mod tests {
         let sandbox = SandboxFacts {
             config: &PodSandboxConfig::default(),
             users: Some(&users),
+            is_in_machine: false,
             hostname: "h",
             target: None,
         };
