@@ -133,6 +133,7 @@ mod limits;
 mod logging;
 mod machine_checks;
 mod machine_link;
+mod many_apps;
 mod named_volumes;
 mod names;
 mod names_and_fields;

@@ -92,7 +92,7 @@ pub use machine::Machine;
 pub use network::Computer;
 pub use output::Output;
 pub use process::{Process, processes};
-pub use registry::{Registry, RegistryBuilder};
+pub use registry::{Registry, RegistryBuilder, free_port};
 pub use running::Running;
 pub use rustix::process::Signal;
 pub use scripted_registry::{Answer, ScriptedRegistry};

@@ -15,6 +15,7 @@ use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::last_words;
+use super::records::brief;
 use super::supervision::PodOutcome;
 use crate::failure::{StartFailure, in_units};
 use crate::link::stream::StreamId;
@@ -178,6 +179,9 @@ impl Monitor {
             app.starting = false;
             app.started = None;
             app.end = Some((Timestamp::now(), outcome));
+            app.not_started = Some(brief(&failure.message));
+            // What is on record is how it ended before.
+            app.stored = false;
         }
         self.streams.app_ended(name);
         self.note_end(name);
