@@ -47,6 +47,7 @@ mod cri_events;
 mod cri_image;
 mod cri_image_pull;
 mod cri_kvm;
+mod cri_network;
 mod cri_sandbox;
 mod cri_stats;
 mod cri_user_namespaces;
