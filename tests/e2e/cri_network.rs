@@ -91,8 +91,9 @@ fn a_sandbox_in_a_machine_is_reached_at_its_address_and_its_port() {
 
 #[test]
 fn the_first_network_of_the_node_is_that_of_sandboxes_as_soon_as_it_is_there() {
-    let Lab { host, machine, .. } = Lab::new();
-    let cri = Cri::start(&host);
+    let lab = Lab::new();
+    let host = &lab.host;
+    let cri = Cri::start(host);
     let ready = || {
         let status = cri.call(cri.runtime().status(StatusRequest::default()));
         let conditions = status.unwrap().status.unwrap().conditions;
@@ -117,7 +118,7 @@ fn the_first_network_of_the_node_is_that_of_sandboxes_as_soon_as_it_is_there() {
     let told = cri_sandbox::status(&cri, &id).unwrap();
     let ip = told.network.unwrap().ip;
     assert!(ip.starts_with("10.97.0."), "{ip}");
-    let refused = machine.connect(&format!("{ip}:9")).unwrap_err();
+    let refused = lab.machine.connect(&format!("{ip}:9")).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     cri_sandbox::remove(&cri, &id).unwrap();
 }
