@@ -13,7 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use crate::binaries::{dist_dir, fairing_binary};
-use crate::deadline::wait_until;
+use crate::deadline::{eventually, wait_until};
 use crate::directory::names_in;
 use crate::host::Host;
 
@@ -86,6 +86,24 @@ impl Cri {
         }
     }
 
+    /// Starts a shim that refuses to work; gives what it says of that.
+    ///
+    /// # Panics
+    /// If it doesn't refuse.
+    pub fn refused(host: &Host) -> String {
+        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+        command.arg("--listen").arg(host.run_dir().join("cri.sock"));
+        command.stdin(Stdio::null());
+        let mut program = command.stderr(Stdio::piped()).spawn().expect("fairing-cri");
+        let mut ended = || program.try_wait().expect("a child").is_some();
+        let has_ended = eventually(START, || ended().then_some(())).is_some();
+        // One that has ended is not hurt.
+        let _ = program.kill();
+        let output = program.wait_with_output().expect("a child");
+        assert!(has_ended && !output.status.success(), "it works");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// What it has told a service manager's journal, since it was first started.
     pub fn journal(&self) -> String {
         std::fs::read_to_string(&self.journal).unwrap_or_default()
@@ -136,6 +154,15 @@ impl Cri {
     /// Waits for anything asynchronous.
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.tokio.block_on(future)
+    }
+
+    /// Begins anything asynchronous beside what else is done; the handle is for [`Cri::wait`].
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tokio.spawn(future)
     }
 
     /// Waits for the answer of a call.

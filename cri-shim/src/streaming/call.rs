@@ -14,7 +14,7 @@ use crate::state::{self, Container, ContainerPhase, Sandbox, SandboxPhase};
 
 /// A URL for a command in a container.
 pub(crate) fn exec(shim: &Shim, request: ExecRequest) -> Result<ExecResponse, CriError> {
-    if request.cmd.is_empty() {
+    if request.cmd.first().is_none_or(String::is_empty) {
         return Err(CriError::missing("cmd"));
     }
     let ExecRequest {
