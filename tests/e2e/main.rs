@@ -56,6 +56,7 @@ mod cri_lists;
 mod cri_metrics;
 mod cri_network_failures;
 mod cri_policy;
+mod cri_network;
 mod cri_port_forward;
 mod cri_sandbox;
 mod cri_stats;
