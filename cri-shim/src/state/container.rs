@@ -6,6 +6,7 @@ use pod::manifest::App;
 use pod::timestamp::Timestamp;
 use pod::{AppName, app_dir};
 
+use super::cache::KnownContainer;
 use super::sandbox::{Sandbox, SandboxPhase, nanoseconds};
 use crate::identity::ContainerId;
 use crate::record::ContainerRecord;
@@ -19,6 +20,7 @@ pub(crate) struct Container<'a> {
     pub(crate) app: &'a App,
     /// What was asked for.
     pub(crate) record: &'a ContainerRecord,
+    id: &'a ContainerId,
 }
 
 /// What a container does.
@@ -46,7 +48,7 @@ impl Sandbox {
     pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         let apps = self.known.manifest.apps.iter();
         let both = apps.zip(&self.known.containers);
-        both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
+        both.filter_map(|(app, known)| Some(Container::new(self, app, known.as_ref()?)))
     }
 
     /// Its container of this name.
@@ -56,17 +58,18 @@ impl Sandbox {
 }
 
 impl<'a> Container<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, app: &'a App, record: &'a ContainerRecord) -> Self {
+    fn new(sandbox: &'a Sandbox, app: &'a App, known: &'a KnownContainer) -> Self {
         Self {
             sandbox,
             app,
-            record,
+            record: &known.record,
+            id: &known.id,
         }
     }
 
     /// Its id.
-    pub(crate) fn id(&self) -> ContainerId {
-        ContainerId::of(self.sandbox.id(), &self.app.name)
+    pub(crate) fn id(&self) -> &'a ContainerId {
+        self.id
     }
 
     /// When it was started, in nanoseconds since 1970; 0 if it has not been.
@@ -88,7 +91,11 @@ impl<'a> Container<'a> {
         match self.sandbox.phase {
             SandboxPhase::Ready | SandboxPhase::Starting => ContainerPhase::Running,
             SandboxPhase::NotReady if is_locked(pod) => ContainerPhase::Running,
-            SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(lost_since(pod))),
+            SandboxPhase::NotReady => {
+                // It has run after it was started, if no longer.
+                let since = lost_since(pod).max(self.started_at());
+                ContainerPhase::Exited(ContainerEnd::Lost(since))
+            }
         }
     }
 }
