@@ -1,11 +1,11 @@
 //! The runtime itself: its version, its state, what it can do.
 
-use engine::config::cri::CgroupDriver;
-use engine::isolators::find::find;
+use engine::isolators::find::{DEFAULT, find};
+use engine::pods::user_namespace;
 use pod::feature::Feature;
 
 use crate::api::{
-    self, LinuxRuntimeConfiguration, RuntimeCondition, RuntimeConfigRequest, RuntimeConfigResponse,
+    LinuxRuntimeConfiguration, RuntimeCondition, RuntimeConfigRequest, RuntimeConfigResponse,
     RuntimeFeatures, RuntimeHandler, RuntimeHandlerFeatures, RuntimeStatus, StatusRequest,
     StatusResponse, UpdateRuntimeConfigRequest, UpdateRuntimeConfigResponse, VersionRequest,
     VersionResponse,
@@ -27,9 +27,38 @@ pub(crate) fn version(_: &Shim, _: VersionRequest) -> Result<VersionResponse, Cr
 
 /// How it is: whether it runs pods, whether there is a network for them, and what each handler can do.
 pub(crate) fn status(shim: &Shim, _: StatusRequest) -> Result<StatusResponse, CriError> {
-    let runtime = match find(engine::isolators::find::DEFAULT, &shim.engine.directories) {
-        Ok(_) => good("RuntimeReady"),
-        Err(error) => bad("RuntimeReady", "IsolatorNotFound", &error),
+    Ok(StatusResponse {
+        status: Some(RuntimeStatus {
+            conditions: conditions(shim),
+        }),
+        info: std::collections::BTreeMap::new(),
+        runtime_handlers: runtime_handlers(shim),
+        features: Some(RuntimeFeatures {
+            supplemental_groups_policy: true,
+            user_namespaces_host_network: has_user_namespaces(shim),
+            mount_options: true,
+        }),
+    })
+}
+
+/// What can't be as it is configured, for who reads the journal: no kubelet may ever ask.
+pub(crate) fn complaints(shim: &Shim) -> Vec<String> {
+    let bad = conditions(shim).into_iter().filter(|one| !one.status);
+    let bad = bad.map(|one| format!("{} is not so: {}", one.r#type, one.message));
+    let handlers = shim.settings.runtime_handlers.iter();
+    let unknown = handlers.filter_map(|(name, isolator)| {
+        let error = find(isolator, &shim.engine.directories).err()?;
+        Some(format!("[cri.runtime-handlers] {name}: {error}"))
+    });
+    bad.chain(unknown).collect()
+}
+
+fn conditions(shim: &Shim) -> Vec<RuntimeCondition> {
+    let isolator = find(DEFAULT, &shim.engine.directories);
+    let runtime = match (isolator, shim.cgroups.lack()) {
+        (Ok(_), None) => good("RuntimeReady"),
+        (Err(error), _) => bad("RuntimeReady", "IsolatorNotFound", &error),
+        (Ok(_), Some(lack)) => bad("RuntimeReady", "SystemdNotRunning", &lack),
     };
     let network = match network::of_pods(shim) {
         Ok(Some(_)) => good("NetworkReady"),
@@ -43,17 +72,12 @@ pub(crate) fn status(shim: &Shim, _: StatusRequest) -> Result<StatusResponse, Cr
         ),
         Err(error) => bad("NetworkReady", "NetworkPluginNotReady", &error),
     };
-    Ok(StatusResponse {
-        status: Some(RuntimeStatus {
-            conditions: vec![runtime, network],
-        }),
-        info: std::collections::BTreeMap::new(),
-        runtime_handlers: runtime_handlers(shim),
-        features: Some(RuntimeFeatures {
-            supplemental_groups_policy: true,
-            ..RuntimeFeatures::default()
-        }),
-    })
+    vec![runtime, network]
+}
+
+/// Whether pods can have users of their own here, with files that are theirs.
+fn has_user_namespaces(shim: &Shim) -> bool {
+    user_namespace::lack(&shim.engine.directories.data).is_none()
 }
 
 fn good(name: &str) -> RuntimeCondition {
@@ -76,6 +100,7 @@ fn bad(name: &str, reason: &str, message: &dyn std::fmt::Display) -> RuntimeCond
 
 /// The handlers whose isolators are there.
 fn runtime_handlers(shim: &Shim) -> Vec<RuntimeHandler> {
+    let has_user_namespaces = has_user_namespaces(shim);
     let handler = |(name, isolator): (String, String)| {
         let isolator = find(&isolator, &shim.engine.directories).ok()?;
         let can = |feature| isolator.manifest.features.contains(&feature);
@@ -83,7 +108,7 @@ fn runtime_handlers(shim: &Shim) -> Vec<RuntimeHandler> {
             name,
             features: Some(RuntimeHandlerFeatures {
                 recursive_read_only_mounts: can(Feature::Mounts),
-                user_namespaces: can(Feature::UserNamespaces),
+                user_namespaces: has_user_namespaces && can(Feature::UserNamespaces),
             }),
         })
     };
@@ -98,13 +123,9 @@ pub(crate) fn runtime_config(
     shim: &Shim,
     _: RuntimeConfigRequest,
 ) -> Result<RuntimeConfigResponse, CriError> {
-    let driver = match shim.settings.cgroup_driver.unwrap_or_default() {
-        CgroupDriver::Systemd => api::CgroupDriver::Systemd,
-        CgroupDriver::Cgroupfs => api::CgroupDriver::Cgroupfs,
-    };
     Ok(RuntimeConfigResponse {
         linux: Some(LinuxRuntimeConfiguration {
-            cgroup_driver: driver as i32,
+            cgroup_driver: shim.cgroups.told() as i32,
         }),
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use engine::error::AppError;
 use engine::policy::remedy::{self, Origin};
 use pod::PodError;
+use pod::stage1::Stage1Error;
 use tonic::{Code, Status};
 
 /// Why a call fails.
@@ -158,6 +159,11 @@ fn of_engine(error: &engine::Error) -> Code {
     match error {
         engine::Error::App(AppError::Exists { .. }) => Code::AlreadyExists,
         engine::Error::App(AppError::NotRunning(..)) => Code::FailedPrecondition,
+        // What is asked for can't be had, however often.
+        engine::Error::Security(_)
+        | engine::Error::Device(_)
+        | engine::Error::Mount(_)
+        | engine::Error::Stage1(Stage1Error::Lacks { .. }) => Code::InvalidArgument,
         _ => Code::Unknown,
     }
 }

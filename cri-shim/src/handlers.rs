@@ -1,6 +1,8 @@
 //! Runtime handlers: which isolator runs a sandbox.
 
-use engine::isolators::find::DEFAULT;
+use engine::isolators::find::{DEFAULT, find};
+use pod::feature::Feature;
+use pod::stage1::Stage1;
 
 use crate::error::CriError;
 use crate::shim::Shim;
@@ -32,5 +34,30 @@ pub(crate) fn isolator(shim: &Shim, handler: &str) -> Result<String, CriError> {
             "runtime_handler",
             format!("there is no runtime handler {handler:?}; [cri.runtime-handlers] can name one"),
         )
+    })
+}
+
+/// What is known of an isolator; nothing of one that is not installed, or is in an image: who starts a pod says more of it.
+pub(crate) fn known(shim: &Shim, isolator: &str) -> Option<Stage1> {
+    find(isolator, &shim.engine.directories).ok()
+}
+
+/// Refuses what an isolator can't do, by the first field that asks for it.
+///
+/// # Errors
+/// [`CriError`] with the field, the isolator, and what it lacks.
+pub(crate) fn require(
+    stage1: &Stage1,
+    asked: impl IntoIterator<Item = (Feature, &'static str)>,
+) -> Result<(), CriError> {
+    let manifest = &stage1.manifest;
+    let mut lacking = asked.into_iter();
+    let lacking = lacking.find(|(feature, _)| !manifest.features.contains(feature));
+    lacking.map_or(Ok(()), |(feature, field)| {
+        let reason = format!(
+            "the isolator `{}` of the runtime handler can't do this: it has no `{feature}`",
+            manifest.name
+        );
+        Err(CriError::unsupported(field, reason))
     })
 }

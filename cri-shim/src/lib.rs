@@ -14,6 +14,7 @@
 mod about;
 pub mod api;
 mod arguments;
+mod cgroups;
 mod container;
 mod disk;
 mod error;

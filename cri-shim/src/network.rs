@@ -7,17 +7,17 @@ use crate::error::CriError;
 use crate::identity::SandboxId;
 use crate::shim::Shim;
 
+/// The network that fairing itself makes.
+const DEFAULT: &str = "default";
+
 /// The network that sandboxes join: what the configuration of the shim says, or the first one where all of CNI's runtimes
 /// look. `None` while there is none.
 ///
 /// # Errors
-/// If a file of the configuration can't be read, or the name can't be one.
+/// If a file of the configuration can't be read, or there is no network of that name.
 pub(crate) fn of_pods(shim: &Shim) -> Result<Option<Selection>, CriError> {
     if let Some(words) = &shim.settings.network {
-        let selection = Selection::parse([&**words]);
-        return selection
-            .map(Some)
-            .map_err(|error| CriError::invalid("[cri] network", error));
+        return configured(shim, words).map(Some);
     }
     let shared = ConfigFolder {
         path: shim.engine.cni.config.clone(),
@@ -32,6 +32,29 @@ pub(crate) fn of_pods(shim: &Shim) -> Result<Option<Selection>, CriError> {
             arguments: Vec::new(),
         }])
     }))
+}
+
+/// The network that the configuration of the shim names.
+fn configured(shim: &Shim, words: &str) -> Result<Selection, CriError> {
+    let invalid = |error: &dyn std::fmt::Display| CriError::invalid("[cri] network", error);
+    let selection = Selection::parse([words]).map_err(|error| invalid(&error))?;
+    match &selection {
+        Selection::None => {}
+        Selection::Host => {
+            return Err(invalid(
+                &"sandboxes that don't ask for the host's network don't get it: name one of the node's, or none",
+            ));
+        }
+        // It is there in any case, whatever else is.
+        Selection::Named(requests) if requests.iter().all(|one| one.name.as_str() == DEFAULT) => {}
+        Selection::All | Selection::Named(_) => {
+            let networks = engine::networks::settings::networks(&shim.engine)?;
+            networks
+                .select(&selection)
+                .map_err(|error| invalid(&error))?;
+        }
+    }
+    Ok(selection)
 }
 
 /// What a sandbox joins.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use engine::Engine;
 use engine::config::files::Config;
+use engine::descriptor_limit;
 use image_registry::Environment;
 use image_store::WindowMemory;
 use pod::network::CniFolders;
@@ -16,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
+use crate::about;
 use crate::api::image_service_server::ImageServiceServer;
 use crate::api::runtime_service_server::RuntimeServiceServer;
 use crate::arguments::Arguments;
@@ -51,6 +53,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), CriError> {
     // While there is one thread.
     let manager = ServiceManager::take();
+    // Clients are many. Pods begin with what the service says of it.
+    descriptor_limit::raise().map_err(CriError::io("raise RLIMIT_NOFILE"))?;
     let directories = arguments
         .directories()
         .map_err(CriError::io("make paths absolute"))?;
@@ -64,6 +68,9 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         insecure: std::collections::BTreeSet::new(),
     };
     let shim = Arc::new(Shim::new(engine, config.cri().clone())?);
+    for complaint in about::complaints(&shim) {
+        journal::line(&format!("warning: {complaint}"));
+    }
     if let Some(address) = shim.settings.metrics_address {
         metrics::serve(&shim, address)?;
     }

@@ -6,6 +6,7 @@ use engine::Engine;
 use engine::config::cri::Cri;
 
 use crate::api::PodSandboxMetadata;
+use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
@@ -24,6 +25,8 @@ pub(crate) struct Shim {
     pub(crate) engine: Engine,
     /// What the configuration says.
     pub(crate) settings: Cri,
+    /// Who makes the cgroups of pods.
+    pub(crate) cgroups: Driver,
     /// Manifests that have been read.
     pub(crate) cache: Cache,
     /// What directories take.
@@ -47,6 +50,7 @@ impl Shim {
         let streams = streaming::start(&settings, &engine.directories)?;
         Ok(Self {
             engine,
+            cgroups: Driver::of(settings.cgroup_driver),
             settings,
             cache: Cache::default(),
             disk: Disk::default(),

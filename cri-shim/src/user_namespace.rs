@@ -73,6 +73,11 @@ fn mappings(kind: &str, mappings: &[api::IdMapping]) -> Result<Vec<IdMapping>, C
         return Err(invalid("root (0) is not mapped"));
     }
     let size = NonZeroU32::new(mapping.length).ok_or_else(|| invalid("its length is 0"))?;
+    // The last id of all means none to the kernel.
+    let last = u64::from(mapping.host_id) + u64::from(mapping.length);
+    if last > u64::from(u32::MAX) {
+        return Err(invalid("it goes beyond the last id of the host"));
+    }
     Ok(vec![IdMapping {
         container_id: mapping.container_id,
         host_id: mapping.host_id,
@@ -115,6 +120,7 @@ mod tests {
             (NamespaceMode::Pod, &[(1, 100_000, 65_536)]),
             (NamespaceMode::Pod, &[(0, 100_000, 0)]),
             (NamespaceMode::Pod, &[(0, u32::MAX - 5, 65_536)]),
+            (NamespaceMode::Pod, &[(0, u32::MAX - 1, 2)]),
             (NamespaceMode::Node, &[good]),
             (NamespaceMode::Container, &[good]),
             (NamespaceMode::Target, &[good]),

@@ -5,6 +5,6 @@ mod handshake;
 mod port_forward;
 mod remote_command;
 
-pub use self::handshake::{ClientError, Trust, Upgraded, upgrade};
+pub use self::handshake::{Certificate, ClientError, Trust, Upgraded, upgrade};
 pub use self::port_forward::{PairNumber, PortForward};
 pub use self::remote_command::{Outcome, RemoteCommand};

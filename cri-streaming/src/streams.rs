@@ -40,6 +40,9 @@ pub trait Streams: Send + Sync + 'static {
     /// # Errors
     /// What the client is told.
     fn connect(&self, request: &Self::PortForward, port: u16) -> Result<OwnedFd, Failure>;
+
+    /// Takes a warning that is for no client but for whoever runs the server.
+    fn warn(&self, _text: &str) {}
 }
 
 /// A failure with its sources in one line.

@@ -8,6 +8,7 @@
 
 mod changes;
 pub mod config;
+pub mod descriptor_limit;
 pub mod devices;
 pub mod engine;
 pub mod error;

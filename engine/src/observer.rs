@@ -161,6 +161,13 @@ pub enum Warning {
         /// What it is.
         is: i16,
     },
+    /// A variable that an app was to have is what the service manager's part of it needs.
+    VariableTaken {
+        /// The app.
+        app: AppName,
+        /// The variable.
+        variable: String,
+    },
     /// Weights for disks count for nothing here.
     UnweighedDisks,
     /// Limits of what is written to disks don't hold for what the kernel writes later.
@@ -262,6 +269,10 @@ impl fmt::Display for Warning {
                 f,
                 "app {app} gets the OOM score adjustment {is}: to lower it to {asked} takes CAP_SYS_RESOURCE on the \
                  host, and the host's users"
+            ),
+            Self::VariableTaken { app, variable } => write!(
+                f,
+                "the variable {variable} of app {app} is set for what the service manager hands over, and not as asked for"
             ),
             Self::UnweighedDisks => f.write_str(
                 "weights for disks don't count: no disk of this machine has the scheduler bfq \

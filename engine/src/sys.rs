@@ -10,6 +10,9 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::SigSet;
+use rustix::process::{Resource, setrlimit};
+
+use crate::descriptor_limit;
 
 /// A command whose program inherits descriptors. It lives no longer than they are open, so that the program gets what was
 /// meant under their numbers, and not what has taken them since.
@@ -21,7 +24,7 @@ pub struct InheritingCommand<'fd> {
 
 impl<'fd> InheritingCommand<'fd> {
     /// Lets the program of a command inherit these descriptors, and begin with exactly these signals blocked, if a mask
-    /// is given. Flags and mask are changed once the command runs, in the process that becomes the program: what
+    /// is given. Flags, mask and limit are changed once the command runs, in the process that becomes the program: what
     /// other threads start meanwhile inherits nothing.
     pub(crate) fn new(
         mut command: Command,
@@ -29,6 +32,7 @@ impl<'fd> InheritingCommand<'fd> {
         blocked: Option<SigSet>,
     ) -> Self {
         let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+        let limit = descriptor_limit::of_programs();
         let prepare = move || {
             for number in &numbers {
                 // SAFETY: takes three numbers and touches no memory of ours. Whoever runs the command has borrowed
@@ -37,6 +41,9 @@ impl<'fd> InheritingCommand<'fd> {
                 if flagged == -1 {
                     return Err(io::Error::last_os_error());
                 }
+            }
+            if let Some(limit) = limit {
+                setrlimit(Resource::Nofile, limit)?;
             }
             match &blocked {
                 Some(blocked) => Ok(blocked.thread_set_mask()?),

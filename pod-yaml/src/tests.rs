@@ -251,6 +251,18 @@ fn what_makes_no_sense_is_told_where_it_stands() {
             "there is no such resource",
         ),
         (
+            &container("    resources: {limits: {nvidia.com/gpu: 2}}\n"),
+            "one device is asked for by each name: write 1",
+        ),
+        (
+            &container("    resources: {limits: {memory: 64m}}\n"),
+            "\"64m\" is a part of a byte, since `m` stands for thousandths: write 64Mi, or 64M",
+        ),
+        (
+            &container("    resources: {requests: {hugepages-2Mi: 4000m}}\n"),
+            "write 4000Mi",
+        ),
+        (
             &container(
                 "    restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]\n",
             ),

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Severity};
 use crate::index::{Index, Parsed};
 use crate::name::{Kind, SourceName};
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::translate::{Work, container, image, kube, network, pod, volume, yaml_files};
+use crate::translate::{
+    NeededFile, Work, container, image, kube, network, pod, volume, yaml_files,
+};
 use crate::unit::Unit;
 use crate::unit_file::{UnitFile, parse};
 
@@ -36,7 +38,7 @@ pub struct Generated {
 pub fn generate(sources: &[Source], settings: &Settings) -> Generated {
     let mut generated = Generated::default();
     let parsed = read(sources, &mut generated.findings);
-    let index = Index::new(&parsed);
+    let index = Index::new(&parsed, sources);
     let played: BTreeSet<PathBuf> = parsed.iter().flat_map(yaml_files).collect();
     let mut members: BTreeMap<SourceName, Vec<&Parsed<'_>>> = BTreeMap::new();
     for file in &parsed {
@@ -48,10 +50,8 @@ pub fn generate(sources: &[Source], settings: &Settings) -> Generated {
             Some(name) => members.entry(name).or_default().push(file),
             None => {
                 let mut findings = Findings::new(&file.source.path, None);
-                findings.error(
-                    entry,
-                    format!("there is no file {}: a .pod is named", entry.value),
-                );
+                let why_not = index.why_not(&entry.value);
+                findings.error(entry, format!("{why_not}: a .pod is named"));
                 generated.findings.extend(findings.into_list());
             }
         }
@@ -92,10 +92,12 @@ pub fn generate(sources: &[Source], settings: &Settings) -> Generated {
             }
         };
         if let Some(unit) = unit {
-            made.take(unit, file, &mut work.findings);
+            let needs = std::mem::take(&mut work.needs.files);
+            made.take(unit, needs, file, &mut work.findings);
         }
         generated.findings.extend(work.findings.into_list());
     }
+    made.without_the_refused(&played, &mut generated.findings);
     let place = |finding: &Finding| (finding.path.clone(), finding.line);
     generated.findings.sort_by_key(place);
     generated.units = made.units.into_values().collect();
@@ -148,11 +150,19 @@ struct Made {
     units: BTreeMap<String, Unit>,
     names: BTreeMap<String, PathBuf>,
     pods: BTreeMap<String, PathBuf>,
+    /// What each unit needs of other files.
+    needs: BTreeMap<String, Vec<NeededFile>>,
 }
 
 impl Made {
     /// Takes a unit, unless another file has its name, or that of its pod.
-    fn take(&mut self, unit: Unit, file: &Parsed<'_>, findings: &mut Findings<'_>) {
+    fn take(
+        &mut self,
+        unit: Unit,
+        needs: Vec<NeededFile>,
+        file: &Parsed<'_>,
+        findings: &mut Findings<'_>,
+    ) {
         if unit.links.len() > LINKS_MAX {
             findings.file(format!("it makes more than {LINKS_MAX} links"));
             return;
@@ -183,7 +193,43 @@ impl Made {
         let path = &file.source.path;
         self.names
             .extend(names.into_iter().map(|name| (name, path.clone())));
+        self.needs.insert(unit.name.clone(), needs);
         self.units.insert(unit.name.clone(), unit);
+    }
+
+    /// Gives up the units that need one which is not made of its file: they could not start. Files that are `played` by others
+    /// are no units of their own.
+    fn without_the_refused(&mut self, played: &BTreeSet<PathBuf>, findings: &mut Vec<Finding>) {
+        let sources = self.units.values().map(|unit| unit.source.clone());
+        let mut there: BTreeSet<PathBuf> = sources.chain(played.iter().cloned()).collect();
+        // Each time around, what needed those that were given up before.
+        loop {
+            let lacking = self.needs.iter().filter_map(|(name, needs)| {
+                let gone = needs.iter().find(|need| !there.contains(&need.path))?;
+                Some((name.clone(), gone.clone()))
+            });
+            let lacking: Vec<_> = lacking.collect();
+            if lacking.is_empty() {
+                return;
+            }
+            for (name, need) in lacking {
+                self.needs.remove(&name);
+                let Some(unit) = self.units.remove(&name) else {
+                    continue;
+                };
+                let is_why = |finding: &&Finding| {
+                    finding.source == need.path && finding.severity == Severity::Error
+                };
+                let reason = match findings.iter().find(is_why) {
+                    Some(why) => format!("{} is refused: {}", need.name, why.reason),
+                    None => format!("{} becomes no unit", need.name),
+                };
+                let mut own = Findings::new(&unit.source, Some(name));
+                own.error(&need.entry, reason);
+                findings.extend(own.into_list());
+                there.remove(&unit.source);
+            }
+        }
     }
 }
 

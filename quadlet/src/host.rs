@@ -2,6 +2,7 @@
 
 mod configured;
 mod journal;
+mod regular;
 mod search;
 mod write;
 

@@ -1,6 +1,7 @@
 //! The files by their names, and what is made of each: so that files can name each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::name::{Kind, SourceName, is_unit_name, pod_name};
 use crate::source::Source;
@@ -23,12 +24,16 @@ pub(crate) struct Target {
     pub(crate) service: String,
     /// What the volume, the network, the image or the pod is called.
     pub(crate) resource: String,
+    /// The file that the unit is made of.
+    pub(crate) source: PathBuf,
 }
 
 /// All files.
 #[derive(Debug, Default)]
 pub(crate) struct Index<'a> {
     files: BTreeMap<SourceName, &'a Parsed<'a>>,
+    /// Those that were not understood.
+    refused: BTreeSet<SourceName>,
 }
 
 impl<'a> Parsed<'a> {
@@ -88,10 +93,15 @@ impl<'a> Parsed<'a> {
 }
 
 impl<'a> Index<'a> {
-    pub(crate) fn new(files: &'a [Parsed<'a>]) -> Self {
+    /// All files of these `sources`, of which some were understood.
+    pub(crate) fn new(files: &'a [Parsed<'a>], sources: &[Source]) -> Self {
         let named = files.iter().map(|file| (file.source.name.clone(), file));
+        let files: BTreeMap<_, _> = named.collect();
+        let all = sources.iter().map(|source| &source.name);
+        let refused = all.filter(|name| !files.contains_key(name));
         Self {
-            files: named.collect(),
+            refused: refused.cloned().collect(),
+            files,
         }
     }
 
@@ -122,6 +132,18 @@ impl<'a> Index<'a> {
             kind: parsed.source.name.kind(),
             service: pod.map_or(service, |pod| pod.service.clone()),
             resource,
+            source: pod
+                .map_or(&parsed.source.path, |pod| &pod.source.path)
+                .clone(),
+        }
+    }
+
+    /// Why a name of a file stands for nothing.
+    pub(crate) fn why_not(&self, text: &str) -> String {
+        let name = text.parse::<SourceName>().ok();
+        match name.is_some_and(|name| self.refused.contains(&name)) {
+            true => format!("{text} is not understood"),
+            false => format!("there is no file {text}"),
         }
     }
 

@@ -27,4 +27,4 @@ pub use install::Link;
 pub use name::{Kind, SourceName};
 pub use settings::Settings;
 pub use source::{DropIn, Source};
-pub use unit::Unit;
+pub use unit::{Argument, Unit};

@@ -14,4 +14,4 @@ pub(crate) use self::container::container;
 pub(crate) use self::kube::{kube, yaml_files};
 pub(crate) use self::oneshot::{image, network, volume};
 pub(crate) use self::pod::pod;
-pub(crate) use self::work::Work;
+pub(crate) use self::work::{NeededFile, Work};

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::install::Link;
+use crate::unit_file::Origin;
 
 /// A unit that is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +18,19 @@ pub struct Unit {
     pub text: String,
     /// The links by which it is found, and started.
     pub links: Vec<Link>,
-    /// What `ExecStart=` starts, word by word, as long as it is known what systemd puts in.
-    pub argv: Option<Vec<String>>,
+    /// What `ExecStart=` starts, word by word.
+    pub argv: Vec<Argument>,
+}
+
+/// A word of the command line that a unit starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// As it is written, with what systemd is to put in.
+    pub written: String,
+    /// What it is, as long as it is known what systemd puts in.
+    pub text: Option<String>,
+    /// The assignment that it comes from.
+    pub origin: Option<Origin>,
 }
 
 /// A section that grows.

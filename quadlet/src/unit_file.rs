@@ -6,7 +6,7 @@ mod parse;
 mod words;
 
 pub use self::command::{Command, Word, quoted};
-pub use self::entry::{Entry, Place};
+pub use self::entry::{Entry, Origin, Place};
 pub use self::parse::{Mistake, parse};
 pub use self::words::{Unfit, words};
 

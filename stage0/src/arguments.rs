@@ -36,6 +36,7 @@ mod process_limits;
 pub(crate) mod quantity;
 pub(crate) mod resources;
 mod restart;
+pub(crate) mod retry;
 mod seconds;
 mod security;
 mod security_option;

@@ -77,6 +77,7 @@ const FEATURES: &[Feature] = &[
     Feature::Systemd,
     Feature::Tty,
     Feature::Umask,
+    Feature::UnifiedCgroup,
     Feature::Update,
     Feature::VirtualMachine,
     Feature::Volumes,

@@ -17,15 +17,15 @@ impl Supervisor {
         let at = now.checked_add(delay).unwrap_or(now);
         self.phase = Phase::Restarting { at };
         self.actions.push(Action::RestartingAll(by.clone()));
-        if !delay.is_zero() {
-            let app = by.clone();
-            self.actions.push(Action::BackingOff { app, delay });
-        }
+        let mut waiting = vec![by.clone()];
         let mut dropped = Vec::new();
         for member in &mut self.members {
             match &mut member.state {
                 State::BackingOff { .. } | State::Ended { .. } if !member.asked => {
                     member.state = State::Waiting;
+                    if member.plan.name != *by {
+                        waiting.push(member.plan.name.clone());
+                    }
                 }
                 State::Waiting | State::BackingOff { .. } | State::Ended { .. } => {}
                 State::Starting => self.actions.push(kill(&member.plan.name)),
@@ -36,6 +36,9 @@ impl Supervisor {
                 }
             }
         }
+        let waits = waiting.into_iter();
+        self.actions
+            .extend(waits.map(|app| Action::BackingOff { app, delay }));
         self.abandon(dropped);
     }
 
@@ -51,12 +54,19 @@ impl Supervisor {
     }
 
     /// An app has come to have no process any more while all are to start again.
-    pub(crate) fn wait_for_others(&mut self, app: &AppName, code: i32) {
-        if let Some(member) = self.member(app) {
-            member.state = match member.asked {
-                true => State::Ended { code },
-                false => State::Waiting,
-            };
+    pub(crate) fn wait_for_others(&mut self, app: &AppName, code: i32, now: Instant) {
+        let Some(member) = self.member(app) else {
+            return;
+        };
+        if member.asked {
+            member.state = State::Ended { code };
+            return;
+        }
+        member.state = State::Waiting;
+        if let Phase::Restarting { at } = self.phase {
+            let delay = at.saturating_duration_since(now);
+            let app = app.clone();
+            self.actions.push(Action::BackingOff { app, delay });
         }
     }
 

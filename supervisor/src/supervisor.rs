@@ -276,7 +276,7 @@ impl Supervisor {
     /// Decides what becomes of an app that has no process any more.
     fn app_ended(&mut self, app: &AppName, end: AppEnd, now: Instant) {
         if matches!(self.phase, Phase::Restarting { .. }) {
-            self.wait_for_others(app, end.code);
+            self.wait_for_others(app, end.code, now);
             return;
         }
         let is_ending = matches!(self.phase, Phase::Ending { .. });

@@ -25,6 +25,15 @@ pub const VARIABLES: [&str; 4] = [
 /// Environment variable: the process that systemd itself has started (from version 248 on).
 const SYSTEMD_EXEC_PID: &str = "SYSTEMD_EXEC_PID";
 
+/// What is there if systemd manages the machine, sd_booted(3).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Whether systemd manages this machine.
+pub fn is_booted() -> bool {
+    let found = std::fs::symlink_metadata(BOOTED);
+    found.is_ok_and(|found| found.is_dir())
+}
+
 /// What the environment says of a service manager.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceManager {
@@ -32,7 +41,7 @@ pub struct ServiceManager {
     pub notify_socket: Option<OsString>,
     /// How often it has to hear from this process.
     pub watchdog: Option<Duration>,
-    /// The directory of the service's credentials.
+    /// The directory of the service's credentials, as it says that.
     pub credentials: Option<PathBuf>,
     /// Whether it has started this very process, and looks at its end.
     pub is_main: bool,
@@ -62,9 +71,7 @@ impl ServiceManager {
         let notify_socket = path(NOTIFY_SOCKET);
         Self {
             watchdog: usec.filter(|_| watched).map(Duration::from_micros),
-            credentials: path(CREDENTIALS_DIRECTORY)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute()),
+            credentials: path(CREDENTIALS_DIRECTORY).map(PathBuf::from),
             is_main: is_executed || notify_socket.is_some(),
             notify_socket,
         }
@@ -149,7 +156,6 @@ mod tests {
         for bad in ["0", "x", "-1"] {
             assert_eq!(parsed(&[(WATCHDOG_USEC, bad)]).watchdog, None, "{bad}");
         }
-        assert_eq!(parsed(&[(CREDENTIALS_DIRECTORY, "x")]).credentials, None);
     }
 
     #[test]

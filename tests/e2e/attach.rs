@@ -141,7 +141,7 @@ fn who_never_reads_is_cut_off_and_the_app_and_others_are_not_held_up() {
         .ok();
     wait_log(&host, &pod, "done\n");
     assert_eq!(status(&host, &pod)["state"], "running");
-    stuck.signal(Signal::KILL);
-    stuck.wait();
+    let told = stuck.wait();
+    told.expect_error(125, &["was not read in time"]);
     host.fairing(["stop", "--force", &pod]).run().ok();
 }

@@ -4,9 +4,11 @@ use cri_shim::api::{
     ContainerConfig, LinuxContainerResources, UpdateContainerResourcesRequest,
     UpdatePodSandboxResourcesRequest,
 };
+use harness::{Cri, ImageBuilder};
 use tonic::{Code, Status};
 
 use crate::cri_containers::{Ground, idle, script};
+use crate::cri_sandbox;
 
 fn limited(mut config: ContainerConfig, resources: LinuxContainerResources) -> ContainerConfig {
     config.linux.get_or_insert_default().resources = Some(resources);
@@ -120,4 +122,30 @@ fn limits_that_make_no_sense_are_refused_by_field() {
         ..memory(1 << 30)
     });
     assert!(swap.starts_with("config.linux.resources: "), "{swap}");
+}
+
+/// The soft and the hard limit of descriptors of a process.
+fn descriptors(pid: u32) -> Vec<String> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let words = line.unwrap().split_whitespace().skip(3).take(2);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn containers_have_the_descriptors_of_the_service_and_the_shim_has_more() {
+    let host = cri_sandbox::host();
+    let cri = Cri::start_limited(&host, "300:4000");
+    assert_eq!(descriptors(cri.pid()), ["4000", "4000"]);
+    let ground = Ground::by(cri, host, "", ImageBuilder::busybox(), |_| ());
+    let ask = "ulimit -Sn; ulimit -Hn";
+    let id = ground.run(&script("web", &format!("{ask}; exec sleep 1000")));
+    ground.wait_logged("web", "4000");
+    assert_eq!(ground.logged("web"), "300\n4000");
+    assert_eq!(ground.sh(&id, ask), "300\n4000");
+    for monitor in ground.host.processes_named("stage1-nspawn") {
+        assert_eq!(descriptors(monitor.pid)[1], "4000");
+    }
 }

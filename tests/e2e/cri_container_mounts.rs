@@ -1,6 +1,7 @@
 //! What is mounted in containers.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -102,10 +103,13 @@ fn what_makes_no_sense_is_refused_when_the_container_is_made() {
         let refused = ground.try_create(&with(idle("web"), &[mount]));
         refused.unwrap_err()
     };
-    let missing = refused(|mount| mount.host_path = "/no/such/directory".to_owned());
+    let no_path = refused(|mount| mount.host_path = "/etc/passwd/x".to_owned());
+    assert_eq!(no_path.code(), Code::InvalidArgument);
     assert!(
-        missing.message().contains("/no/such/directory"),
-        "{missing}"
+        no_path
+            .message()
+            .starts_with("config.mounts[/data].host_path: "),
+        "{no_path}"
     );
     type Change = fn(&mut Mount);
     let cases: [(&str, Change); 5] = [
@@ -218,6 +222,108 @@ fn what_is_mounted_below_is_read_only_too_where_that_is_asked_for() {
     assert_eq!(of("top", &volume), ["no", "yes"]);
     volume.recursive_read_only = true;
     assert_eq!(of("all", &volume), ["no", "no"]);
+}
+
+#[test]
+fn what_is_not_there_is_made_and_links_are_followed() {
+    let ground = Ground::new();
+    let base = ground.host.base();
+    let at = |name: &str, place: &str| Mount {
+        container_path: place.to_owned(),
+        host_path: base.join(name).to_str().unwrap().to_owned(),
+        ..Mount::default()
+    };
+    fs::create_dir(base.join("real")).unwrap();
+    std::os::unix::fs::symlink("real", base.join("link")).unwrap();
+    let mounts = [at("new/below", "/new"), at("link", "/link")];
+    let text = "echo x > /new/x; echo x > /link/x; mount | grep -c ' /link '";
+    ground.run_to_end(&with(script("web", text), &mounts));
+    assert_eq!(ground.logged("web"), "1");
+    assert_eq!(fs::read(base.join("new/below/x")).unwrap(), b"x\n");
+    assert_eq!(fs::read(base.join("real/x")).unwrap(), b"x\n");
+    // Who is refused for something else has made nothing.
+    let mut twice = with(idle("twice"), &[at("other", "/other")]);
+    crate::cri_containers::security(&mut twice).run_as_username = "ghost".to_owned();
+    ground.try_create(&twice).unwrap_err();
+    assert!(!base.join("other").exists());
+    std::os::unix::fs::symlink("nothing", base.join("dangling")).unwrap();
+    let dangling = ground.try_create(&with(idle("dangling"), &[at("dangling", "/x")]));
+    assert_eq!(dangling.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[test]
+fn mounts_that_could_go_nowhere_are_refused_when_the_container_is_made() {
+    let ground = Ground::new();
+    let outer = Memory::at(ground.host.base().join("volume"));
+    let make = |how: &str| {
+        let mut change = Command::new("mount");
+        let changed = change.arg(how).arg(&outer.0).status();
+        assert!(changed.unwrap().success());
+    };
+    let create = |name: &str, propagation: MountPropagation| {
+        let mut volume = host(&ground, "volume", "/volume");
+        volume.propagation = propagation as i32;
+        ground.try_create(&with(idle(name), &[volume]))
+    };
+    make("--make-private");
+    for propagation in [
+        MountPropagation::PropagationBidirectional,
+        MountPropagation::PropagationHostToContainer,
+    ] {
+        let refused = create("web", propagation).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        let message = refused.message();
+        assert!(
+            message.starts_with("config.mounts[/volume].propagation: "),
+            "{message}"
+        );
+        assert!(message.contains("shared"), "{message}");
+    }
+    create("private", MountPropagation::PropagationPrivate).unwrap();
+    make("--make-shared");
+    create("both", MountPropagation::PropagationBidirectional).unwrap();
+    make("--make-slave");
+    make("--make-private");
+}
+
+#[test]
+fn options_of_mounts_are_what_the_kernel_keeps_to() {
+    let ground = Ground::new();
+    let program = ground.host.write("tools/run", "#!/bin/sh\necho runs\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut executed = host(&ground, "tools", "/executed");
+    let mut not = host(&ground, "tools", "/not");
+    executed.mount_options = vec!["suid".to_owned(), "dev".to_owned()];
+    not.mount_options = ["noexec", "noatime", "nosymfollow"]
+        .map(str::to_owned)
+        .into();
+    // Nothing has labels here: nobody has to give any.
+    not.selinux_relabel = true;
+    let text = "/executed/run; /not/run 2>/dev/null || echo refused; \
+                for place in /executed /not; do grep \" $place \" /proc/mounts | cut -d ' ' -f 4; done";
+    let id = ground.run(&with(script("web", text), &[executed, not]));
+    ground.wait_end(&id);
+    let logged = ground.logged("web");
+    let lines: Vec<_> = logged.lines().collect();
+    assert_eq!(&lines[..2], ["runs", "refused"], "{logged}");
+    let has = |line: &str, option: &str| line.split(',').any(|word| word == option);
+    for option in ["nosuid", "nodev", "noexec"] {
+        assert!(!has(lines[2], option), "{logged}");
+        assert!(has(lines[3], option), "{logged}");
+    }
+    assert!(
+        has(lines[3], "noatime") && has(lines[3], "nosymfollow"),
+        "{logged}"
+    );
+    let mut unknown = host(&ground, "tools", "/x");
+    unknown.mount_options = vec!["loop".to_owned()];
+    let refused = ground.try_create(&with(idle("x"), &[unknown])).unwrap_err();
+    assert!(
+        refused
+            .message()
+            .starts_with("config.mounts[/x].mount_options: "),
+        "{refused}"
+    );
 }
 
 /// A host that has an image to be mounted, with a program in it.

@@ -77,7 +77,15 @@ fn groups_are_merged_with_the_images_or_strictly_those_that_are_asked_for() {
         security.supplemental_groups = vec![1234];
         security.supplemental_groups_policy = policy as i32;
         let id = ground.run(&config);
-        ground.status(&id).user.unwrap().linux.unwrap()
+        let told = ground.status(&id).user.unwrap().linux.unwrap();
+        // Also of a command that comes later.
+        let words: Vec<_> = told
+            .supplemental_groups
+            .iter()
+            .map(i64::to_string)
+            .collect();
+        assert_eq!(ground.sh(&id, "id -G"), words.join(" "));
+        told
     };
     let expected = |groups: &[i64]| LinuxContainerUser {
         uid: 1000,

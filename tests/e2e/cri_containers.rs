@@ -20,7 +20,7 @@ pub(crate) const RUNNING: i32 = ContainerState::ContainerRunning as i32;
 pub(crate) const EXITED: i32 = ContainerState::ContainerExited as i32;
 
 /// How long something may take that is known to happen.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A host with busybox, a shim, and a sandbox that is ready.
 pub(crate) struct Ground {
@@ -37,15 +37,35 @@ impl Ground {
 
     /// With another image, and another sandbox.
     pub(crate) fn of(image: ImageBuilder, change: impl FnOnce(&mut PodSandboxConfig)) -> Self {
-        let host = cri_sandbox::host();
-        import(&host, &image.build(), IMAGE);
+        Self::on(cri_sandbox::host(), "", image, change)
+    }
+
+    /// On a host that is configured already, with a sandbox of this handler.
+    pub(crate) fn on(
+        host: Host,
+        handler: &str,
+        image: ImageBuilder,
+        change: impl FnOnce(&mut PodSandboxConfig),
+    ) -> Self {
         let cri = Cri::start(&host);
+        Self::by(cri, host, handler, image, change)
+    }
+
+    /// With a shim that was started by the test.
+    pub(crate) fn by(
+        cri: Cri,
+        host: Host,
+        handler: &str,
+        image: ImageBuilder,
+        change: impl FnOnce(&mut PodSandboxConfig),
+    ) -> Self {
+        import(&host, &image.build(), IMAGE);
         let mut config = cri_sandbox::config("box");
         let logs = host.base().join("logs");
         std::fs::create_dir(&logs).unwrap();
         config.log_directory = logs.to_str().unwrap().to_owned();
         change(&mut config);
-        let sandbox = cri_sandbox::run(&cri, &config).unwrap();
+        let sandbox = cri_sandbox::run_by(&cri, handler, &config).unwrap();
         Self {
             cri,
             host,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use cri_shim::api::{
-    ListPodSandboxRequest, PodSandbox, PodSandboxConfig, PodSandboxFilter, PodSandboxMetadata,
-    PodSandboxState, PodSandboxStateValue, PodSandboxStatus, PodSandboxStatusRequest,
-    RemovePodSandboxRequest, RunPodSandboxRequest, StatusRequest, StopPodSandboxRequest,
-    VersionRequest,
+    LinuxSandboxSecurityContext, ListPodSandboxRequest, NamespaceMode, NamespaceOption, PodSandbox,
+    PodSandboxConfig, PodSandboxFilter, PodSandboxMetadata, PodSandboxState, PodSandboxStateValue,
+    PodSandboxStatus, PodSandboxStatusRequest, RemovePodSandboxRequest, RunPodSandboxRequest,
+    StatusRequest, StopPodSandboxRequest, VersionRequest,
 };
 use harness::{Cri, Host};
 use tonic::{Code, Status};
@@ -34,9 +34,18 @@ pub(crate) fn config(name: &str) -> PodSandboxConfig {
 
 /// Makes a sandbox; gives its id.
 pub(crate) fn run(cri: &Cri, config: &PodSandboxConfig) -> Result<String, Status> {
+    run_by(cri, "", config)
+}
+
+/// The same by a runtime handler.
+pub(crate) fn run_by(
+    cri: &Cri,
+    handler: &str,
+    config: &PodSandboxConfig,
+) -> Result<String, Status> {
     let request = RunPodSandboxRequest {
         config: Some(config.clone()),
-        runtime_handler: String::new(),
+        runtime_handler: handler.to_owned(),
     };
     let made = cri.call(cri.runtime().run_pod_sandbox(request))?;
     Ok(made.pod_sandbox_id)
@@ -289,4 +298,92 @@ fn what_makes_no_sense_is_refused_by_field() {
     assert!(refused.message().contains("\"gvisor\""), "{refused}");
     assert!(list(&cri, None).is_empty());
     assert!(host.pod_uuids().is_empty());
+}
+
+#[test]
+fn a_network_that_can_not_be_is_told_at_the_start_in_the_status_and_to_who_asks() {
+    let host = host();
+    for (network, words) in [
+        ("missing", "no such network: missing"),
+        ("not a name!", "not a name!"),
+        ("host", "the host's network"),
+    ] {
+        let text = format!("[cri]\nnetwork = {network:?}\n[cri.runtime-handlers]\nx = \"none\"\n");
+        host.write("etc/config.toml", text);
+        let cri = Cri::start(&host);
+        let status = cri.call(cri.runtime().status(StatusRequest::default()));
+        let conditions = status.unwrap().status.unwrap().conditions;
+        let ready = conditions.iter().find(|one| one.r#type == "NetworkReady");
+        let ready = ready.unwrap();
+        assert!(!ready.status);
+        let refused = run(&cri, &config("web")).unwrap_err();
+        let journal = cri.journal();
+        for told in [&*ready.message, refused.message(), &*journal] {
+            assert!(told.contains("[cri] network: "), "{told}");
+            assert!(told.contains(words), "{told}");
+        }
+        assert!(journal.contains("[cri.runtime-handlers] x: "), "{journal}");
+    }
+    host.write("etc/config.toml", "[cri]\nnetwork = \"none\"\n");
+    assert_eq!(Cri::start(&host).journal(), "");
+}
+
+#[test]
+fn parameters_of_the_kernel_are_those_of_a_sandboxs_own_namespaces() {
+    let host = host();
+    let cri = Cri::start(&host);
+    let with = |name: &str, options: NamespaceOption| {
+        let mut config = config("web");
+        let linux = config.linux.get_or_insert_default();
+        linux.sysctls = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
+        linux.security_context = Some(LinuxSandboxSecurityContext {
+            namespace_options: Some(options),
+            ..LinuxSandboxSecurityContext::default()
+        });
+        run(&cri, &config)
+    };
+    let node = NamespaceMode::Node as i32;
+    let of_host = |change: fn(&mut NamespaceOption, i32)| {
+        let mut options = NamespaceOption::default();
+        change(&mut options, node);
+        options
+    };
+    let network = || of_host(|options, node| options.network = node);
+    let ipc = || of_host(|options, node| options.ipc = node);
+    for (name, options, words) in [
+        ("net.core.somaxconn", network(), "its network is the host's"),
+        (
+            "net.ipv4.tcp_syncookies",
+            network(),
+            "its network is the host's",
+        ),
+        ("kernel.shm_rmid_forced", ipc(), "its IPC is the host's"),
+        ("fs.mqueue.msg_max", ipc(), "its IPC is the host's"),
+        (
+            "vm.swappiness",
+            NamespaceOption::default(),
+            "all of the machine share it",
+        ),
+        (
+            "kernel.panic",
+            NamespaceOption::default(),
+            "all of the machine share it",
+        ),
+    ] {
+        let refused = with(name, options).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        let message = refused.message();
+        assert!(message.starts_with("config.linux.sysctls: "), "{message}");
+        assert!(message.contains(&format!("`{name}`")), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(host.pod_uuids().is_empty());
+    // What is not shared is the sandbox's to set.
+    for (name, options) in [
+        ("kernel.shm_rmid_forced", network()),
+        ("net.ipv4.ip_unprivileged_port_start", ipc()),
+    ] {
+        let id = with(name, options).unwrap();
+        remove(&cri, &id).unwrap();
+    }
 }

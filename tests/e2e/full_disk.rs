@@ -86,3 +86,32 @@ fn an_app_that_has_filled_the_disk_can_be_removed_and_is_remembered_until_then()
     app(&host, &["start", &pod, "next"]);
     host.fairing(["stop", &pod]).run().ok();
 }
+
+#[test]
+fn why_an_app_can_not_start_again_on_a_full_disk_is_told() {
+    let host = small();
+    let script = format!("echo up; {IDLE}");
+    let web = host
+        .fairing(["run", "--name=web", "--restart=always", IMAGE])
+        .args(["--", "/bin/sh", "-c", &script])
+        .spawn();
+    web.wait_stdout("up");
+    let filling = detached(&host, &[], &format!("{FILL}; {IDLE}"));
+    wait_full(&host);
+    let app = || status(&host, "web")["apps"][0].clone();
+    // The room for one end was taken at the start.
+    host.fairing(["kill", "--signal=KILL", "web"]).run().ok();
+    let known = wait_until("an end that is known", PATIENCE, || {
+        Some(app()).filter(|app| app["state"] == "backing-off")
+    });
+    assert_eq!(known["exit-code"], 117, "{known}");
+    let complaint = known["complaint"].as_str().unwrap();
+    assert!(complaint.contains("No space left on device"), "{known}");
+    let listed = host.fairing(["list", "--format={{.Pod}} {{.ExitCode}}"]);
+    assert!(listed.run().ok().text().contains("web 117"));
+    web.wait_stderr("No space left on device");
+    host.fairing(["rm", "--force", &filling]).run().ok();
+    host.fairing(["stop", "web"]).run().ok();
+    web.wait();
+    host.fairing(["rm", "web"]).run().ok();
+}

@@ -161,10 +161,14 @@ fn a_dry_run_prints_manifests_and_makes_nothing() {
            persistentVolumeClaim: {claimName: kept}}\n";
     let made_later = host.base().join("made/later");
     let text = text.replace("/nonexistent/of-no-test", &made_later.display().to_string());
-    let manifest = play(&host, &text, &["--dry-run", "--annotation", "a=b"])
-        .run()
-        .ok()
-        .json();
+    let manifest = play(
+        &host,
+        &text,
+        &["--dry-run", "--replace", "--annotation", "a=b"],
+    )
+    .run()
+    .ok()
+    .json();
     assert_eq!(manifest["name"], "one");
     assert_eq!(manifest["annotations"]["a"], "b");
     assert_eq!(manifest["apps"][0]["own-processes"], true);

@@ -1,6 +1,11 @@
 //! A way to the registry that breaks: what heals by itself, and what is said of the rest.
 
-use harness::{Artifact, Broken, Compression, FaultProxy, Host, ImageBuilder, Layer, Registry};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use harness::{
+    Artifact, Broken, Compression, FaultProxy, Host, ImageBuilder, Layer, Registry, free_port,
+};
 
 struct Place {
     host: Host,
@@ -241,4 +246,71 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
         .run()
         .expect_error(122, &["no such blob", "urls"]);
     assert!(elsewhere.requests().is_empty());
+}
+
+/// A registry that has an image, and the name of that at a port where nobody listens yet.
+fn late() -> (Host, Registry, u16, String) {
+    let elsewhere = Registry::start();
+    ImageBuilder::busybox()
+        .build()
+        .push(&elsewhere, "team/app:1");
+    let port = free_port();
+    let host = Host::new();
+    host.accept_unsigned();
+    (
+        host,
+        elsewhere,
+        port,
+        format!("127.0.0.1:{port}/team/app:1"),
+    )
+}
+
+#[test]
+fn a_registry_that_is_not_there_yet_is_waited_for_where_that_is_asked_for() {
+    let (host, elsewhere, port, image) = late();
+    host.fairing(["fetch", &image])
+        .run()
+        .expect_error(122, &["Connection refused"]);
+    host.fairing(["fetch", "--retry=1", "--retry-delay=10ms", &image])
+        .run()
+        .expect_error(122, &["Connection refused"])
+        .expect_stderr("failed: attempt 2 of at most 2 in 0.0 s");
+    let run = host
+        .fairing(["run", "--rm", "--retry=1000", "--retry-delay=100ms", &image])
+        .args(["--", "echo", "hello"])
+        .spawn();
+    run.wait_stderr("failed: attempt 3 of at most 1001 in 0.1 s");
+    let _registry = Registry::builder()
+        .content_of(&elsewhere)
+        .port(port)
+        .start();
+    assert_eq!(run.wait().ok().stdout, "hello\n");
+}
+
+#[test]
+fn a_service_that_starts_before_its_registry_can_be_reached_waits_and_says_so() {
+    let (host, elsewhere, port, image) = late();
+    let path = host.base().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let limit = Some(Duration::from_secs(30));
+    socket.set_read_timeout(limit).unwrap();
+    let run = host
+        .fairing(["run", "--rm", &image, "--", "echo", "hello"])
+        .env("NOTIFY_SOCKET", &path)
+        .spawn();
+    let mut bytes = [0; 8192];
+    let status = format!("STATUS=waiting for registry 127.0.0.1:{port}");
+    loop {
+        let length = socket.recv(&mut bytes).expect("it says that it waits");
+        let text = String::from_utf8_lossy(&bytes[..length]);
+        if text.lines().any(|line| line == status) {
+            assert!(text.contains("EXTEND_TIMEOUT_USEC="), "{text}");
+            break;
+        }
+    }
+    let _registry = Registry::builder()
+        .content_of(&elsewhere)
+        .port(port)
+        .start();
+    assert_eq!(run.wait().ok().stdout, "hello\n");
 }

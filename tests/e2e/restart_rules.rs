@@ -43,10 +43,9 @@ fn all_apps_start_again_in_their_order_when_one_ends_so() {
     std::fs::create_dir(&dir).unwrap();
     let definition = format!("--volume=d,kind=host,source={}", dir.display());
     let volume = "--mount=volume=d,target=/data";
-    let main = format!(
-        "echo main >>/data/order; test -e /data/second && {IDLE}; \
-        touch /data/second; exit 88"
-    );
+    let main = "echo main >>/data/order; \
+        if test -e /data/second; then until test -e /data/go; do sleep 0.05; done; fi; \
+        touch /data/second; exit 88";
     let other = format!("trap 'echo asked >>/data/order; exit' TERM; {IDLE}");
     let words = [
         "--name=web",
@@ -76,7 +75,7 @@ fn all_apps_start_again_in_their_order_when_one_ends_so() {
         "--",
         "/bin/sh",
         "-c",
-        &main,
+        main,
     ];
     start(&host, &words, |manifest| {
         manifest["apps"][2]["restart-rules"] = json!([rule("restart-all-apps", "in", &[88])]);
@@ -91,6 +90,13 @@ fn all_apps_start_again_in_their_order_when_one_ends_so() {
     assert_eq!(lines, ["prepare", "main", "prepare", "main"]);
     assert_eq!(app(&host, 2)["last-end"]["outcome"]["code"], 88);
     assert_eq!(app(&host, 1)["last-end"]["outcome"]["signal"], 9);
+    // The second time around they wait, and are not as those that have ended.
+    std::fs::write(dir.join("go"), "").unwrap();
+    wait_until("all wait", SOON, || {
+        let all = [0, 1, 2].map(|number| app(&host, number));
+        let wait = all.iter().all(|app| app["state"] == "backing-off");
+        wait.then_some(())
+    });
     host.fairing(["stop", "-t", "1", "web"]).run().ok();
     host.fairing(["rm", "web"]).run().ok();
 }

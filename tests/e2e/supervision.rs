@@ -76,6 +76,21 @@ fn an_app_that_fails_starts_again_at_once_and_then_waits(isolator: &str) {
     assert!(app["next-start"].is_string(), "{app}");
     let log = host.fairing(["logs", "web"]).run().ok();
     assert_eq!(log.text(), "begun\nbegun");
+    let again = app["next-start"].as_str().unwrap();
+    let told = format!("exit code 3), and starts again at {again}");
+    host.fairing(["enter", "web", "--", "true"])
+        .run()
+        .expect_error(125, &[&told]);
+    host.fairing(["attach", "web"])
+        .run()
+        .expect_error(125, &[&told]);
+    for command in ["list", "ps"] {
+        let shown = host
+            .fairing([command, "--format", "{{.Restarts}} {{.State}}"])
+            .run()
+            .ok();
+        assert_eq!(shown.text(), "1 backing-off");
+    }
     // Nothing has to be waited for.
     host.fairing(["stop", "web"]).limit(LIMIT).run().ok();
     host.fairing(["rm", "web"]).run().ok();

@@ -83,6 +83,31 @@ fn services_written_from_the_documentation_run_come_back_and_survive_a_reboot() 
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
+#[test]
+fn sandboxes_of_a_kubelet_are_scopes_that_outlive_their_shim() {
+    let media = media();
+    let client = media.path().join("cri-client");
+    fs::copy(env!("CARGO_BIN_EXE_cri-client"), client).unwrap();
+    let mut machine = ServiceMachine::boot(media.path());
+    let mut failed = Vec::new();
+    let script = include_str!("systemd_machine/cri.sh");
+    for check in [
+        "preparation",
+        "scope_in_the_slice_of_the_kubelet",
+        "container_below_the_scope",
+        "descriptors_of_containers",
+        "restart_of_the_shim",
+        "kill_of_the_shim",
+        "sandbox_without_a_parent",
+        "kubelet_with_the_driver_cgroupfs",
+        "driver_that_is_configured",
+        "removal",
+    ] {
+        run(&mut machine, script, check, &mut failed);
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
 /// Makes one check of a script. What it did and said is kept if it fails, with what the journal has of it.
 fn run(machine: &mut ServiceMachine, script: &str, check: &str, failed: &mut Vec<String>) {
     let output = machine.run(&format!("{FUNCTIONS}{script}\nset -x; check_{check}"));

@@ -197,7 +197,8 @@ fn files_are_checked_before_they_are_installed() {
     check()
         .run()
         .expect_code(1)
-        .expect_stdout("web.service can't start: ");
+        .expect_stdout("web.container.d/x.conf:2: Memory=: ")
+        .expect_stdout("web.container.d/x.conf:3: Label=: ");
     fs::write(
         beside.join("x.conf"),
         "[Container]\nMemory=1g\nEnvironment=A=%t B=%i\n",
@@ -265,4 +266,79 @@ fn a_network_that_is_there_can_be_left_as_it_is() {
         .fairing(["network", "create", "--ignore", "default"])
         .run();
     built_in.expect_error(120, &["built in"]);
+}
+
+#[test]
+fn what_is_no_file_is_told_of_and_never_read() {
+    let host = Host::new();
+    put(&host, "web.container", "[Container]\nImage=a.io/b:1\n");
+    let at = |name: &str| host.local_config().join("pods.d").join(name);
+    for name in ["zero.container", "zero.yaml"] {
+        let made = Command::new("mknod")
+            .arg(at(name))
+            .args(["c", "1", "5"])
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let made = Command::new("mkfifo").arg(at("pipe.kube")).status();
+    assert!(made.unwrap().success());
+    // What another file names is not waited for either.
+    put(&host, "play.kube", "[Kube]\nYaml=pipe.kube\n");
+    let (units, _, told) = generated(&host);
+    assert_eq!(
+        units,
+        ["play.service", "web.service"].map(str::to_owned).into()
+    );
+    let check = host.fairing(["units", "check"]).run().expect_code(1);
+    let check = check.text();
+    for (name, what) in [
+        ("zero.container", "a device"),
+        ("zero.yaml", "a device"),
+        ("pipe.kube", "a FIFO"),
+    ] {
+        let wanted = format!("{name}: it can't be read: it is not a regular file but {what}");
+        assert!(told.contains(&wanted), "{told}");
+        assert!(check.contains(&wanted), "{check}");
+    }
+    let wanted = "play.kube:2: Yaml=: ";
+    assert!(
+        check.contains(wanted) && check.contains("pipe.kube is not a regular file"),
+        "{check}"
+    );
+}
+
+#[test]
+fn a_mistake_in_what_all_containers_have_is_told_once_and_of_that_file() {
+    let host = Host::new();
+    for name in ["a", "b", "c"] {
+        put(
+            &host,
+            &format!("{name}.container"),
+            "[Container]\nImage=a.io/b:1\n",
+        );
+    }
+    put(
+        &host,
+        "container.d/all.conf",
+        "[Container]\nMemory=lots\nUser=\nPublishPort=x\n",
+    );
+    let check = host.fairing(["units", "check"]).run().expect_code(1);
+    let check = check.text();
+    let lines: Vec<&str> = check.lines().collect();
+    assert_eq!(lines.len(), 2, "{check}");
+    for (line, wanted) in lines
+        .iter()
+        .zip(["all.conf:4: PublishPort=: ", "all.conf:2: Memory=: "])
+    {
+        assert!(
+            lines.iter().any(|line| line.contains(wanted)),
+            "{line}: {check}"
+        );
+    }
+    put(&host, "container.d/all.conf", "[Container]\nColour=red\n");
+    let check = host.fairing(["units", "check"]).run().expect_code(1);
+    let check = check.text();
+    assert_eq!(check.lines().count(), 1, "{check}");
+    let listed = host.fairing(["units", "list"]).run().ok();
+    assert_eq!(listed.stderr.matches("Colour=").count(), 1, "{listed}");
 }

@@ -1,5 +1,6 @@
 //! A `fairing-cri` on a host, and clients of it.
 
+use std::fs::File;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -15,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Response, Status};
 
 use crate::binaries::{dist_dir, fairing_binary};
-use crate::deadline::wait_until;
+use crate::deadline::{eventually, wait_until};
 use crate::directory::names_in;
 use crate::host::Host;
 
@@ -33,6 +34,7 @@ pub struct Cri {
     removal: Command,
     pods: PathBuf,
     socket: PathBuf,
+    journal: PathBuf,
     tokio: tokio::runtime::Runtime,
     channel: Channel,
 }
@@ -87,25 +89,25 @@ impl Cri {
     /// If it does not listen.
     pub fn activated(host: &Host) -> Self {
         let kept = UnixListener::bind(socket_of(host)).expect("a socket");
-        let own = host.command_of(program());
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", HAND_OVER, "sh"])
-            .arg(own.get_program())
-            .args(own.get_args())
-            .env_clear()
-            .current_dir(host.base());
-        for (name, value) in own.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        Self::on(host, command, Some(kept))
+        let words = ["-c", HAND_OVER, "sh"].map(str::to_owned);
+        Self::on(host, through(host, "/bin/sh", words), Some(kept))
+    }
+
+    /// The same, where it may have so many descriptors open, `SOFT:HARD` as prlimit(1) takes it.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_limited(host: &Host, descriptors: &str) -> Self {
+        let words = [format!("--nofile={descriptors}")];
+        Self::on(host, through(host, "prlimit", words), None)
     }
 
     fn on(host: &Host, mut command: Command, kept: Option<UnixListener>) -> Self {
         let socket = socket_of(host);
+        let journal = host.base().join("cri.log");
         command.arg("--listen").arg(&socket);
+        let log = File::create(&journal).expect("a file in the host's directory");
+        command.stderr(log);
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -120,6 +122,7 @@ impl Cri {
             removal,
             pods: host.data_dir().join("pods/run"),
             socket,
+            journal,
             tokio,
             channel,
         }
@@ -127,6 +130,29 @@ impl Cri {
 
     fn program(&self) -> MutexGuard<'_, Program> {
         self.program.lock().expect("nobody panics with it")
+    }
+
+    /// Starts a shim that refuses to work; gives what it says of that.
+    ///
+    /// # Panics
+    /// If it doesn't refuse.
+    pub fn refused(host: &Host) -> String {
+        let mut command = host.command_of(program());
+        command.arg("--listen").arg(socket_of(host));
+        command.stdin(Stdio::null());
+        let mut program = command.stderr(Stdio::piped()).spawn().expect("fairing-cri");
+        let mut ended = || program.try_wait().expect("a child").is_some();
+        let has_ended = eventually(START, || ended().then_some(())).is_some();
+        // One that has ended is not hurt.
+        let _ = program.kill();
+        let output = program.wait_with_output().expect("a child");
+        assert!(has_ended && !output.status.success(), "it works");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// What it has told a service manager's journal, since it was first started.
+    pub fn journal(&self) -> String {
+        std::fs::read_to_string(&self.journal).unwrap_or_default()
     }
 
     /// The process ID of the shim.
@@ -186,6 +212,15 @@ impl Cri {
         self.tokio.block_on(future)
     }
 
+    /// Begins anything asynchronous beside what else is done; the handle is for [`Cri::wait`].
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.tokio.spawn(future)
+    }
+
     /// Waits for the answer of a call.
     ///
     /// # Errors
@@ -201,6 +236,9 @@ impl Cri {
 impl Drop for Cri {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            eprintln!("{}", self.journal());
+        }
         // `gc` leaves sandboxes to their kubelet, and that is this test.
         let left = names_in(&self.pods);
         if !left.is_empty() {
@@ -212,6 +250,22 @@ impl Drop for Cri {
 
 fn program() -> PathBuf {
     dist_dir().join("bin/fairing-cri")
+}
+
+/// The shim, as another program executes it after these words of its own.
+fn through<const N: usize>(host: &Host, program_before: &str, words: [String; N]) -> Command {
+    let own = host.command_of(program());
+    let mut command = Command::new(program_before);
+    let variables = own.get_envs();
+    let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+    command
+        .args(words)
+        .arg(own.get_program())
+        .args(own.get_args())
+        .env_clear()
+        .envs(variables)
+        .current_dir(host.base());
+    command
 }
 
 fn socket_of(host: &Host) -> PathBuf {

@@ -28,6 +28,7 @@
 
 mod account;
 mod activation;
+mod api_server;
 mod artifact;
 mod authority;
 mod binaries;
@@ -66,6 +67,7 @@ mod systemd;
 mod terminal;
 mod token_server;
 
+pub use api_server::{ApiServer, StreamRequest};
 pub use artifact::{Artifact, digest_of, index};
 pub use authority::{Authority, CertificateFiles, CertificateUse};
 pub use binaries::{dist_dir, fairing_binary, fairing_with_virtiofsd_in_rust, probe_binary};
@@ -90,7 +92,7 @@ pub use machine::Machine;
 pub use network::Computer;
 pub use output::Output;
 pub use process::{Process, processes};
-pub use registry::{Registry, RegistryBuilder};
+pub use registry::{Registry, RegistryBuilder, free_port};
 pub use running::Running;
 pub use rustix::process::Signal;
 pub use scripted_registry::{Answer, ScriptedRegistry};

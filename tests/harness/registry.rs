@@ -29,12 +29,19 @@ pub struct RegistryBuilder {
     storage: Option<PathBuf>,
     auth: String,
     tls: String,
+    port: Option<u16>,
 }
 
 impl RegistryBuilder {
     /// Serves what another registry has. Images are pushed to that one, which is open.
     pub fn content_of(mut self, other: &Registry) -> Self {
         self.storage = Some(other.folder.path().join("storage"));
+        self
+    }
+
+    /// Listens at this port of the loopback, which is free.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
         self
     }
 
@@ -81,10 +88,7 @@ impl RegistryBuilder {
         // The port is free when it is asked for; who takes it before the registry does makes
         // the registry end, and another port is tried.
         for _ in 0..10 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                .and_then(|listener| listener.local_addr())
-                .expect("a free port")
-                .port();
+            let port = self.port.unwrap_or_else(free_port);
             if let Some((child, address)) = self.try_start(folder.path(), port) {
                 return Registry {
                     child,
@@ -134,6 +138,17 @@ impl RegistryBuilder {
         let _ = child.wait();
         None
     }
+}
+
+/// A port of the loopback that nobody listens at.
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 impl Registry {

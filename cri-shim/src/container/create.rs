@@ -10,7 +10,7 @@ use engine::pods::security::SeccompChoice;
 use pod::timestamp::Timestamp;
 
 use super::facts::{self, SandboxFacts};
-use super::{images, spec};
+use super::{host_paths, images, spec};
 use crate::api::{
     ContainerMetadata, CreateContainerRequest, CreateContainerResponse, LinuxContainerUser,
 };
@@ -55,7 +55,11 @@ pub(crate) fn create(
     spec.image = resolved.reference.to_string();
     spec.name = Some(name.clone());
     images::find(shim, &mut config.mounts, &mut spec)?;
+    let of_devices = engine::devices::groups(&spec.devices, &shim.engine.directories)?;
+    spec.groups.extend(of_devices.iter().map(u32::to_string));
     let identity = facts::identity(&resolved.image, &spec)?;
+    // Last: who is refused leaves nothing behind.
+    host_paths::provide(&config.mounts)?;
     let record = ContainerRecord {
         image_id: resolved.id,
         image_ref: resolved.image_ref,

@@ -29,6 +29,8 @@ pub(super) struct SandboxFacts<'a> {
     pub(super) config: &'a PodSandboxConfig,
     /// Its users, if they are not the host's.
     pub(super) users: Option<&'a UserNamespace>,
+    /// Whether it is in a virtual machine, which has no devices of the host and shows it no mounts.
+    pub(super) is_in_machine: bool,
     /// Its host name.
     pub(super) hostname: &'a str,
     /// The container whose processes are to be joined, if there is such a one.
@@ -51,6 +53,7 @@ impl<'a> SandboxFacts<'a> {
             target: target(sandbox, config),
             config: &sandbox.record().config,
             users: sandbox.manifest().user_namespace.as_ref(),
+            is_in_machine: sandbox.manifest().virtual_machine.is_some(),
             hostname: &sandbox.manifest().hostname,
         }
     }

@@ -4,6 +4,7 @@ mod command;
 mod create;
 mod exec_sync;
 mod facts;
+mod host_paths;
 mod images;
 mod list;
 mod logs;

@@ -15,7 +15,7 @@ pub(crate) fn update(
     request: UpdateContainerResourcesRequest,
 ) -> Result<UpdateContainerResourcesResponse, CriError> {
     let asked = request.linux.ok_or_else(|| CriError::missing("linux"))?;
-    let wanted = spec::limits("linux", &asked)?;
+    let mut wanted = spec::limits("linux", &asked)?;
     let (sandbox, app) = state::container(shim, &request.container_id)?;
     if sandbox.phase != SandboxPhase::Ready {
         return Err(CriError::State {
@@ -23,6 +23,9 @@ pub(crate) fn update(
             id: request.container_id,
             reason: "is in a sandbox that is not ready".to_owned(),
         });
+    }
+    if sandbox.manifest().virtual_machine.is_some() {
+        wanted = spec::in_machine(wanted);
     }
     limits::update(
         &sandbox.entry,

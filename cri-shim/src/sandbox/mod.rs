@@ -2,6 +2,7 @@
 
 mod dns;
 mod list;
+mod machine;
 mod ports;
 mod remove;
 mod run;

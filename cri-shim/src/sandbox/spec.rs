@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cni_glue::config::Selection;
-use engine::config::cri::CgroupDriver;
 use engine::networks::spec::NetworkSpec;
 use engine::pods::spec::{PodSpec, Users};
 use pod::PodUuid;
-use pod::manifest::{AppFailure, CgroupParent, HostNamespace, Lifetime, Streams};
+use pod::feature::Feature;
+use pod::manifest::{AppFailure, HostNamespace, Lifetime, Streams};
 
-use super::{dns, ports};
+use super::{dns, machine, ports};
 use crate::api::{LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig};
 use crate::error::CriError;
 use crate::identity::{SandboxId, pod_name};
@@ -39,7 +39,12 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     let linux = config.linux.clone().unwrap_or_default();
     let security = linux.security_context.unwrap_or_default();
     let namespaces = security.namespace_options.clone().unwrap_or_default();
-    let is_host_network = is_node(&namespaces)?;
+    let isolator = handlers::isolator(shim, &record.runtime_handler)?;
+    let stage1 = handlers::known(shim, &isolator);
+    if let Some(stage1) = &stage1 {
+        handlers::require(stage1, features(&namespaces))?;
+    }
+    let is_host_network = is_in_host_network(&namespaces)?;
     let selection = match is_host_network {
         true => Selection::Host,
         false => network::of_sandbox(shim, SandboxId(uuid), metadata)?,
@@ -52,7 +57,6 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     let mut spec = PodSpec::new(network, Vec::new());
     spec.uuid = uuid;
     spec.name = Some(name);
-    spec.isolator = Some(handlers::isolator(shim, &record.runtime_handler)?);
     spec.hostname = hostname(config, is_host_network)?;
     spec.annotations = record::annotations(record)?;
     spec.streams = Streams::Log;
@@ -62,8 +66,12 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     spec.on_app_failure = AppFailure::Continue;
     spec.host_namespaces = host_namespaces(&namespaces, is_host_network)?;
     spec.users = users(&namespaces)?;
-    spec.cgroup_parent = cgroup_parent(shim, &linux.cgroup_parent)?;
+    spec.cgroup_parent = shim.cgroups.parent(&linux.cgroup_parent)?;
     spec.sysctl = sysctls(linux.sysctls)?;
+    spec.isolator = Some(isolator);
+    if stage1.is_some_and(|stage1| machine::is_of(&stage1)) {
+        machine::size(linux.resources.as_ref(), &mut spec)?;
+    }
     check_security(&security)?;
     check_log_directory(&config.log_directory)?;
     Ok(spec)
@@ -79,22 +87,46 @@ fn sysctls(asked: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, 
     }
 }
 
-/// Where the pod's cgroups lie: the kubelet says it in the words of the driver that it was told.
-fn cgroup_parent(shim: &Shim, text: &str) -> Result<Option<CgroupParent>, CriError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let driver = shim.settings.cgroup_driver.unwrap_or_default();
-    let parent = match driver {
-        CgroupDriver::Cgroupfs => CgroupParent::cgroupfs(text),
-        CgroupDriver::Systemd => CgroupParent::slice(text),
-    };
-    let invalid = |error| CriError::invalid("config.linux.cgroup_parent", error);
-    parent.map(Some).map_err(invalid)
+/// What isolators have to be able to do for namespaces that are not a pod's own, and the fields that say so.
+fn features(namespaces: &NamespaceOption) -> Vec<(Feature, &'static str)> {
+    let has_own_users = matches!(
+        user_namespace::of(namespaces.userns_options.as_ref()),
+        Ok(Some(_))
+    );
+    let asked = [
+        (
+            is_node(namespaces.network),
+            Feature::HostNetwork,
+            "config.linux.security_context.namespace_options.network",
+        ),
+        (
+            is_node(namespaces.pid),
+            Feature::HostPids,
+            "config.linux.security_context.namespace_options.pid",
+        ),
+        (
+            is_node(namespaces.ipc),
+            Feature::HostNamespaces,
+            "config.linux.security_context.namespace_options.ipc",
+        ),
+        (
+            has_own_users,
+            Feature::UserNamespaces,
+            "config.linux.security_context.namespace_options.userns_options",
+        ),
+    ];
+    let asked = asked.into_iter();
+    asked
+        .filter_map(|(is_asked, feature, field)| is_asked.then_some((feature, field)))
+        .collect()
+}
+
+fn is_node(mode: i32) -> bool {
+    mode == NamespaceMode::Node as i32
 }
 
 /// Whether a sandbox is in the host's network.
-fn is_node(namespaces: &NamespaceOption) -> Result<bool, CriError> {
+fn is_in_host_network(namespaces: &NamespaceOption) -> Result<bool, CriError> {
     match NamespaceMode::try_from(namespaces.network) {
         Ok(NamespaceMode::Node) => Ok(true),
         Ok(NamespaceMode::Pod | NamespaceMode::Container) => Ok(false),

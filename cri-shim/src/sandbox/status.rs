@@ -9,8 +9,9 @@ use crate::api::{
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Sandbox, SandboxPhase};
+use crate::{container, disk};
 
-/// How a sandbox is.
+/// How a sandbox is, and how its containers are: so a kubelet that follows events asks once.
 pub(crate) fn status(
     shim: &Shim,
     request: PodSandboxStatusRequest,
@@ -20,11 +21,14 @@ pub(crate) fn status(
         true => information(&sandbox)?,
         false => BTreeMap::new(),
     };
+    // What is told is at least as new as this.
+    let timestamp = disk::now();
+    let containers = sandbox.containers();
     Ok(PodSandboxStatusResponse {
         status: Some(told(&sandbox)),
         info,
-        containers_statuses: Vec::new(),
-        timestamp: 0,
+        containers_statuses: containers.map(|one| container::told(&one)).collect(),
+        timestamp,
     })
 }
 

@@ -42,6 +42,23 @@ pub(super) fn streams(
     })
 }
 
+/// Closes outputs of an app that nobody asked for: what is written to them can't be too much then. A command's stay open,
+/// or writing would end it.
+pub(super) fn only_wanted(streams: ProcessStreams, wanted: Wanted) -> ProcessStreams {
+    match streams {
+        ProcessStreams::Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } => ProcessStreams::Pipes {
+            stdin,
+            stdout: stdout.filter(|_| wanted.stdout()),
+            stderr: stderr.filter(|_| wanted.stderr()),
+        },
+        terminal @ ProcessStreams::Terminal(_) => terminal,
+    }
+}
+
 /// A command that was begun.
 pub(super) struct Executed(SeqPacket);
 
@@ -88,8 +105,12 @@ impl ProcessControl for Attached {
     }
 
     fn ended(&mut self) -> Option<Ended> {
-        // How an app has ended is told by its status; who attached to it has seen its output.
-        said(&self.0).map(|_| Ended::Detached)
+        Some(match said(&self.0)? {
+            // It has not read what the app writes, and is told so.
+            Said::Word(Response::Refused { message, .. }) => Ended::Failed(message),
+            // How an app has ended is told by its status; who attached to it has seen its output.
+            Said::Word(_) | Said::Nothing => Ended::Detached,
+        })
     }
 }
 

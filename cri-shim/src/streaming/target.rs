@@ -10,7 +10,8 @@ use pod::control::{AttachRequest, ExecRequest, Request, Response};
 use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry};
 
-use super::process::{Attached, Executed, streams};
+use super::process::{Attached, Executed, only_wanted, streams};
+use crate::journal;
 
 /// The pods of some directories.
 #[derive(Debug)]
@@ -93,15 +94,28 @@ impl Streams for PodStreams {
     }
 
     fn attach(&self, request: AppTarget, wanted: Wanted) -> Result<Process, Failure> {
-        let asked = Request::Attach(AttachRequest {
-            app: Some(request.app),
-            stdin: wanted.stdin(),
-            size: None,
-            at_start: false,
-        });
-        match self.begin(&request.pod, &asked)? {
+        let asked = |stdin: bool| {
+            Request::Attach(AttachRequest {
+                app: Some(request.app.clone()),
+                stdin,
+                size: None,
+                at_start: false,
+            })
+        };
+        let with_input = match wanted.stdin() {
+            true => self.begin(&request.pod, &asked(true)).ok(),
+            false => None,
+        };
+        let has_input = with_input.is_some();
+        // One that has no input, or has none any more, is looked at all the same, as in other runtimes: what is written to
+        // it goes nowhere. Any other reason is given a second time.
+        let begun = match with_input {
+            Some(begun) => begun,
+            None => self.begin(&request.pod, &asked(false))?,
+        };
+        match begun {
             (connection, Response::Attached { tty }, descriptors) => Ok(Process {
-                streams: streams(descriptors, tty, wanted.stdin(), wanted)?,
+                streams: only_wanted(streams(descriptors, tty, has_input, wanted)?, wanted),
                 control: Box::new(Attached::new(connection)),
             }),
             (_, other, _) => Err(unexpected(&other).into()),
@@ -110,5 +124,9 @@ impl Streams for PodStreams {
 
     fn connect(&self, request: &PodEntry, port: u16) -> Result<OwnedFd, Failure> {
         Ok(port_forward::connect(request, &self.directories, port)?.into())
+    }
+
+    fn warn(&self, text: &str) {
+        journal::line(&format!("warning: {text}"));
     }
 }

@@ -15,8 +15,11 @@ use crate::transport::{Received, Transport};
 /// How long anything of a test may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A certificate, as DER.
+pub type Certificate = CertificateDer<'static>;
+
 /// Whose certificates a client trusts in. Empty where there is no TLS.
-pub type Trust<'a> = &'a [CertificateDer<'static>];
+pub type Trust<'a> = &'a [Certificate];
 
 /// Why a client isn't served.
 #[derive(Debug, thiserror::Error)]

@@ -211,11 +211,29 @@ impl RemoteCommand {
     /// # Errors
     /// The connection ended before.
     pub fn read_until(&mut self, text: &str) -> io::Result<()> {
+        self.read_channel_until(1, text)
+    }
+
+    /// Reads until standard error has this text in it.
+    ///
+    /// # Errors
+    /// The connection ended before.
+    pub fn read_errors_until(&mut self, text: &str) -> io::Result<()> {
+        self.read_channel_until(2, text)
+    }
+
+    fn read_channel_until(&mut self, number: u8, text: &str) -> io::Result<()> {
         let until = Instant::now() + PATIENCE;
-        while !String::from_utf8_lossy(self.stdout()).contains(text) {
+        loop {
+            let received = self.received.get(&number).map_or(&[][..], Vec::as_slice);
+            if String::from_utf8_lossy(received).contains(text) {
+                return Ok(());
+            }
+            if self.over {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             self.take_some(until)?;
         }
-        Ok(())
     }
 
     /// What has come on standard output so far.

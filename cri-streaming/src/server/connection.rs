@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::shared::{Pending, Seat, Shared, block_sigpipe};
+use super::tls::TlsError;
 use crate::http::{Refusal, Request, Upgrade};
 use crate::link::Link;
 use crate::port_forward::{self, Connect, Pairs};
@@ -37,7 +38,11 @@ pub(super) fn serve<S: Streams>(socket: TcpStream, seat: &Seat<S>) {
 }
 
 fn open<S: Streams>(socket: TcpStream, shared: &Shared<S>) -> io::Result<Link<'_>> {
-    let tls = shared.tls.as_ref().map(|tls| tls.connection());
+    let warn = |error: &TlsError| {
+        let text = format!("new files of TLS are not used, those from before are: {error}");
+        shared.streams.warn(&text);
+    };
+    let tls = shared.tls.as_ref().map(|tls| tls.connection(warn));
     let tls = tls
         .transpose()
         .map_err(io::Error::other)?

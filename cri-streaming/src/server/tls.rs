@@ -1,16 +1,33 @@
-//! TLS: its certificates, from files in PEM.
+//! TLS: its certificates, from files in PEM, which may be replaced while the server runs.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
-/// What connections are encrypted with.
+/// What connections are encrypted with. When its files are replaced, it is what further connections
+/// are encrypted with.
 #[derive(Debug, Clone)]
-pub struct Tls(Arc<ServerConfig>);
+pub struct Tls {
+    files: TlsFiles,
+    loaded: Arc<Mutex<Loaded>>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// The files as they were when they were last read, whatever came of it.
+    seen: Seen,
+}
+
+/// Which files there are, and in which state: none for one that is missing.
+type Seen = [Option<[i64; 6]>; 3];
 
 /// The files that it is read from.
 #[derive(Debug, Clone)]
@@ -62,6 +79,24 @@ impl TlsFiles {
     /// # Errors
     /// [`TlsError`].
     pub fn load(&self) -> Result<Tls, TlsError> {
+        let seen = self.look();
+        let config = self.read()?;
+        Ok(Tls {
+            files: self.clone(),
+            loaded: Arc::new(Mutex::new(Loaded { config, seen })),
+        })
+    }
+
+    fn look(&self) -> Seen {
+        let [certificate, key] = [&self.certificate, &self.key].map(|file| state_of(file));
+        [
+            certificate,
+            key,
+            self.client_authorities.as_deref().and_then(state_of),
+        ]
+    }
+
+    fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let chain = certificates(&self.certificate)?;
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|source| failed(&self.key, "private key", source))?;
@@ -95,15 +130,47 @@ impl TlsFiles {
         let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
         // HTTP/2 has no upgrades.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls(Arc::new(config)))
+        Ok(Arc::new(config))
     }
 }
 
 impl Tls {
-    /// For one connection.
-    pub(super) fn connection(&self) -> Result<ServerConnection, rustls::Error> {
-        ServerConnection::new(Arc::clone(&self.0))
+    /// For one connection, by what is in the files now. While they can't be used, such as between
+    /// the replacement of one and that of the other, it is what was in them before; `warn` is told
+    /// why, once.
+    pub(super) fn connection(
+        &self,
+        warn: impl FnOnce(&TlsError),
+    ) -> Result<ServerConnection, rustls::Error> {
+        let config = {
+            // Each of its members is whole.
+            let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = self.files.look();
+            if seen != loaded.seen {
+                loaded.seen = seen;
+                match self.files.read() {
+                    Ok(config) => loaded.config = config,
+                    Err(error) => warn(&error),
+                }
+            }
+            Arc::clone(&loaded.config)
+        };
+        ServerConnection::new(config)
     }
+}
+
+/// What changes when a file is replaced or written to; of a link, what it leads to counts.
+fn state_of(file: &Path) -> Option<[i64; 6]> {
+    let file = fs::metadata(file).ok()?;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Some([
+        number(file.dev()),
+        number(file.ino()),
+        number(file.size()),
+        file.mtime(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ])
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -81,6 +81,47 @@ fn everything_is_served_over_tls_too() {
 }
 
 #[test]
+fn files_that_are_replaced_are_used_as_soon_as_they_fit_together() {
+    let (dir, next) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = certificates(dir.path());
+    let (server, local) = server_with(Config {
+        tls: Some(files.load().unwrap()),
+        ..Config::default()
+    });
+    let authority = |dir: &Path| [CertificateDer::from_pem_file(dir.join("ca.crt")).unwrap()];
+    let (old, new) = (authority(dir.path()), {
+        certificates(next.path());
+        authority(next.path())
+    });
+    let is_served = |trust: &[CertificateDer<'static>]| {
+        let url = server.exec("echo hi".into(), wanted(&["stdout"])).unwrap();
+        let protocols = ["v4.channel.k8s.io"];
+        let opened = RemoteCommand::open(&url, Framing::Spdy, &protocols, &["stdout"], trust);
+        opened.is_ok_and(|session| session.finish().stdout == b"hi\n")
+    };
+    let replace = |name: &str| {
+        let there = dir.path().join("new");
+        std::fs::copy(next.path().join(name), &there).unwrap();
+        std::fs::rename(there, dir.path().join(name)).unwrap();
+    };
+    assert!(is_served(&old) && !is_served(&new));
+    replace("node.crt");
+    assert!(is_served(&old) && is_served(&old) && !is_served(&new));
+    let warnings = local.warnings.lock().unwrap().clone();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("node.crt and "), "{warnings:?}");
+    replace("node.key");
+    assert!(is_served(&new) && !is_served(&old));
+    std::fs::remove_file(dir.path().join("node.key")).unwrap();
+    assert!(is_served(&new));
+    let warnings = local.warnings.lock().unwrap().clone();
+    assert!(
+        warnings[1].contains("node.key: no private key"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn who_has_no_certificate_of_the_authority_is_not_served() {
     let dir = tempfile::tempdir().unwrap();
     let client_authorities = Some(dir.path().join("ca.crt"));

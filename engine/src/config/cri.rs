@@ -34,8 +34,10 @@ pub struct Cri {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CgroupDriver {
-    /// The pods' monitors, below the directory that the kubelet names.
+    /// systemd where it manages the machine, else the pods' monitors.
     #[default]
+    Auto,
+    /// The pods' monitors, below the directory that the kubelet names.
     Cgroupfs,
     /// systemd: a scope for each pod.
     Systemd,
@@ -73,6 +75,10 @@ mod tests {
         assert_eq!(both.network.as_deref(), Some("b"));
         assert_eq!(both.cgroup_driver, Some(CgroupDriver::Systemd));
         assert_eq!(both.runtime_handlers.len(), 2);
+        assert_eq!(
+            read("cgroup-driver = 'auto'").cgroup_driver,
+            Some(CgroupDriver::Auto)
+        );
         toml::from_str::<Cri>("cgroup-driver = 'none'").unwrap_err();
         toml::from_str::<Cri>("nothing = 1").unwrap_err();
     }

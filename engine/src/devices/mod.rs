@@ -7,4 +7,5 @@ pub mod request;
 mod resolve;
 
 pub use self::request::DeviceRequest;
+pub use self::resolve::groups;
 pub(crate) use self::resolve::resolve;

@@ -53,6 +53,17 @@ pub(crate) fn resolve(
     Ok(edits)
 }
 
+/// The groups that an app gets with what vendors describe.
+///
+/// # Errors
+/// As when the app gets them.
+pub fn groups(requests: &[DeviceRequest], directories: &Directories) -> Result<Vec<u32>, Error> {
+    let named = requests.iter();
+    let named = named.filter(|request| matches!(request, DeviceRequest::Named(_)));
+    let named: Vec<_> = named.cloned().collect();
+    Ok(resolve(&named, directories)?.groups)
+}
+
 /// Of two devices in one place the later counts.
 fn add(devices: &mut Vec<Device>, more: Vec<Device>) -> Result<(), DeviceError> {
     for device in more {

@@ -1,5 +1,7 @@
 //! Why an app can't be run as asked for.
 
+use std::path::PathBuf;
+
 use pod::manifest::{CredentialName, DuplicateApp, NotAPath, PodManifest};
 use pod::{AppName, PodUuid, State};
 
@@ -20,6 +22,9 @@ pub enum AppError {
         "no service manager hands over the credential {0}; LoadCredential= in the unit of a service does"
     )]
     NoCredential(CredentialName),
+    /// Where the service manager's credentials are said to be is no place.
+    #[error("CREDENTIALS_DIRECTORY={}: it is no absolute path", .0.display())]
+    CredentialsDirectory(PathBuf),
     /// It is said how its health is checked, but neither the image nor the caller says by what.
     #[error("image {image} has no check of its health")]
     NoHealthcheck {

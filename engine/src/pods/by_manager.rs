@@ -7,6 +7,7 @@ use pod::manifest::{App, AppPath, CredentialName, Mount, MountSource, ReadyWhen,
 use systemd::ServiceManager;
 use systemd::manager::{CREDENTIALS_DIRECTORY, NOTIFY_SOCKET, WATCHDOG_USEC};
 
+use super::environment::Variable;
 use super::mounts::in_order;
 use super::spec::AppSpec;
 use crate::error::{AppError, Error};
@@ -30,10 +31,13 @@ impl ByManager {
     /// That of a pod that starts now; `None` for one that is prepared to be started later.
     ///
     /// # Errors
-    /// If its credentials can't be listed.
+    /// [`AppError::CredentialsDirectory`], or if its credentials can't be listed.
     pub(super) fn of(manager: Option<&ServiceManager>) -> Result<Self, Error> {
         let directory = manager.and_then(|manager| manager.credentials.clone());
         let credentials = directory.map(|directory| {
+            if !directory.is_absolute() {
+                return Err(AppError::CredentialsDirectory(directory).into());
+            }
             let names = names_in(&directory)?;
             Ok::<_, Error>((directory, names))
         });
@@ -66,6 +70,22 @@ impl ByManager {
             variables.push(format!("{CREDENTIALS_DIRECTORY}={CREDENTIALS_PLACE}"));
         }
         Ok(variables)
+    }
+
+    /// The names of variables that the app was to have otherwise.
+    pub(super) fn overridden<'a>(
+        app: &'a AppSpec,
+        variables: &'a [String],
+    ) -> impl Iterator<Item = &'a str> {
+        app.env
+            .iter()
+            .filter(|own| !variables.iter().any(|variable| variable == own.as_str()))
+            .map(Variable::name)
+            .filter(|name| {
+                variables
+                    .iter()
+                    .any(|variable| variable.split('=').next() == Some(name))
+            })
     }
 
     /// Gives an app of a pod that was prepared what there is now.
@@ -204,6 +224,40 @@ mod tests {
         assert_eq!(names(&["b"]).unwrap(), ["b"]);
         let error = names(&["c"]).unwrap_err().to_string();
         assert!(error.contains("credential c"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_leads_to_wherever_one_is_is_refused_by_name() {
+        let error = ByManager::of(Some(&manager(Some(Path::new("rel"))))).unwrap_err();
+        assert!(
+            error.to_string().starts_with("CREDENTIALS_DIRECTORY=rel: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_variable_of_the_apps_own_that_does_not_count_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "").unwrap();
+        let by = ByManager::of(Some(&manager(Some(dir.path())))).unwrap();
+        let app = AppSpec {
+            env: ["CREDENTIALS_DIRECTORY=", "A=b"]
+                .iter()
+                .filter_map(|text| Variable::parse(text, |_| None).ok()?)
+                .collect(),
+            ..AppSpec::default()
+        };
+        let (variables, _) = given(&by, &app, ReadyWhen::Started).unwrap();
+        let own: Vec<_> = ByManager::overridden(&app, &variables).collect();
+        assert_eq!(own, ["CREDENTIALS_DIRECTORY"]);
+        let same = AppSpec {
+            env: Variable::parse("CREDENTIALS_DIRECTORY=/run/credentials", |_| None)
+                .unwrap()
+                .into_iter()
+                .collect(),
+            ..AppSpec::default()
+        };
+        assert_eq!(ByManager::overridden(&same, &variables).count(), 0);
     }
 
     #[test]

@@ -153,7 +153,8 @@ fn await_creation(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// If the kernel can't tell.
 pub fn wait_readable(descriptor: impl AsFd, patience: Option<Duration>) -> Result<bool, Error> {
-    let deadline = patience.map(|patience| Instant::now() + patience);
+    // Longer than the clock counts is for ever.
+    let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
     loop {
         let mut descriptors = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
         match poll(&mut descriptors, timeout(deadline)) {

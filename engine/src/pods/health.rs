@@ -51,11 +51,11 @@ pub enum OnFailure {
     /// Nothing: it only counts as not ready.
     #[default]
     None,
-    /// It is killed after a second, and has failed.
+    /// It gets its stop signal, SIGKILL a second later, and has failed.
     Kill,
     /// It is ended, and starts again.
     Restart,
-    /// It is ended, and has failed.
+    /// The same with the grace period in place of the second.
     Stop,
 }
 

@@ -59,7 +59,7 @@ mod systemd;
 mod traceable;
 mod unisolated;
 pub mod usage;
-mod user_namespace;
+pub mod user_namespace;
 pub mod uses;
 pub mod view;
 pub mod wait;

@@ -43,7 +43,7 @@ use crate::error::{Error, SecurityError};
 use crate::images::choice::Chosen;
 use crate::isolators::find as isolator;
 use crate::networks::settings;
-use crate::observer::{Detail, Observer};
+use crate::observer::{Detail, Observer, Warning};
 use crate::policy::verifier::{RunnableImage, Verifier};
 use crate::selinux;
 use crate::volumes::provide;
@@ -223,7 +223,14 @@ fn plan(
         execution.groups = edits.groups;
         let mut mounts = mounted.mounts(app)?;
         mounts.extend(edits.mounts);
-        execution.add_env(by_manager.add(app, spec.ready_when, &mut mounts)?);
+        let of_manager = by_manager.add(app, spec.ready_when, &mut mounts)?;
+        for variable in ByManager::overridden(app, &of_manager) {
+            observer.warning(Warning::VariableTaken {
+                app: name.clone(),
+                variable: variable.to_owned(),
+            });
+        }
+        execution.add_env(of_manager);
         if execution.systemd {
             systemd::add_mounts(&mut mounts);
         }

@@ -53,8 +53,7 @@ pub(super) fn resolve(
             if !stage1.manifest.features.contains(&Feature::UserNamespaces) {
                 return Ok(PodIds::Host);
             }
-            let reason = unavailable().map(HostUsers::Kernel);
-            if let Some(reason) = reason.or_else(|| unmapped(data).map(HostUsers::Filesystem)) {
+            if let Some(reason) = lack(data) {
                 observer.warning(Warning::HostUsers(reason));
                 return Ok(PodIds::Host);
             }
@@ -65,6 +64,12 @@ pub(super) fn resolve(
         Some(reason) => Err(UserNamespaceError::Unavailable(reason).into()),
         None => Ok(ids),
     }
+}
+
+/// Why pods can't have users of their own, with images and pods in the directory `data`.
+pub fn lack(data: &Path) -> Option<HostUsers> {
+    let kernel = unavailable().map(HostUsers::Kernel);
+    kernel.or_else(|| unmapped(data).map(HostUsers::Filesystem))
 }
 
 /// Why the kernel makes no user namespaces, if it makes none.

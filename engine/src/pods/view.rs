@@ -357,6 +357,8 @@ fn apps(
         // A torn record says as little as none.
         let ended = AppStatus::load(&entry.path, &app.name).ok().flatten();
         let live = live.and_then(|live| live.apps.iter().find(|other| other.name == app.name));
+        // What the monitor knows is newer, as on a disk that is full.
+        let ended = ended.filter(|_| live.is_none_or(|live| live.outcome.is_none()));
         let created = app_dir::is_created(&entry.path, &app.name);
         let paused = live.is_some_and(|live| live.paused);
         let next_start = live.and_then(|live| live.next_start);

@@ -43,7 +43,7 @@ impl Member {
     }
 }
 
-/// All apps of running pods; and what is wrong with what some of them ask for.
+/// All apps of running pods, in the order of their services; and what is wrong with what some of them ask for.
 pub(super) fn survey(
     engine: &Engine,
     observer: &dyn Observer,
@@ -81,6 +81,12 @@ pub(super) fn survey(
             });
         }
     }
+    // By the services' names, since identifiers of pods are random: what is told, and which of several images of one
+    // name is gone back to, is the same each time.
+    members.sort_by(|one, other| {
+        let order = |member: &Member| (member.running.unit.clone(), member.pod);
+        order(one).cmp(&order(other))
+    });
     Ok((members, notes))
 }
 

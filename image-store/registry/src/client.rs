@@ -123,7 +123,7 @@ impl Client {
         let settings = registries.settings();
         let plain_hosts = settings.plain_http.as_deref().unwrap_or_default();
         let endpoint = Endpoint::new(&place, plain_hosts);
-        let retry = Retry::new(settings.transfer.retries());
+        let retry = Retry::new(settings.transfer.retries()).by(settings.retrying());
         Self {
             retry: retry.telling(settings.environment.waits(), endpoint.registry()),
             endpoint,

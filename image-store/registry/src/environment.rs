@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::wait::WaitListener;
 use crate::login_text::Login;
+use crate::retrying::Retrying;
 
 /// The variables that count. Those of proxies count in lower case too.
 const VARIABLES: [&str; 7] = [
@@ -42,6 +43,8 @@ pub struct Environment {
     waits: WaitListener,
     /// Logins of one command's own, the one that counts most first.
     logins: Vec<Login>,
+    /// How failures are tried again.
+    retrying: Retrying,
 }
 
 impl Environment {
@@ -56,6 +59,7 @@ impl Environment {
             has_user: true,
             waits: WaitListener::default(),
             logins: Vec::new(),
+            retrying: Retrying::default(),
         }
     }
 
@@ -71,6 +75,17 @@ impl Environment {
     pub fn with_logins(mut self, logins: Vec<Login>) -> Self {
         self.logins = logins;
         self
+    }
+
+    /// The same, with failures tried again as one command has it.
+    #[must_use]
+    pub fn with_retrying(mut self, retrying: Retrying) -> Self {
+        self.retrying = retrying;
+        self
+    }
+
+    pub(super) fn retrying(&self) -> Retrying {
+        self.retrying
     }
 
     pub(super) fn logins(&self) -> &[Login] {

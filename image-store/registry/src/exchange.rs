@@ -8,7 +8,7 @@ use ureq::{Agent, AsSendBody, Body};
 
 use super::answer::{retry_after, sanitize};
 use super::client::{Client, Method, Payload};
-use super::retry::is_transient_io;
+use super::retry::Retry;
 use crate::error::{RegistryError, TlsLack};
 
 impl Client {
@@ -40,7 +40,7 @@ impl Client {
                     self.retry().lost(begun);
                     // From who never spoke HTTP before, it is TLS or something else.
                     let garbled = self.answered() && matches!(error, ureq::Error::Protocol(_));
-                    let transient = garbled || is_transient(&error);
+                    let transient = garbled || is_transient(&error, self.retry());
                     // Plain HTTP is tried before TLS is tried again.
                     let is_last = !self.answered() && self.endpoint().tries_tls();
                     if is_last || !transient || !self.retry().pause(failures, None) {
@@ -166,12 +166,12 @@ fn sanitize_long(text: &str) -> String {
         .join("; ")
 }
 
-/// Whether a connection that worked broke, or nothing came in time; a refused connection, a wrong
-/// name or bad certificates stay.
-fn is_transient(error: &ureq::Error) -> bool {
+/// Whether a connection that worked broke, or nothing came in time; a wrong name and bad certificates stay, and a refused
+/// connection unless it is waited for.
+fn is_transient(error: &ureq::Error, retry: &Retry) -> bool {
     match error {
         ureq::Error::Timeout(_) => true,
-        ureq::Error::Io(error) => is_transient_io(error.kind()),
+        ureq::Error::Io(error) => retry.waits_for(error),
         _ => false,
     }
 }

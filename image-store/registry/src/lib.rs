@@ -31,6 +31,7 @@ mod proxy;
 mod push;
 mod referrers;
 mod retry;
+mod retrying;
 mod tls;
 mod token;
 mod upload;
@@ -44,6 +45,7 @@ pub use image::{RegistryImage, ask, resolve};
 pub use login::{Keep, Scope, check_login, forget_login, keep_login, known_user};
 pub use login_text::Login;
 pub use push::{push_bundle, push_signature};
+pub use retrying::Retrying;
 pub use upload::{BlobSource, upload};
 pub use wait::{Wait, WaitListener};
 

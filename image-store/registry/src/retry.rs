@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use super::retrying::Retrying;
 use super::wait::{Wait, WaitListener};
 
 /// Longest pause between two attempts for which nobody asked.
@@ -25,6 +26,12 @@ pub(super) struct Retry {
     pub(super) retries: u32,
     /// First pause; each next one is three times as long, to the longest.
     pub(super) pause: Duration,
+    /// All pauses, where they don't grow.
+    pub(super) steady: Option<Duration>,
+    /// Whether who can't be reached is tried again.
+    pub(super) may_come_late: bool,
+    /// Time that failures may cost in all.
+    pub(super) limit: Duration,
     /// Whether little hangs on what is asked for now.
     pub(super) is_brief: Cell<bool>,
     /// What failures have cost: of what is transferred, and of the rest.
@@ -39,11 +46,34 @@ impl Retry {
         Self {
             retries,
             pause: Duration::from_millis(250),
+            steady: None,
+            may_come_late: false,
+            limit: LIMIT,
             is_brief: Cell::default(),
             spent: Cell::default(),
             spent_briefly: Cell::default(),
             told: (WaitListener::default(), String::new()),
         }
+    }
+
+    /// As one command has it.
+    pub(super) fn by(mut self, own: Retrying) -> Self {
+        self.retries = own.retries.unwrap_or(self.retries);
+        self.steady = own.pause;
+        self.may_come_late = own.may_come_late;
+        if own.retries.is_some() {
+            // The number is what ends it.
+            let longest = own.pause.unwrap_or(LONGEST_PAUSE.mul_f64(1.25));
+            self.limit = LIMIT.max(longest.saturating_mul(self.retries).saturating_add(LIMIT));
+        }
+        self
+    }
+
+    /// Whether a failure is to be tried again that one of the way to the registry is.
+    pub(super) fn waits_for(&self, error: &io::Error) -> bool {
+        // Where another place is asked next, nobody waits for this one.
+        is_transient_io(error.kind())
+            || (self.may_come_late && !self.is_brief.get() && is_unreachable(error))
     }
 
     /// Tells of each pause that this registry makes.
@@ -79,12 +109,12 @@ impl Retry {
     pub(super) fn pause(&self, failures: u32, asked: Option<Duration>) -> bool {
         let (retries, limit) = match self.is_brief.get() {
             true => (self.retries.min(BRIEF_RETRIES), BRIEF_LIMIT),
-            false => (self.retries, LIMIT),
+            false => (self.retries, self.limit),
         };
         let factor = 3_u32.saturating_pow(failures.saturating_sub(1));
         let own = self.pause.saturating_mul(factor).min(LONGEST_PAUSE);
         // Who asks for less, such as by a clock that is wrong, gets no more than one attempt after another.
-        let own = jitter(own);
+        let own = self.steady.unwrap_or_else(|| jitter(own));
         let pause = asked.map_or(own, |asked| asked.max(own));
         let spent = self.spent().get().saturating_add(pause);
         if failures > retries || spent > limit {
@@ -124,9 +154,85 @@ pub(super) fn is_transient_io(kind: ErrorKind) -> bool {
     )
 }
 
+/// Whether nobody was there to speak with: who can't be found, or takes no connections. A name that is known not to be there,
+/// and a way that a filter has closed, are no such thing.
+fn is_unreachable(error: &io::Error) -> bool {
+    // What the resolver has failed with is nowhere but in its text (EAI_AGAIN of glibc and musl).
+    let has_no_answer = |text: &str| {
+        text.contains("Temporary failure in name resolution") || text.contains("Try again")
+    };
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::HostUnreachable
+            | ErrorKind::AddrNotAvailable
+    ) || has_no_answer(&error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_can_not_be_reached_is_waited_for_where_that_is_asked_for() {
+        let resolver =
+            |text: &str| io::Error::other(format!("failed to lookup address information: {text}"));
+        let late = [
+            io::Error::from_raw_os_error(111),
+            io::Error::from_raw_os_error(101),
+            io::Error::from_raw_os_error(113),
+            io::Error::from_raw_os_error(100),
+            io::Error::from_raw_os_error(99),
+            resolver("Temporary failure in name resolution"),
+        ];
+        let never = [
+            resolver("Name or service not known"),
+            resolver("No address associated with hostname"),
+            io::Error::from_raw_os_error(13),
+        ];
+        let usual = Retry::new(2);
+        let patient = Retry::new(2).by(Retrying {
+            may_come_late: true,
+            ..Retrying::default()
+        });
+        for error in &late {
+            assert!(patient.waits_for(error), "{error}");
+            assert!(!usual.waits_for(error), "{error}");
+            patient.be_brief(true);
+            assert!(!patient.waits_for(error), "{error}");
+            patient.be_brief(false);
+        }
+        for error in &never {
+            assert!(!patient.waits_for(error), "{error}");
+        }
+        let broken = io::Error::from(ErrorKind::ConnectionReset);
+        assert!(usual.waits_for(&broken) && patient.waits_for(&broken));
+    }
+
+    #[test]
+    fn pauses_that_a_command_asks_for_are_what_it_says() {
+        let asked = Retrying {
+            retries: Some(100),
+            pause: Some(Duration::from_millis(1)),
+            may_come_late: true,
+        };
+        let retry = Retry::new(2).by(asked);
+        assert_eq!((retry.retries, retry.steady), (100, asked.pause));
+        assert!(retry.pause(100, None) && !retry.pause(101, None));
+        assert_eq!(retry.spent.get(), Duration::from_millis(1));
+        let hourly = Retrying {
+            pause: Some(Duration::from_secs(3600)),
+            ..asked
+        };
+        assert!(Retry::new(2).by(hourly).limit > Duration::from_secs(100 * 3600));
+        let none = Retrying {
+            retries: Some(0),
+            ..asked
+        };
+        assert!(!Retry::new(2).by(none).pause(1, None));
+    }
 
     #[test]
     fn pauses_end_by_number_by_length_and_by_their_sum() {

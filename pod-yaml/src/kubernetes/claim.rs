@@ -68,7 +68,7 @@ fn spec(at: &At<'_>) -> Result<(), Error> {
         let object = at.object(&CLAIM_RESOURCES)?;
         object.read("requests", |at| {
             for (_, amount) in at.members()? {
-                Quantity::read(&amount)?;
+                Quantity::read_bytes(&amount)?;
             }
             Ok(())
         })

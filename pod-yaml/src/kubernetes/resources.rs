@@ -28,7 +28,12 @@ impl Resources {
 fn amounts(at: &At<'_>) -> Result<Amounts, Error> {
     let members = at.members()?.into_iter();
     let amounts = members.map(|(name, at)| {
-        let amount = Quantity::read(&at)?;
+        let is_of_bytes =
+            matches!(name, "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
+        let amount = match is_of_bytes {
+            true => Quantity::read_bytes(&at)?,
+            false => Quantity::read(&at)?,
+        };
         Ok((name.to_owned(), (at.place(), amount)))
     });
     amounts.collect()

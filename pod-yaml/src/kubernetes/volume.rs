@@ -193,7 +193,7 @@ fn empty_dir(at: &At<'_>) -> Result<VolumeKind, Error> {
         }
     };
     let size = object
-        .read("sizeLimit", Quantity::read)?
+        .read("sizeLimit", Quantity::read_bytes)?
         .map(Quantity::whole);
     if let Some(at) = object.get("sizeLimit").filter(|_| !is_memory) {
         at.ignore("ignored: of a directory on disk nothing is limited; medium Memory is");

@@ -93,6 +93,18 @@ impl Quantity {
         Self(i128::from(number).saturating_mul(BILLION))
     }
 
+    /// Reads an amount of bytes. Who writes `64m` doesn't mean thousandths of one.
+    pub(crate) fn read_bytes(at: &At<'_>) -> Result<Self, Error> {
+        let amount = Self::read(at)?;
+        let text = at.raw()?;
+        let Some(number) = text.strip_suffix(['m', 'u', 'n']) else {
+            return Ok(amount);
+        };
+        Err(at.wrong(format!(
+            "{text:?} is a part of a byte, since `m` stands for thousandths: write {number}Mi, or {number}M"
+        )))
+    }
+
     /// Reads an amount, which may stand without quotes.
     pub(crate) fn read(at: &At<'_>) -> Result<Self, Error> {
         let text = at.raw()?;

@@ -97,7 +97,9 @@ fn page_size(size: &str, place: &Place) -> Result<String, Error> {
 /// What other things are: one device each, by the name that its vendor describes it by, or by its path (podman's words).
 fn device(name: &str, amount: Quantity, place: &Place) -> Result<DeviceRequest, Error> {
     if amount != Quantity::from_whole(1) {
-        return Err(place.wrong("a device is asked for as 1"));
+        return Err(place.wrong(
+            "one device is asked for by each name: write 1; further ones have names of their own, such as VENDOR/CLASS=1: 1",
+        ));
     }
     if let Some(path) = name.strip_prefix("podman.io/device=") {
         return Ok(DeviceRequest::Node {

@@ -90,8 +90,8 @@ fn a_container_is_a_service() {
          Image=a.io/b:1\n"
     );
     assert_eq!(
-        unit.argv.as_ref().unwrap()[5],
-        "--label=io.fairing.unit=web.service"
+        unit.argv[5].text.as_deref(),
+        Some("--label=io.fairing.unit=web.service")
     );
     assert!(unit.links.is_empty());
 }
@@ -320,6 +320,10 @@ fn a_container_can_have_the_pod_of_another_spoiled_and_says_so() {
         ),
         ("Pod=a.pod\nPull=always", "agree on Pull="),
         (
+            "Pod=a.pod\nRetry=4",
+            "Retry=: the containers of a pod agree on Retry=",
+        ),
+        (
             "Pod=a.pod\n[Service]\nExecStartPre=/x",
             "an app has no unit of its own",
         ),
@@ -341,7 +345,7 @@ fn a_container_can_have_the_pod_of_another_spoiled_and_says_so() {
         ),
     ] {
         let b = format!("[Container]\nImage=b\n{app}");
-        let c = "[Container]\nImage=c\nPod=a.pod\nPull=never";
+        let c = "[Container]\nImage=c\nPod=a.pod\nPull=never\nRetry=5";
         let generated = all(&[
             ("a.pod", "[Pod]"),
             ("b.container", &b),
@@ -428,5 +432,5 @@ fn yaml_is_played_alone_or_by_a_kube() {
         "play --replace --publish=80:80 /etc/fairing/pods.d/web.yaml"
     );
     assert_eq!(web.links[0].path, "m.target.wants/web.service");
-    assert_eq!(web.argv.as_ref().unwrap().len(), 5);
+    assert_eq!(web.argv.len(), 5);
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::search::read;
+use super::regular::read;
 use crate::finding::Finding;
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,13 +1,12 @@
 //! Files of units, found and read within bounds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
+use super::regular::{is_null, must_be_file, read};
 use crate::finding::{Finding, Severity};
 use crate::name::{Kind, SourceName};
 use crate::source::{DropIn, Source};
@@ -18,8 +17,6 @@ const ENTRIES_MAX: usize = 8192;
 const SOURCES_MAX: usize = 1024;
 /// How deep directories are looked at.
 const DEPTH_MAX: usize = 16;
-/// The most bytes of a file. What has more is not understood.
-const FILE_MAX: u64 = (1 << 20) + 1;
 /// The most bytes of all of them.
 const ALL_MAX: usize = 64 << 20;
 
@@ -216,7 +213,7 @@ impl Walk {
             return self.found.findings.push(Finding::of_file(path, reason));
         }
         // As for systemd: a link to /dev/null hides a file of that name in a later directory.
-        let path = match metadata.file_type().is_char_device() {
+        let path = match is_null(metadata) {
             true => PathBuf::new(),
             false => path,
         };
@@ -267,7 +264,14 @@ impl Walk {
                 });
             }
             let text = match name.kind() {
-                Kind::Yaml => Some(Vec::new()),
+                // Who plays it reads it.
+                Kind::Yaml => match fs::metadata(&path).and_then(|found| must_be_file(&found)) {
+                    Ok(()) => Some(Vec::new()),
+                    Err(error) => {
+                        self.fail(&path, &error);
+                        None
+                    }
+                },
                 _ => self.text(&path),
             };
             self.bytes = self.bytes.saturating_add(text.as_ref().map_or(0, Vec::len));
@@ -304,24 +308,6 @@ impl Walk {
             }
         }
     }
-}
-
-/// A regular file, up to what is too much of it; an empty one if it is `/dev/null`.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Who would write into a FIFO is not waited for.
-    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
-    let open = File::options().read(true).custom_flags(nonblock).open(path);
-    let file = open?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_char_device() {
-        return Ok(Vec::new());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = Vec::new();
-    file.take(FILE_MAX).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -460,11 +446,30 @@ mod tests {
             "{told:?}"
         );
         assert!(
-            told.iter()
-                .any(|text| text.contains("d.container: it can't be read: it is not a regular")),
+            told.iter().any(|text| text
+                .contains("d.container: it can't be read: it is not a regular file but a FIFO")),
             "{told:?}"
         );
         assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn devices_are_told_of_and_never_read() {
+        let ground = Ground::new(&[("etc/a.container", "1"), ("usr/z.container", "2")]);
+        symlink("/dev/zero", ground.at("etc/z.container")).unwrap();
+        symlink("/dev/full", ground.at("etc/p.yaml")).unwrap();
+        fs::create_dir(ground.at("etc/a.container.d")).unwrap();
+        symlink("/dev/zero", ground.at("etc/a.container.d/x.conf")).unwrap();
+        let found = ground.found();
+        let told: Vec<_> = found.findings.iter().map(Finding::to_string).collect();
+        for name in ["z.container", "p.yaml", "x.conf"] {
+            let wanted = format!("{name}: it can't be read: it is not a regular file but a device");
+            assert!(told.iter().any(|text| text.contains(&wanted)), "{told:?}");
+        }
+        // Without its drop-in, it would be another unit; the later directory's is hidden all the same.
+        assert!(found.sources.is_empty(), "{:?}", found.sources);
+        let alone = one_file(&ground.at("etc/z.container"));
+        assert!(alone.findings[0].to_string().contains("but a device"));
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! `[Container]`.
 
 use super::key::Meaning::{App, AppSwitch, Own, Pod, PodSwitch};
-use super::key::{
-    ALIAS, GLOBAL, Key, MODULE, REMAP, RETRY, SUBORDINATE, lines, one, refused, words,
-};
+use super::key::{ALIAS, GLOBAL, Key, MODULE, REMAP, SUBORDINATE, lines, one, refused, words};
 
 const HEALTH_LOG: &str = "`fairing status` shows what was wrong last, and the journal has the rest";
 
@@ -107,8 +105,11 @@ pub(crate) const CONTAINER: &[Key] = &[
     refused("RemapUid", REMAP),
     refused("RemapUidSize", REMAP),
     refused("RemapUsers", REMAP),
-    refused("Retry", RETRY),
-    refused("RetryDelay", RETRY),
+    one(
+        "Retry",
+        Own("`--retry`; the containers of a pod agree on it"),
+    ),
+    one("RetryDelay", Own("`--retry-delay`; the same")),
     refused(
         "Rootfs",
         "name it as an image: `fairing image import rootfs:DIR --name NAME`",

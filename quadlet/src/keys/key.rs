@@ -74,7 +74,6 @@ pub(super) const SUBORDINATE: &str =
     "the table [user-namespaces] of config.toml says whose subordinate IDs UserNS=auto takes";
 pub(super) const REMAP: &str = "podman has given it up; write UserNS=auto, or UIDMap= and GIDMap=";
 pub(super) const ALIAS: &str = "the pod's name is what others find it by";
-pub(super) const RETRY: &str = "it is not needed: what may pass is tried again for two minutes";
 pub(super) const PLATFORM: &str = "images for other platforms than this machine's don't run";
 
 impl Meaning {

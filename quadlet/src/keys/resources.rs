@@ -1,7 +1,7 @@
 //! `[Volume]`, `[Image]`, and small ones.
 
 use super::key::Meaning::{Own, Pod};
-use super::key::{GLOBAL, Key, MODULE, PLATFORM, RETRY, one, refused, words};
+use super::key::{GLOBAL, Key, MODULE, PLATFORM, one, refused, words};
 
 const FILESYSTEM: &str = "volumes are directories of this host; a .mount unit mounts a filesystem, and Volume=/PATH:/PLACE gives it to an app";
 const LOGIN: &str =
@@ -60,8 +60,8 @@ pub(crate) const IMAGE: &[Key] = &[
         Own("further flags of `fairing fetch`, as they are"),
     ),
     one("Policy", Pod("--pull=")),
-    refused("Retry", RETRY),
-    refused("RetryDelay", RETRY),
+    one("Retry", Pod("--retry=")),
+    one("RetryDelay", Pod("--retry-delay=")),
     one("ServiceName", Own("the unit's name, without `.service`")),
     refused(
         "TLSVerify",

@@ -10,6 +10,13 @@ const SECTION: &str = "Container";
 /// What separates the apps of a pod.
 pub(super) const SEPARATOR: &str = "---";
 
+/// Keys about fetches, with the flags that they are.
+pub(super) const FETCH: [(&str, &str); 3] = [
+    ("Pull", "--pull="),
+    ("Retry", "--retry="),
+    ("RetryDelay", "--retry-delay="),
+];
+
 /// When a pod counts as ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ready {
@@ -42,7 +49,8 @@ pub(super) struct App<'a> {
     pub(super) labels: Vec<Word>,
     arguments: Vec<Word>,
     pub(super) ready: Option<Ready>,
-    pub(super) pull: Option<&'a Entry>,
+    /// How its image is fetched, which is the pod's: by the flags in [`FETCH`].
+    pub(super) fetch: [Option<&'a Entry>; FETCH.len()],
     /// Commands that make it read its files again, without the pod: what stands before and behind its name.
     pub(super) reload: Option<(Vec<Word>, Vec<Word>)>,
 }
@@ -97,7 +105,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
                 "a file that may be missing is not there yet: leave out the `-`",
             );
         }
-        app.push(work.path(value.as_str()).after("--env-file="));
+        app.push(work.path(value.as_str()).at(entry).after("--env-file="));
     }
     for (value, entry) in values_of(file, SECTION, "AddDevice", &mut work.findings) {
         if value.as_str().starts_with('-') {
@@ -125,7 +133,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
                 entry,
                 "name it, such as Europe/Berlin; Volume=/etc/localtime:/etc/localtime:ro gives the host's to an app",
             ),
-            zone => app.push(Word::written(zone).after("--env=TZ=")),
+            zone => app.push(Word::written(zone).at(entry).after("--env=TZ=")),
         }
     }
     if let Some(entry) = last("HealthInterval") {
@@ -134,7 +142,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
                 entry,
                 "a check has an interval; leave out HealthCmd= for no check",
             ),
-            value => app.push(Word::written(value).after("--health-interval=")),
+            value => app.push(Word::written(value).at(entry).after("--health-interval=")),
         }
     }
     is_only(
@@ -161,7 +169,10 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
                 work.findings
                     .error(entry, "a word `---` would separate apps");
             }
-            Ok(words) => arguments.extend(words.into_iter().map(Word::written)),
+            Ok(words) => {
+                let words = words.into_iter().map(|word| Word::written(word).at(entry));
+                arguments.extend(words);
+            }
             Err(unfit) => work.findings.error(entry, unfit.reason()),
         }
     }
@@ -173,7 +184,7 @@ pub(super) fn app<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> App<'a> {
         labels,
         arguments,
         ready: ready(work, parsed),
-        pull: pull(work, parsed),
+        fetch: fetch(work, parsed),
         reload: reload(work, parsed),
     }
 }
@@ -206,13 +217,15 @@ fn ready(work: &mut Work<'_>, parsed: &Parsed<'_>) -> Option<Ready> {
     }
 }
 
-fn pull<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> Option<&'a Entry> {
-    let entry = parsed.file.last(SECTION, "Pull")?;
-    if !["always", "missing", "never", "newer"].contains(&entry.value.as_str()) {
+fn fetch<'a>(work: &mut Work<'_>, parsed: &'a Parsed<'a>) -> [Option<&'a Entry>; FETCH.len()] {
+    let said = FETCH.map(|(key, _)| parsed.file.last(SECTION, key));
+    let [pull, ..] = said;
+    let words = ["always", "missing", "never", "newer"];
+    if let Some(entry) = pull.filter(|entry| !words.contains(&entry.value.as_str())) {
         work.findings
             .error(entry, "there are always, missing, never and newer");
     }
-    Some(entry)
+    said
 }
 
 fn reload(work: &mut Work<'_>, parsed: &Parsed<'_>) -> Option<(Vec<Word>, Vec<Word>)> {

@@ -1,10 +1,10 @@
 //! A `.container`: a pod of one app.
 
-use super::app::app;
+use super::app::{FETCH, app};
 use super::service::Form;
 use super::work::Work;
 use crate::unit::{Unit, UnitText};
-use crate::unit_file::{Command, Word};
+use crate::unit_file::{Command, Entry, Word};
 
 /// The unit of a container that is no part of a pod.
 pub(crate) fn container(work: &mut Work<'_>) -> Option<Unit> {
@@ -18,10 +18,14 @@ pub(crate) fn container(work: &mut Work<'_>) -> Option<Unit> {
         work.findings
             .error(entry, "it is for the containers of a pod");
     }
-    let mut start = pod_command(work, &name, app.flags.iter().any(restarts));
+    let mut start = pod_command(
+        work,
+        (&name, last("ContainerName")),
+        app.flags.iter().any(restarts),
+    );
     start.extend(app.labels.iter().cloned());
-    if let Some(entry) = app.pull {
-        start.push(Word::written(&*entry.value).after("--pull="));
+    for ((_, flag), said) in FETCH.iter().zip(app.fetch) {
+        start.extend(said.map(|entry| Word::of(entry).after(flag)));
     }
     if let Some(ready) = app.ready {
         start.push(ready.flag());
@@ -35,7 +39,7 @@ pub(crate) fn container(work: &mut Work<'_>) -> Option<Unit> {
     start.extend(work.networks(networks, &addresses));
     let grace = last("StopTimeout");
     if let Some(entry) = grace {
-        start.push(Word::written(&*entry.value).after("--grace-period="));
+        start.push(Word::of(entry).after("--grace-period="));
     }
     app.write(&mut start);
     work.foreground(&mut text, grace);
@@ -52,10 +56,14 @@ pub(super) fn restarts(flag: &Word) -> bool {
 }
 
 /// How a pod is started: what all of them have.
-pub(super) fn pod_command(work: &Work<'_>, name: &str, restarts: bool) -> Command {
+pub(super) fn pod_command(
+    work: &Work<'_>,
+    (name, said): (&str, Option<&Entry>),
+    restarts: bool,
+) -> Command {
     let mut command = Command::new(&work.program());
     command.word("run");
-    command.push(Word::written(name).after("--name="));
+    command.push(Word::written(name).said_by(said).after("--name="));
     command.word("--replace");
     // A pod that comes back by itself is removed behind its end.
     if !restarts {

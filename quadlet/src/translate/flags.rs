@@ -55,13 +55,13 @@ pub(super) fn flags<'a>(
                 flags.pod.extend(with_flag);
             }
             Meaning::AppSwitch(on, off) => {
-                if let Some((text, _)) = switch(file, section, key, on, off, findings) {
-                    flags.app.push(Word::written(text));
+                if let Some((text, entry)) = switch(file, section, key, on, off, findings) {
+                    flags.app.push(Word::written(text).at(entry));
                 }
             }
             Meaning::PodSwitch(on, off) => {
                 if let Some((text, entry)) = switch(file, section, key, on, off, findings) {
-                    flags.pod.push((Word::written(text), entry));
+                    flags.pod.push((Word::written(text).at(entry), entry));
                 }
             }
         }
@@ -161,14 +161,18 @@ pub(super) fn further(
 }
 
 fn written(entry: &Entry) -> Value<'_> {
-    (Word::written(&*entry.value), entry)
+    (Word::of(entry), entry)
 }
 
 fn split<'a>(entries: Vec<&'a Entry>, findings: &mut Findings<'_>) -> Vec<Value<'a>> {
     let mut all = Vec::new();
     for entry in entries {
         match words(&entry.value) {
-            Ok(words) => all.extend(words.into_iter().map(|word| (Word::written(word), entry))),
+            Ok(words) => all.extend(
+                words
+                    .into_iter()
+                    .map(|word| (Word::written(word).at(entry), entry)),
+            ),
             Err(unfit) => findings.error(entry, unfit.reason()),
         }
     }

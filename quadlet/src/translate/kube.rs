@@ -30,7 +30,7 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
             work.findings
                 .error(entry, "each file has a ConfigMap= of its own");
         }
-        start.push(work.path(value.as_str()).after("--configmap="));
+        start.push(work.path(value.as_str()).at(entry).after("--configmap="));
     }
     if let Some(entry) = last("LogDriver") {
         start.extend(work.log_driver(entry));
@@ -40,8 +40,9 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
     }
     let networks = work.networks(file.all(SECTION, "Network"), &[]);
     start.extend(networks.map(|word| {
-        let value = word.as_str().trim_start_matches("--net=").to_owned();
-        Word::written(value).after("--network=")
+        let value = word.as_str().trim_start_matches("--net=");
+        let first = file.all(SECTION, "Network").first().copied();
+        Word::written(value).said_by(first).after("--network=")
     }));
     for (value, entry) in values_of(file, SECTION, "AutoUpdate", &mut work.findings) {
         let (app, when) = match value.as_str().rsplit_once('/') {
@@ -50,9 +51,8 @@ pub(crate) fn kube(work: &mut Work<'_>) -> Option<Unit> {
         };
         match when {
             "registry" | "local" => {
-                start.word(&format!(
-                    "--annotation=io.containers.autoupdate{app}={when}"
-                ));
+                let text = format!("--annotation=io.containers.autoupdate{app}={when}");
+                start.push(Word::written(text).at(entry));
             }
             _ => work
                 .findings
@@ -103,7 +103,9 @@ fn yaml(work: &mut Work<'_>) -> Vec<Word> {
     if said.is_empty() {
         work.findings.file("[Kube] has no Yaml=");
     }
-    said.iter().map(|entry| work.path(&entry.value)).collect()
+    said.iter()
+        .map(|entry| work.path(&entry.value).at(entry))
+        .collect()
 }
 
 /// The files that a `.kube` names, which are no units of their own.

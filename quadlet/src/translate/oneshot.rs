@@ -60,7 +60,7 @@ pub(crate) fn volume(work: &mut Work<'_>) -> Option<Unit> {
                 "it is a number: names are those of an image, and a volume has none",
             );
         }
-        command.push(Word::written(&*entry.value).after(flag));
+        command.push(Word::of(entry).after(flag));
     }
     if let Some(entry) = last("Options") {
         for option in entry.value.split(',') {
@@ -68,12 +68,12 @@ pub(crate) fn volume(work: &mut Work<'_>) -> Option<Unit> {
             if !option.starts_with("size=") {
                 work.findings.error(entry, "there is size= alone");
             }
-            command.push(Word::written(option).after("--opt="));
+            command.push(Word::written(option).at(entry).after("--opt="));
         }
     }
     let name = parsed.resource();
     check_name(work, last("VolumeName"), &name);
-    command.push(Word::written(name));
+    command.push(Word::written(name).said_by(last("VolumeName")));
     work.finish(text, &command, Vec::new())
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn network(work: &mut Work<'_>) -> Option<Unit> {
     if let Some(entry) = last("Driver") {
         match entry.value.as_str() {
             mode @ ("bridge" | "ptp" | "macvlan") => {
-                command.push(Word::written(mode).after("--mode="))
+                command.push(Word::written(mode).at(entry).after("--mode="))
             }
             _ => work
                 .findings
@@ -129,9 +129,11 @@ pub(crate) fn network(work: &mut Work<'_>) -> Option<Unit> {
         for option in value.as_str().split(',') {
             let flag = match option.split_once('=') {
                 Some(("mtu" | "com.docker.network.driver.mtu", mtu)) => {
-                    Word::written(mtu).after("--mtu=")
+                    Word::written(mtu).at(entry).after("--mtu=")
                 }
-                Some(("parent", interface)) => Word::written(interface).after("--master="),
+                Some(("parent", interface)) => {
+                    Word::written(interface).at(entry).after("--master=")
+                }
                 _ => {
                     work.findings.error(
                         entry,
@@ -145,7 +147,7 @@ pub(crate) fn network(work: &mut Work<'_>) -> Option<Unit> {
     }
     let name = parsed.resource();
     check_name(work, last("NetworkName"), &name);
-    command.push(Word::written(&*name));
+    command.push(Word::written(&*name).said_by(last("NetworkName")));
     if let Some((true, _)) = is_true(
         &parsed.file,
         SECTION,
@@ -167,7 +169,7 @@ pub(crate) fn image(work: &mut Work<'_>) -> Option<Unit> {
     let (text, mut command) = once(work, &["fetch"]);
     extend(work, &mut command, SECTION);
     match work.parsed.file.last(SECTION, "Image") {
-        Some(entry) => command.push(Word::written(&*entry.value)),
+        Some(entry) => command.push(Word::of(entry)),
         None => work.findings.file("[Image] has no Image="),
     }
     work.finish(text, &command, Vec::new())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::app::{App, SEPARATOR, app};
+use super::app::{App, FETCH, SEPARATOR, app};
 use super::container::{pod_command, reload, remove, restarts};
 use super::flags::{flags, further, values_of};
 use super::service::{Form, dependencies, warn};
@@ -43,7 +43,9 @@ pub(crate) fn pod<'a>(work: &mut Work<'a>, members: &[&'a Parsed<'a>]) -> Option
         let before = work.findings.has_errors();
         let mut app = app(work, member);
         let name = app_name(work, member);
-        app.flags.push(Word::written(&*name).after("--app-name="));
+        let called = Word::written(&*name).after("--app-name=");
+        app.flags
+            .push(called.said_by(member.file.last("Container", "ContainerName")));
         member_sections(work, &mut text, member, &mut app);
         for (word, entry) in &app.pod {
             let flag = word.as_str().split('=').next().unwrap_or_default();
@@ -67,14 +69,14 @@ pub(crate) fn pod<'a>(work: &mut Work<'a>, members: &[&'a Parsed<'a>]) -> Option
         }
     }
     let again = apps.iter().any(|(_, app)| app.flags.iter().any(restarts));
-    let mut start = pod_command(work, &name, again);
+    let mut start = pod_command(work, (&name, last("PodName")), again);
     for (value, _) in values_of(&parsed.file, SECTION, "Label", &mut work.findings) {
         start.push(value.after("--label="));
     }
     for (_, app) in &apps {
         start.extend(app.labels.iter().cloned());
     }
-    start.extend(pull(work, &apps));
+    start.extend(fetch(work, &apps));
     if let Some(ready) = apps.iter().filter_map(|(_, app)| app.ready).max() {
         start.push(ready.flag());
     }
@@ -111,7 +113,7 @@ fn pod_keys(work: &mut Work<'_>, start: &mut Command) {
     let networks = parsed.file.all(SECTION, "Network");
     start.extend(work.networks(networks, &addresses));
     if let Some(entry) = last("StopTimeout") {
-        start.push(Word::written(&*entry.value).after("--grace-period="));
+        start.push(Word::of(entry).after("--grace-period="));
     }
     if let Some(entry) = last("ExitPolicy") {
         match entry.value.as_str() {
@@ -124,16 +126,20 @@ fn pod_keys(work: &mut Work<'_>, start: &mut Command) {
 }
 
 /// The pod has one way to fetch images.
-fn pull(work: &mut Work<'_>, apps: &[(String, App<'_>)]) -> Option<Word> {
-    let mut said = apps.iter().filter_map(|(_, app)| app.pull);
-    let first = said.next()?;
-    if let Some(other) = said.find(|other| other.value != first.value) {
-        work.findings.error(
-            other,
-            "the containers of a pod agree on Pull=, or one alone has it",
-        );
+fn fetch(work: &mut Work<'_>, apps: &[(String, App<'_>)]) -> Vec<Word> {
+    let mut words = Vec::new();
+    for (place, (key, flag)) in FETCH.iter().enumerate() {
+        let mut said = apps
+            .iter()
+            .filter_map(|(_, app)| app.fetch.get(place).copied().flatten());
+        let Some(first) = said.next() else { continue };
+        if let Some(other) = said.find(|other| other.value != first.value) {
+            let reason = format!("the containers of a pod agree on {key}=, or one alone has it");
+            work.findings.error(other, reason);
+        }
+        words.push(Word::of(first).after(flag));
     }
-    Some(Word::written(&*first.value).after("--pull="))
+    words
 }
 
 /// What an app is called.
@@ -199,6 +205,7 @@ fn member_sections(
             ("Unit", "Description" | "Documentation") => {}
             ("Unit", key) if ORDER.contains(&key) || WANTS.contains(&key) => {
                 let units = dependencies(entry, work.index, &mut work.findings);
+                work.needs_those(entry);
                 let others: Vec<_> = units
                     .split(' ')
                     .filter(|unit| !unit.is_empty() && *unit != work.parsed.service)
@@ -221,9 +228,12 @@ fn member_sections(
             ("Service", "Restart") => match entry.value.as_str() {
                 "" | "no" => {}
                 "on-failure" | "on-abnormal" | "on-abort" | "on-watchdog" => {
-                    app.flags.push(Word::written("--restart=on-failure"));
+                    app.flags
+                        .push(Word::written("--restart=on-failure").at(entry));
                 }
-                "always" | "on-success" => app.flags.push(Word::written("--restart=always")),
+                "always" | "on-success" => {
+                    app.flags.push(Word::written("--restart=always").at(entry));
+                }
                 _ => work
                     .findings
                     .error(entry, "there are no, on-failure and always"),

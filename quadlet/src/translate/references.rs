@@ -1,6 +1,6 @@
 //! Values that may name another file: a volume, a network, an image.
 
-use super::work::Work;
+use super::work::{NeededFile, Work};
 use crate::index::{Index, Target};
 use crate::name::Kind;
 use crate::unit_file::{Entry, Word};
@@ -16,10 +16,13 @@ impl Work<'_> {
         match &found {
             Some(target) => {
                 self.needs.units.insert(target.service.clone());
+                self.needs.files.push(NeededFile {
+                    name: text.to_owned(),
+                    path: target.source.clone(),
+                    entry: entry.clone(),
+                });
             }
-            None => self
-                .findings
-                .error(entry, format!("there is no file {text}")),
+            None => self.findings.error(entry, self.index.why_not(text)),
         }
         found
     }
@@ -37,9 +40,9 @@ impl Work<'_> {
     /// The value of `--volume`.
     pub(super) fn volume(&mut self, entry: &Entry) -> Word {
         let Some((source, rest)) = entry.value.split_once(':') else {
-            return Word::written(&*entry.value);
+            return Word::of(entry);
         };
-        let behind = |source: &str| Word::written(format!("{source}:{rest}"));
+        let behind = |source: &str| Word::written(format!("{source}:{rest}")).at(entry);
         if let Some(target) = self.named(source, &[Kind::Volume], entry) {
             return behind(&target.resource);
         }
@@ -48,7 +51,15 @@ impl Work<'_> {
                 let path = self.host_path(source);
                 behind(path.as_str())
             }
-            false => behind(source),
+            false => {
+                if source.contains('/') && !source.starts_with('$') {
+                    let reason = format!(
+                        "`{source}` is no name of a volume; a path begins with / or ./, as in ./{source}"
+                    );
+                    self.findings.error(entry, reason);
+                }
+                behind(source)
+            }
         }
     }
 
@@ -72,7 +83,7 @@ impl Work<'_> {
                 format!("{key}={source}")
             })
             .collect();
-        Word::written(changed.join(","))
+        Word::written(changed.join(",")).at(entry)
     }
 
     /// The image that a text names.
@@ -88,8 +99,8 @@ impl Work<'_> {
                 .error(entry, "it is one image, without spaces");
         }
         match self.named(&entry.value, &[Kind::Image], entry) {
-            Some(target) => Word::written(target.resource),
-            None => Word::written(&*entry.value),
+            Some(target) => Word::written(target.resource).at(entry),
+            None => Word::of(entry),
         }
     }
 
@@ -147,7 +158,8 @@ impl Work<'_> {
             false => format!("{name}:{}", arguments.join(";")),
         };
         let texts: Vec<_> = all.iter().map(shown).collect();
-        (!texts.is_empty()).then(|| Word::written(texts.join(",")).after("--net="))
+        let first = networks.first().or(addresses.first())?;
+        (!texts.is_empty()).then(|| Word::written(texts.join(",")).at(first).after("--net="))
     }
 
     /// What is said behind the name of a network, in podman's words or in ours.

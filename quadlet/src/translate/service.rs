@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::flags::is_true;
-use super::work::Work;
+use super::work::{NeededFile, Work};
 use crate::finding::{Findings, Severity};
 use crate::index::{Index, Parsed};
 use crate::install;
 use crate::name::Kind;
-use crate::unit::{Unit, UnitText};
+use crate::unit::{Argument, Unit, UnitText};
 use crate::unit_file::{Command, Entry, Word, quoted};
 
 /// Keys of `[Unit]` whose values are names of units.
@@ -31,6 +31,8 @@ const DEPENDENCIES: [&str; 17] = [
     "Wants",
     "WantsMountsFor",
 ];
+/// Those that keep a unit from starting where there is no such unit.
+const MUST_BE_THERE: [&str; 3] = ["BindsTo", "Requires", "Requisite"];
 /// Keys of `[Service]` that are written here, or would keep a pod from starting.
 const NOT_TAKEN: &[(&str, &str)] = &[
     ("BusName", "a pod has no name on the bus"),
@@ -127,6 +129,23 @@ impl<'a> Work<'a> {
         }
         let value = dependencies(entry, self.index, &mut self.findings);
         text.unit.push(&entry.key, value);
+        self.needs_those(entry);
+    }
+
+    /// Notes the files of an assignment of `[Unit]` without whose units this one can't start.
+    pub(super) fn needs_those(&mut self, entry: &Entry) {
+        if !MUST_BE_THERE.contains(&entry.key.as_str()) {
+            return;
+        }
+        for name in entry.value.split_whitespace() {
+            if let Some(target) = self.index.find(name) {
+                self.needs.files.push(NeededFile {
+                    name: name.to_owned(),
+                    path: target.source,
+                    entry: entry.clone(),
+                });
+            }
+        }
     }
 
     fn service_line(&mut self, entry: &Entry, form: Form) {
@@ -211,11 +230,12 @@ impl<'a> Work<'a> {
         if self.findings.has_errors() {
             return None;
         }
-        let argv = start
-            .words()
-            .iter()
-            .map(|word| word.expanded(&name))
-            .collect();
+        let argument = |word: &Word| Argument {
+            written: word.as_str().to_owned(),
+            text: word.expanded(&name),
+            origin: word.origin().cloned(),
+        };
+        let argv = start.words().iter().map(argument).collect();
         Some(Unit {
             text: text.text(&self.parsed.source.path),
             name,
@@ -248,7 +268,7 @@ impl<'a> Work<'a> {
     pub(super) fn auto_update(&mut self, entry: &Entry) -> Option<Word> {
         match entry.value.as_str() {
             "registry" | "local" => {
-                Some(Word::written(&*entry.value).after("--label=io.containers.autoupdate="))
+                Some(Word::of(entry).after("--label=io.containers.autoupdate="))
             }
             _ => {
                 self.findings.error(entry, "there are registry and local");
@@ -272,7 +292,7 @@ impl<'a> Work<'a> {
                 return None;
             }
         }
-        Some(Word::written(value).after("--userns="))
+        Some(Word::of(entry).after("--userns="))
     }
 
     /// The value of `--log-driver`.
@@ -289,7 +309,7 @@ impl<'a> Work<'a> {
                 return None;
             }
         };
-        Some(Word::written(driver).after("--log-driver="))
+        Some(Word::written(driver).at(entry).after("--log-driver="))
     }
 }
 
@@ -306,7 +326,7 @@ pub(super) fn dependencies(
             true => match index.find(name) {
                 Some(target) => target.service,
                 None => {
-                    findings.error(entry, format!("there is no file {name}"));
+                    findings.error(entry, index.why_not(name));
                     continue;
                 }
             },

@@ -1,12 +1,12 @@
 //! What a file is made into a unit by.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::finding::Findings;
 use crate::index::{Index, Parsed};
 use crate::settings::Settings;
-use crate::unit_file::Word;
+use crate::unit_file::{Entry, Word};
 
 /// What a file is made into a unit by.
 #[derive(Debug)]
@@ -23,8 +23,21 @@ pub(crate) struct Work<'a> {
 pub(crate) struct Needs {
     /// Units that must have started.
     pub(crate) units: BTreeSet<String>,
+    /// The files that these are made of.
+    pub(crate) files: Vec<NeededFile>,
     /// Paths whose filesystems must be mounted.
     pub(crate) mounts: BTreeSet<Word>,
+}
+
+/// A file without whose unit another one can't start.
+#[derive(Debug, Clone)]
+pub(crate) struct NeededFile {
+    /// As it is named.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Where it is named.
+    pub(crate) entry: Entry,
 }
 
 impl<'a> Work<'a> {

@@ -1,28 +1,88 @@
 //! Command lines of units, written so that systemd starts the program with these words.
 
+use std::cmp::Ordering;
 use std::fmt;
+
+use super::entry::{Entry, Origin};
 
 /// The longest line that systemd reads, less room for the key.
 const LINE_MAX: usize = (1 << 20) - 4096;
 
 /// A word of a command line. Specifiers (`%n`) and variables (`${X}`) in it are systemd's to put something in for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Word(String);
+///
+/// Words are the same if they are written the same, wherever they come from.
+#[derive(Debug, Clone)]
+pub struct Word {
+    text: String,
+    origin: Option<Origin>,
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Word {}
+
+impl PartialOrd for Word {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Word {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
 
 impl Word {
     /// A text whose specifiers and variables count, as it stands in a unit file.
     pub fn written(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            origin: None,
+        }
     }
 
     /// A text that means itself.
     pub fn literal(text: &str) -> Self {
-        Self(text.replace('%', "%%").replace('$', "$$"))
+        Self::written(text.replace('%', "%%").replace('$', "$$"))
     }
 
     /// This word behind another text, such as a flag with its `=`.
     pub fn after(&self, prefix: &str) -> Self {
-        Self(format!("{prefix}{}", self.0))
+        Self {
+            text: format!("{prefix}{}", self.text),
+            origin: self.origin.clone(),
+        }
+    }
+
+    /// The value of an assignment.
+    pub fn of(entry: &Entry) -> Self {
+        Self::written(&*entry.value).at(entry)
+    }
+
+    /// This word as one that comes from an assignment.
+    pub fn at(self, entry: &Entry) -> Self {
+        Self {
+            origin: Some(entry.origin()),
+            ..self
+        }
+    }
+
+    /// The same, if there is one.
+    pub fn said_by(self, entry: Option<&Entry>) -> Self {
+        match entry {
+            Some(entry) => self.at(entry),
+            None => self,
+        }
+    }
+
+    /// The assignment that it comes from.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// What systemd makes of it in this unit, as far as that is known here: of specifiers, those about the unit's name. A
@@ -35,7 +95,7 @@ impl Word {
         };
         let (prefix, instance) = stem.split_once('@').unwrap_or((&stem, ""));
         let mut text = String::new();
-        let mut rest = self.0.chars();
+        let mut rest = self.text.chars();
         while let Some(c) = rest.next() {
             match c {
                 '%' => match rest.next()? {
@@ -58,7 +118,7 @@ impl Word {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 

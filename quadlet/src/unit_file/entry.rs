@@ -12,6 +12,15 @@ pub struct Place {
     pub line: u32,
 }
 
+/// The assignment that something comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Where it stands.
+    pub place: Place,
+    /// Its key.
+    pub key: String,
+}
+
 /// An assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -23,4 +32,14 @@ pub struct Entry {
     pub value: String,
     /// Where it stands.
     pub place: Place,
+}
+
+impl Entry {
+    /// What comes from it.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            place: self.place.clone(),
+            key: self.key.clone(),
+        }
+    }
 }

@@ -241,7 +241,12 @@ impl AppArguments {
             stdin: self.interactive,
             ..AppSpec::default()
         };
-        let spec = self.manager.apply(self.restart.apply(spec));
+        if self.security.init && self.restart.is_sidecar() {
+            return Err(Failure::Usage(
+                "--init and --sidecar contradict each other: an init app ends before the next one starts".to_owned(),
+            ));
+        }
+        let spec = self.manager.apply(self.restart.apply(spec)?);
         self.security.apply(self.health.apply(spec)?)
     }
 
@@ -251,16 +256,13 @@ impl AppArguments {
     /// As [`AppArguments::spec`], and for an app that would be two things to the others.
     pub(crate) fn spec_among_others(&self) -> Result<AppSpec, Failure> {
         let spec = self.spec()?;
-        match (self.security.init, self.restart.is_sidecar()) {
-            (true, true) => Err(Failure::Usage(
-                "--init and --sidecar contradict each other: an init app ends before the next one starts".to_owned(),
-            )),
-            (true, false) => Ok(AppSpec {
+        Ok(match self.security.init {
+            true => AppSpec {
                 role: Role::Init,
                 ..spec
-            }),
-            (false, _) => Ok(spec),
-        }
+            },
+            false => spec,
+        })
     }
 
     /// Parses the part of the command line after a `---`.
@@ -406,6 +408,9 @@ mod tests {
             "a --group=4294967295",
             "a --group=",
             "a --workdir=",
+            "a --init --sidecar",
+            "a --sidecar --restart no",
+            "a --health-cmd x --health-retries 0",
         ] {
             let error = parse(bad).and_then(|app| app.spec()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{bad}: {error}");

@@ -152,6 +152,8 @@ const POD_VALUES: &[&str] = &[
     "cidfile",
     "grace-period",
     "pull",
+    "retry",
+    "retry-delay",
     "stage1",
     "kvm-kernel",
     "kvm-memory",

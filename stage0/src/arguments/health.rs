@@ -75,7 +75,7 @@ pub(crate) struct HealthArguments {
     #[arg(long, value_name = "NUMBER", hide_short_help = true)]
     #[arg(requires = "health_startup_cmd")]
     health_startup_success: Option<u32>,
-    /// What becomes of an app that is not well
+    /// What becomes of an app that is not well: none (as by default), kill (after a second), restart, stop (in its time)
     #[arg(
         long,
         value_enum,
@@ -103,11 +103,11 @@ pub(crate) enum OnFailure {
     /// Nothing: it only counts as not ready
     #[default]
     None,
-    /// It is killed after a second, and has failed
+    /// It gets its stop signal, SIGKILL a second later, and has failed
     Kill,
     /// It is ended, and starts again
     Restart,
-    /// It is ended, and has failed
+    /// It gets its stop signal, SIGKILL after the grace period, and has failed
     Stop,
 }
 

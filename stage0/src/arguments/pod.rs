@@ -22,6 +22,7 @@ use super::mounts::Namer;
 use super::namespaces::{NamespaceOf, cgroups, ipc, those, uts};
 use super::network::NetworkArguments;
 use super::resources::PodResourceArguments;
+use super::retry::RetryArguments;
 use super::sysctl::{shm_size, sysctl};
 use super::users::UserArguments;
 use crate::wording::failure::Failure;
@@ -97,6 +98,8 @@ pub(crate) struct PodArguments {
     )]
     #[arg(hide_default_value = true, hide_possible_values = true)]
     pull: Pull,
+    #[command(flatten)]
+    pub(crate) retry: RetryArguments,
     #[command(flatten)]
     isolator: IsolatorArgument,
     /// File to write the pod's UUID to, before anything can fail

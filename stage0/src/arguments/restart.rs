@@ -4,14 +4,15 @@ use clap::Args;
 use engine::pods::spec::AppSpec;
 use pod::manifest::{Restart, RestartPolicy, Role};
 
+use crate::wording::failure::Failure;
+
 /// Flags about an app's starts.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "App flags, after the image they are for")]
 pub(crate) struct RestartArguments {
     /// Start the app again when it has ended: no, on-failure, on-failure:TIMES, always (or unless-stopped)
-    #[arg(long, value_name = "WHEN", value_parser = restart, default_value = "no")]
-    #[arg(hide_default_value = true, hide_short_help = true)]
-    restart: Restart,
+    #[arg(long, value_name = "WHEN", value_parser = restart, hide_short_help = true)]
+    restart: Option<Restart>,
     /// Start the app before those behind it, and end it after all others; it starts again whenever it ends
     #[arg(long, hide_short_help = true)]
     sidecar: bool,
@@ -50,21 +51,58 @@ impl RestartArguments {
     }
 
     /// Says it of an app.
-    pub(crate) fn apply(&self, spec: AppSpec) -> AppSpec {
-        AppSpec {
-            restart: self.restart,
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for a sidecar that is not to come back: one always does.
+    pub(crate) fn apply(&self, spec: AppSpec) -> Result<AppSpec, Failure> {
+        let is_bounded = |restart: Restart| {
+            restart.policy == RestartPolicy::Never || restart.max_retries.is_some()
+        };
+        if self.sidecar && self.restart.is_some_and(is_bounded) {
+            return Err(Failure::Usage(
+                "--sidecar and --restart=no or on-failure:TIMES contradict each other: a sidecar starts again whenever it ends"
+                    .to_owned(),
+            ));
+        }
+        Ok(AppSpec {
+            restart: self.restart.unwrap_or_default(),
             role: match self.sidecar {
                 true => Role::Sidecar,
                 false => Role::Main,
             },
             ..spec
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sidecar_that_is_not_to_come_back_is_refused() {
+        let apply = |text: Option<&str>| {
+            let arguments = RestartArguments {
+                restart: text.map(|text| restart(text).unwrap()),
+                sidecar: true,
+            };
+            arguments
+                .apply(AppSpec::default())
+                .map(|spec| spec.restart.policy)
+        };
+        for good in [
+            None,
+            Some("always"),
+            Some("unless-stopped"),
+            Some("on-failure"),
+        ] {
+            apply(good).unwrap();
+        }
+        for bad in ["no", "never", "on-failure:3"] {
+            let error = apply(Some(bad)).unwrap_err().to_string();
+            assert!(error.contains("--sidecar and --restart"), "{error}");
+        }
+    }
 
     #[test]
     fn the_words_are_those_of_docker_and_podman() {

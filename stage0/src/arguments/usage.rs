@@ -172,7 +172,8 @@ fn in_one_line(text: &str) -> String {
         "invalid digit found in string",
         "it must be a whole number, from 0 on",
     );
-    text.replace("number too large to fit in target type", "it is too large")
+    let text = text.replace("number too large to fit in target type", "it is too large");
+    text.replace("number would be zero for non-zero type", "it is 1 at least")
 }
 
 /// What the parser stumbled over.

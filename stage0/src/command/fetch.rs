@@ -9,11 +9,13 @@ use engine::policy::verifier::{Verifier, warn_if_unsigned};
 use image_store::RefRecord;
 
 use crate::arguments::image_flags::Pull;
+use crate::arguments::retry::RetryArguments;
 use crate::command::several::for_each;
 use crate::command::subcommand::Subcommand;
 use crate::console::observer::Console;
 use crate::console::output;
 use crate::context::Context;
+use crate::start::service;
 use crate::wording::failure::Failure;
 
 /// Arguments of `fetch`.
@@ -25,6 +27,8 @@ pub(crate) struct Fetch {
     /// When to fetch
     #[arg(long, value_enum, value_name = "WHEN", default_value = "always")]
     pull: Pull,
+    #[command(flatten)]
+    retry: RetryArguments,
     /// Print only digests and warnings, no progress
     #[arg(long, short)]
     quiet: bool,
@@ -36,6 +40,7 @@ impl Subcommand for Fetch {
     const ALIASES: &'static [&'static str] = &["pull"];
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let context = &self.retry.context(context, service::has_started_this());
         let console = Console { quiet: self.quiet };
         let verifier = Verifier::new(&context.engine, &console)?;
         for_each(&self.images, |image| {

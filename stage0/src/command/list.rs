@@ -37,6 +37,7 @@ const FIELDS: &[&str] = &[
     "State",
     "Status",
     "ExitCode",
+    "Restarts",
     "Ports",
     "Address",
     "Mounts",

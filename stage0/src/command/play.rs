@@ -11,12 +11,13 @@ pub(crate) use self::arguments::Play;
 pub(crate) use self::mistakes::mistakes;
 
 use crate::arguments::pod::UuidPlace;
+use crate::arguments::retry::RetryArguments;
 use crate::command::down::down;
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
 use crate::kube::files::PodFile;
-use crate::start::handover;
+use crate::start::{handover, service};
 use crate::wording::failure::Failure;
 
 impl Subcommand for Play {
@@ -38,6 +39,7 @@ impl Subcommand for Play {
         let config_maps = PodFile::read_all(&self.configmap)?;
         let plan = pods::plan(&self, &files, &config_maps)?;
         let context = self.credentials.context(context, &plan, self.quiet)?;
+        let context = RetryArguments::default().context(&context, service::has_started_this());
         if self.dry_run {
             return pods::dry_run(plan, &context);
         }

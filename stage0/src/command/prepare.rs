@@ -10,6 +10,7 @@ use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
 use crate::console::output;
 use crate::context::Context;
+use crate::start::service;
 use crate::start::uuid_file::UuidFile;
 use crate::wording::failure::Failure;
 
@@ -33,6 +34,7 @@ impl Subcommand for Prepare {
         Some("fairing prepare [FLAGS] IMAGE [APP FLAGS] [COMMAND] [ARGS] [--- IMAGE2 …]");
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
+        let context = &self.pod.retry.context(context, service::has_started_this());
         let uuid_file = self.pod.uuid_file();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);

@@ -10,7 +10,7 @@ use crate::arguments::pod::{PodArguments, spec};
 use crate::command::subcommand::Subcommand;
 use crate::command::trust::offer::Offers;
 use crate::context::Context;
-use crate::start::{handover, new_pod};
+use crate::start::{handover, new_pod, service};
 use crate::wording::failure::Failure;
 
 /// Arguments of `run`.
@@ -44,6 +44,7 @@ impl Subcommand for Run {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let sockets = handover::take_sockets()?;
+        let context = &self.pod.retry.context(context, service::has_started_this());
         let uuid_file = self.pod.uuid_file();
         let mut spec = spec(self.pod, &self.first, &context.later_apps)?;
         self.lifetime.apply(&mut spec);

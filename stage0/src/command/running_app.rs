@@ -6,7 +6,7 @@ use std::io;
 use engine::Error;
 use engine::error::AppError;
 use engine::isolators::find as isolator;
-use engine::pods::connection::connect_when_up;
+use engine::pods::connection::{connect_when_up, live_status};
 use pod::exit::{AppStatus, Outcome};
 use pod::feature::Feature;
 use pod::manifest::PodManifest;
@@ -49,7 +49,7 @@ impl RunningApp {
             other => other?,
         };
         let app = app_of(&manifest, app)?;
-        refuse_ended(&entry, &app)?;
+        refuse_ended(context, &entry, &app)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([feature]))?;
         match connect_when_up(&entry, &context.engine.directories)? {
@@ -88,17 +88,26 @@ pub(super) fn app_of(manifest: &PodManifest, asked: Option<&AppName>) -> Result<
 }
 
 /// An app of a running pod that has ended, or was never started, can't be entered.
-fn refuse_ended(entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
+fn refuse_ended(context: &Context, entry: &PodEntry, app: &AppName) -> Result<(), Failure> {
     // A torn record says as little as none.
     if let Ok(Some(status)) = AppStatus::load(&entry.path, app) {
+        // That it can't be asked is of no account here.
+        let live = live_status(entry, &context.engine.directories)
+            .ok()
+            .flatten();
+        let known = live.and_then(|live| live.apps.into_iter().find(|known| known.name == *app));
+        let again = known.and_then(|known| known.next_start);
         return Err(Failure::Other(format!(
-            "app {app} of pod {} has ended (exit code {}{})",
+            "app {app} of pod {} has ended (exit code {}{}){}",
             entry.uuid,
             status.exit_code,
             match status.outcome {
                 Outcome::Exited { .. } => String::new(),
                 other => format!(", {}", ended(&other, status.out_of_memory)),
-            }
+            },
+            again.map_or(String::new(), |time| format!(
+                ", and starts again at {time}"
+            )),
         )));
     }
     if app_dir::is_created(&entry.path, app) {

@@ -4,6 +4,7 @@ mod check;
 mod list;
 mod show;
 pub(super) mod sources;
+mod start_line;
 
 use clap::{ArgMatches, Command};
 

@@ -14,6 +14,7 @@ use image_store::FetchEvent;
 use self::screen::{Layer, State, amounts, lines};
 use crate::console::output;
 use crate::console::table::size;
+use crate::start::service;
 use crate::sys;
 
 /// Time between two drawings.
@@ -25,6 +26,7 @@ static NOTES: AtomicUsize = AtomicUsize::new(0);
 /// Says that a registry is asked again after a while.
 pub(crate) fn waits(wait: &Wait) {
     NOTES.fetch_add(1, Ordering::Relaxed);
+    service::waits_for(&wait.registry, wait.pause);
     output::warn(&format!(
         "registry {} failed: attempt {} of at most {} in {:.1} s",
         wait.registry,

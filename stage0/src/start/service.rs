@@ -49,6 +49,20 @@ pub(crate) fn hand_over_to(monitor: Pid) {
     tell(|| Message::new().main_pid(pid).ready().status("running"));
 }
 
+/// Whether one has started this very process, and waits for it.
+pub(crate) fn has_started_this() -> bool {
+    manager().is_some_and(|manager| manager.is_main)
+}
+
+/// Tells that this registry is asked again after a pause: the start is not hung.
+pub(crate) fn waits_for(registry: &str, pause: Duration) {
+    tell(|| {
+        Message::new()
+            .extend_timeout(SILENCE.saturating_add(pause))
+            .status(&format!("waiting for registry {registry}"))
+    });
+}
+
 /// Tells why this command fails.
 pub(crate) fn failed(line: &str, exit_code: u8) {
     tell(|| {

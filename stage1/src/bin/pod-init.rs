@@ -10,11 +10,17 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use pod::entry::ClosedStreams;
+use rustix::termios::tcdrain;
 use stage1::failure::{StartFailure, one_line};
 use stage1::file_transfer::COPY;
 use stage1::first_root::{FIRST, FirstWords};
+
+/// How long the machine's console may take for a line.
+const CONSOLE_PATIENCE: Duration = Duration::from_secs(1);
 
 pod::entry!(run);
 
@@ -34,8 +40,20 @@ fn ended(result: Result<i32, StartFailure>) -> i32 {
         // The machine's console, if anybody reads it.
         let line = one_line(&failure.to_string());
         let _ = writeln!(std::io::stderr(), "fairing: {line}");
+        await_console();
         1
     })
+}
+
+/// Waits until the machine's console has taken what was written to it, as the machine ends with this program; but not for
+/// ever, as nobody need read it.
+fn await_console() {
+    let (taken, waiting) = channel();
+    std::thread::spawn(move || {
+        let _ = tcdrain(std::io::stderr());
+        let _ = taken.send(());
+    });
+    let _ = waiting.recv_timeout(CONSOLE_PATIENCE);
 }
 
 fn machine(port: Option<&str>) -> Result<i32, StartFailure> {

@@ -210,7 +210,7 @@ impl Supervisor {
         })
     }
 
-    /// One app is asked to end.
+    /// One app is asked to end. It gets its signal once, however many ask.
     pub(crate) fn stop_app(
         &mut self,
         app: &AppName,
@@ -223,10 +223,13 @@ impl Supervisor {
             MemberState::Running => grace,
             MemberState::Ended(_) => return None,
         };
-        Some(match member.stopping.ask(grace, now)? {
-            Step::Signal => Action::SignalApp(app.clone()),
-            Step::Kill => Action::KillApp(app.clone()),
-        })
+        let was_asked = member.stopping != Stopping::No;
+        match member.stopping.ask(grace, now)? {
+            // Kubelets ask again what took too long for them; many programs give up their work at a second signal.
+            Step::Signal if was_asked => None,
+            Step::Signal => Some(Action::SignalApp(app.clone())),
+            Step::Kill => Some(Action::KillApp(app.clone())),
+        }
     }
 
     /// When [`Supervisor::tick`] has to be called at the latest.

@@ -190,6 +190,7 @@ impl Monitor {
             record.starting = true;
             record.stored = false;
             record.next_start = None;
+            record.not_started = None;
             let last = record.end.map(|(finished, outcome)| LastEnd {
                 finished,
                 outcome,

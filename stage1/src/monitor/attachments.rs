@@ -1,7 +1,7 @@
 //! Clients that share an app's standard streams: what the app writes goes to them too, and what they write to its
 //! input.
 //!
-//! Nobody waits for them. A client that doesn't read is cut off once its pipe is full.
+//! Nobody waits for them. A client that doesn't read is cut off once its pipe is full, and is told so.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pod::AppName;
 use pod::control::bounds::ATTACHED_MAX;
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::io::write;
+use rustix::io::{Errno, write};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
 use super::pump::{End, Pump};
@@ -37,16 +37,24 @@ impl Output {
     }
 }
 
+/// One client's share of an app's streams, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AttachmentId(u64);
+
 /// All clients that are attached to apps.
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
+    last: u64,
     sinks: Vec<Sink>,
     inputs: Vec<Input>,
+    /// Those that were cut off, and have not been told.
+    cut_off: Vec<AttachmentId>,
 }
 
 /// What a client reads one of an app's outputs from.
 #[derive(Debug)]
 struct Sink {
+    of: AttachmentId,
     app: AppName,
     output: Output,
     pipe: OwnedFd,
@@ -70,15 +78,15 @@ struct Input {
 }
 
 impl Attachments {
-    /// Attaches a client to these outputs of an app, and to its input if there is one. Returns the client's ends: its
-    /// input first.
+    /// Attaches a client to these outputs of an app, and to its input if there is one. Returns its number and the client's
+    /// ends: its input first.
     pub(super) fn add(
         &mut self,
         app: &AppName,
         input: Option<OwnedFd>,
         is_last: bool,
         outputs: &[Output],
-    ) -> Result<Vec<OwnedFd>, StartFailure> {
+    ) -> Result<(AttachmentId, Vec<OwnedFd>), StartFailure> {
         let attached = self
             .sinks
             .iter()
@@ -89,6 +97,7 @@ impl Attachments {
             )));
         }
         let failed = || StartFailure::os("make a pipe for a client");
+        let of = AttachmentId(self.last + 1);
         let mut ends = Vec::new();
         let mut source = None;
         if input.is_some() {
@@ -105,11 +114,13 @@ impl Attachments {
             let _ = fcntl_setpipe_size(&ours, PIPE_SIZE);
             ends.push(theirs);
             sinks.push(Sink {
+                of,
                 app: app.clone(),
                 output,
                 pipe: ours,
             });
         }
+        self.last += 1;
         self.sinks.extend(sinks);
         self.inputs
             .extend(source.zip(input).map(|(source, sink)| Input {
@@ -117,7 +128,7 @@ impl Attachments {
                 is_last,
                 pump: Pump::new(End::Own(source), End::Own(sink)),
             }));
-        Ok(ends)
+        Ok((of, ends))
     }
 
     /// Whether a client sees what this app writes.
@@ -127,11 +138,32 @@ impl Attachments {
 
     /// An app has written something.
     pub(super) fn show(&mut self, app: &AppName, output: Output, bytes: &[u8]) {
-        self.sinks.retain(|sink| {
-            let other = sink.app != *app || sink.output != output;
-            // One that takes a part has no room for the rest.
-            other || write(&sink.pipe, bytes) == Ok(bytes.len())
+        let (sinks, cut_off) = (&mut self.sinks, &mut self.cut_off);
+        let known = cut_off.len();
+        sinks.retain(|sink| {
+            if sink.app != *app || sink.output != output {
+                return true;
+            }
+            match write(&sink.pipe, bytes) {
+                Ok(written) if written == bytes.len() => true,
+                // One that takes a part has no room for the rest.
+                Ok(_) | Err(Errno::AGAIN) => {
+                    cut_off.push(sink.of);
+                    false
+                }
+                // It has gone.
+                Err(_) => false,
+            }
         });
+        if let Some(new @ [_, ..]) = cut_off.get(known..) {
+            // Of both outputs: one alone would look as if the app had ended the other.
+            sinks.retain(|sink| !new.contains(&sink.of));
+        }
+    }
+
+    /// Those that have been cut off since this was last asked.
+    pub(super) fn take_cut_off(&mut self) -> Vec<AttachmentId> {
+        std::mem::take(&mut self.cut_off)
     }
 
     /// An app will write nothing more there.
@@ -185,11 +217,23 @@ mod tests {
 
     const BOTH: [Output; 2] = [Output::Stdout, Output::Stderr];
 
+    /// Attaches a client; gives its ends.
+    fn add(
+        all: &mut Attachments,
+        name: &str,
+        input: Option<OwnedFd>,
+        is_last: bool,
+        outputs: &[Output],
+    ) -> Vec<OwnedFd> {
+        let added = all.add(&app(name), input, is_last, outputs);
+        added.unwrap().1
+    }
+
     #[test]
     fn each_client_sees_what_its_app_writes_where_it_writes_it() {
         let mut all = Attachments::default();
-        let mut clients = [(); 2].map(|()| all.add(&app("web"), None, false, &BOTH).unwrap());
-        let mut other = all.add(&app("db"), None, false, &[Output::Stdout]).unwrap();
+        let mut clients = [(); 2].map(|()| add(&mut all, "web", None, false, &BOTH));
+        let mut other = add(&mut all, "db", None, false, &[Output::Stdout]);
         all.show(&app("web"), Output::Stdout, b"out");
         all.show(&app("web"), Output::Stderr, b"error");
         for (name, output) in [
@@ -215,7 +259,7 @@ mod tests {
     fn who_leaves_a_quiet_app_makes_room() {
         let mut all = Attachments::default();
         for _ in 0..3 * ATTACHED_MAX {
-            let client = all.add(&app("web"), None, false, &BOTH).unwrap();
+            let client = add(&mut all, "web", None, false, &BOTH);
             drop(client);
             let mut fds: Vec<_> = all
                 .interests()
@@ -231,12 +275,8 @@ mod tests {
     #[test]
     fn who_does_not_read_is_cut_off_and_who_does_is_not() {
         let mut all = Attachments::default();
-        let stuck = all
-            .add(&app("web"), None, false, &[Output::Stdout])
-            .unwrap();
-        let mut reading = all
-            .add(&app("web"), None, false, &[Output::Stdout])
-            .unwrap();
+        let (stuck, _ends) = all.add(&app("web"), None, false, &BOTH).unwrap();
+        let mut reading = add(&mut all, "web", None, false, &[Output::Stdout]);
         let mut reader = File::from(reading.remove(0));
         let chunk = vec![b'x'; 32 << 10];
         let mut taken = vec![0; chunk.len()];
@@ -245,14 +285,18 @@ mod tests {
             reader.read_exact(&mut taken).unwrap();
         }
         assert_eq!(all.sinks.len(), 1);
-        drop(stuck);
+        assert_eq!(all.take_cut_off(), [stuck]);
+        // Who leaves is not cut off.
+        drop(reader);
+        all.show(&app("web"), Output::Stdout, b"nobody reads");
+        assert_eq!((all.sinks.len(), all.take_cut_off().len()), (0, 0));
     }
 
     #[test]
     fn what_a_client_writes_goes_to_the_app_until_either_ends() {
         let mut all = Attachments::default();
         let (app_reads, app_input) = rustix::pipe::pipe().unwrap();
-        let mut ends = all.add(&app("web"), Some(app_input), false, &[]).unwrap();
+        let mut ends = add(&mut all, "web", Some(app_input), false, &[]);
         let mut client = File::from(ends.remove(0));
         client.write_all(b"hello").unwrap();
         for _ in 0..2 {
@@ -269,7 +313,7 @@ mod tests {
         assert_eq!(app_reads.read(&mut text).unwrap(), 0);
 
         let (_reads, input) = rustix::pipe::pipe().unwrap();
-        let _client = all.add(&app("web"), Some(input), false, &[]).unwrap();
+        let _client = add(&mut all, "web", Some(input), false, &[]);
         all.end_input(&app("db"));
         assert_eq!(all.interests().count(), 1);
         all.end_input(&app("web"));
@@ -280,7 +324,7 @@ mod tests {
     fn an_input_that_is_given_once_ends_with_the_client_that_had_it() {
         let mut all = Attachments::default();
         let (app_reads, app_input) = rustix::pipe::pipe().unwrap();
-        let mut ends = all.add(&app("web"), Some(app_input), true, &[]).unwrap();
+        let mut ends = add(&mut all, "web", Some(app_input), true, &[]);
         File::from(ends.remove(0)).write_all(b"all").unwrap();
         let mut ended = Vec::new();
         for _ in 0..3 {
@@ -296,7 +340,7 @@ mod tests {
     fn more_than_so_many_are_not_attached() {
         let mut all = Attachments::default();
         let clients: Vec<_> = (0..ATTACHED_MAX)
-            .map(|_| all.add(&app("web"), None, false, &BOTH).unwrap())
+            .map(|_| add(&mut all, "web", None, false, &BOTH))
             .collect();
         let error = all.add(&app("web"), None, false, &BOTH).unwrap_err();
         assert!(error.message.contains("web"), "{}", error.message);

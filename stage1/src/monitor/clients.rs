@@ -9,6 +9,7 @@ use pod::control::{AttachRequest, CommandUser, CopyRequest, ExecRequest, FileCop
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
+use super::attachments::AttachmentId;
 use crate::failure::StartFailure;
 use crate::link::stream::StreamId;
 use crate::link::{HandedOver, InitLink, Process};
@@ -49,7 +50,7 @@ pub(super) enum Awaited {
     /// The start of an app, to be attached to it.
     Attachment(AppName, AttachRequest),
     /// The end of an app that it is attached to, which may have a terminal.
-    AttachedEnd(AppName, Option<StreamId>),
+    AttachedEnd(AppName, AttachmentId, Option<StreamId>),
     /// The end of the pod.
     PodEnd,
     /// Whatever happens.
@@ -239,6 +240,14 @@ impl Client {
         }
     }
 
+    /// The app that it is attached to, if by this share of its streams.
+    pub(super) fn is_attached_by(&self, attachment: AttachmentId) -> Option<&AppName> {
+        match &self.awaits {
+            Awaited::AttachedEnd(app, id, _) if *id == attachment => Some(app),
+            _ => None,
+        }
+    }
+
     /// From now on it waits for this.
     pub(super) fn await_this(&mut self, awaited: Awaited) {
         self.deadline = match awaited {
@@ -405,7 +414,7 @@ impl Client {
     pub(super) fn terminal(&self) -> Option<StreamId> {
         match &self.awaits {
             Awaited::Command(command) => command.terminal,
-            Awaited::AttachedEnd(_, terminal) => *terminal,
+            Awaited::AttachedEnd(_, _, terminal) => *terminal,
             _ => None,
         }
     }

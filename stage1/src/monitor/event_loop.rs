@@ -240,6 +240,7 @@ impl Monitor {
             self.take_signals(isolator)?;
         }
         self.streams.advance(&events.streams);
+        self.tell_cut_off();
         self.serve_clients(&events.clients, isolator)?;
         if events.connection {
             self.accept();

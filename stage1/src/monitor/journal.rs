@@ -367,7 +367,13 @@ impl Journal {
 }
 
 fn absent(path: &Path, kind: ErrorKind) -> io::Error {
-    let what = format!("the journal is not at {}: {kind}", path.display());
+    // A kind's own words are a programmer's.
+    let why = match kind {
+        ErrorKind::NotFound => "there is nothing".to_owned(),
+        ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
+        kind => kind.to_string(),
+    };
+    let what = format!("the journal is not at {}: {why}", path.display());
     io::Error::new(kind, what)
 }
 

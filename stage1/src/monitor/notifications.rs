@@ -15,6 +15,7 @@ use super::clients::{Awaited, Client, refusal};
 use super::event_loop::Monitor;
 use super::isolator::Isolator;
 use super::last_words;
+use super::records::brief;
 use super::supervision::PodOutcome;
 use crate::failure::{StartFailure, in_units};
 use crate::link::stream::StreamId;
@@ -178,13 +179,16 @@ impl Monitor {
             app.starting = false;
             app.started = None;
             app.end = Some((Timestamp::now(), outcome));
+            app.not_started = Some(brief(&failure.message));
+            // What is on record is how it ended before.
+            app.stored = false;
         }
         self.streams.app_ended(name);
         self.note_end(name);
         self.remove_where_awaited(name, isolator);
         let refused = refusal(failure);
         self.answer(|awaited| match awaited {
-            Awaited::Start(app) | Awaited::Attachment(app, _) | Awaited::AttachedEnd(app, _)
+            Awaited::Start(app) | Awaited::Attachment(app, _) | Awaited::AttachedEnd(app, ..)
                 if app == name =>
             {
                 Some(refused.clone())
@@ -252,7 +256,7 @@ impl Monitor {
         self.remove_where_awaited(name, isolator);
         self.answer(|awaited| match awaited {
             Awaited::Stop(app) if app == name => Some(Response::Done),
-            Awaited::AppEnd(app) | Awaited::AttachedEnd(app, _) if app == name => {
+            Awaited::AppEnd(app) | Awaited::AttachedEnd(app, ..) if app == name => {
                 Some(Response::AppEnded {
                     app: app.clone(),
                     outcome: Some(outcome),

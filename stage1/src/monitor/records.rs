@@ -35,6 +35,8 @@ pub(super) struct AppRecord {
     pub(super) complaint: Option<String>,
     /// Its last words.
     pub(super) message: Option<String>,
+    /// Why it could not be started last, if it couldn't.
+    pub(super) not_started: Option<String>,
     /// Whether it was found not to be well, and is to end for that.
     pub(super) is_condemned: bool,
     /// Whether its end has been written down.
@@ -61,6 +63,7 @@ impl AppRecord {
             last_end: None,
             complaint: None,
             message: None,
+            not_started: None,
             is_condemned: false,
             stored: false,
             oom_kills: None,
@@ -106,7 +109,7 @@ impl AppRecord {
             ready: self.ready,
             next_start: self.next_start,
             last_end: self.last_end.clone(),
-            complaint: self.complaint.clone(),
+            complaint: self.not_started.clone().or(self.complaint.clone()),
             message: self.message.clone(),
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
@@ -138,7 +141,7 @@ impl AppRecord {
             oom_kills: self.oom_kills,
             out_of_memory: self.out_of_memory,
             message: self.message.clone(),
-            complaint: self.complaint_at_end(),
+            complaint: self.not_started.clone().or(self.complaint_at_end()),
             restarts: self.restarts,
         };
         status.store(pod_dir, &self.name)?;
@@ -168,7 +171,7 @@ pub(super) fn reserve_removals(pod_dir: &Path) -> Result<(), PodError> {
 }
 
 /// A reason, no longer than there is room for.
-fn brief(reason: &str) -> String {
+pub(super) fn brief(reason: &str) -> String {
     const REASON_MAX: usize = 4 << 10;
     let length = reason.floor_char_boundary(REASON_MAX);
     reason.get(..length).unwrap_or_default().to_owned()

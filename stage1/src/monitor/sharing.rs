@@ -1,7 +1,5 @@
 //! Clients that ask to share an app's standard streams: now, or from its start on.
 
-use std::os::fd::OwnedFd;
-
 use pod::AppName;
 use pod::control::{AttachRequest, Response};
 
@@ -45,10 +43,10 @@ impl Monitor {
         let terminal = record.terminal;
         // What runs already may have its input from others, too.
         let is_alone = request.at_start && !record.is_running() && !tty;
-        let ends: Vec<OwnedFd> = self.streams.attach(app, request.stdin, is_alone)?;
+        let (id, ends) = self.streams.attach(app, request.stdin, is_alone)?;
         if let Some(client) = self.clients.get_mut(index) {
             client.tell(&Response::Attached { tty }, &ends);
-            client.await_this(Awaited::AttachedEnd(name, terminal));
+            client.await_this(Awaited::AttachedEnd(name, id, terminal));
         }
         if let (Some(terminal), Some(size)) = (terminal, request.size) {
             self.tell_init(&ToInit::Resize { terminal, size })?;
@@ -67,6 +65,18 @@ impl Monitor {
                 && let Some(client) = self.clients.get_mut(index)
             {
                 client.end_wait(&refusal(failure));
+            }
+        }
+    }
+
+    /// Tells those who have not read what their apps write that they are attached no more: they would wait for the rest.
+    pub(super) fn tell_cut_off(&mut self) {
+        for attachment in self.streams.take_cut_off() {
+            for client in &mut self.clients {
+                if let Some(app) = client.is_attached_by(attachment) {
+                    let text = format!("what app {app} writes was not read in time: attach again");
+                    client.end_wait(&refusal(StartFailure::other(text)));
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use pod::{AppName, PodError};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::attachments::{Attachments, Output};
+use super::attachments::{AttachmentId, Attachments, Output};
 use super::budget::Budget;
 use super::ended_input::EndedInput;
 use super::joining::Joining;
@@ -189,14 +189,14 @@ impl Streams {
         });
     }
 
-    /// Attaches a client to an app's streams. Returns the client's ends: the input first, if it is asked for. Where the client
-    /// has started the app, the input is its alone: its end is that of the app's.
+    /// Attaches a client to an app's streams. Returns its number and the client's ends: the input first, if it is asked for.
+    /// Where the client has started the app, the input is its alone: its end is that of the app's.
     pub(super) fn attach(
         &mut self,
         app: &App,
         wants_input: bool,
         is_alone: bool,
-    ) -> Result<Vec<OwnedFd>, StartFailure> {
+    ) -> Result<(AttachmentId, Vec<OwnedFd>), StartFailure> {
         let input = match (wants_input, self.held.get(&app.name)) {
             (false, _) => None,
             (true, Some(_)) if is_alone => self.held.remove(&app.name),
@@ -218,6 +218,11 @@ impl Streams {
         // A terminal has no end but its own.
         let is_last = app.execution.stdin_once && !app.execution.terminal;
         self.attachments.add(&app.name, input, is_last, outputs)
+    }
+
+    /// The clients that have not read what their apps write, and are attached no more, since this was last asked.
+    pub(super) fn take_cut_off(&mut self) -> Vec<AttachmentId> {
+        self.attachments.take_cut_off()
     }
 
     /// An app has ended: nobody reads its input any more.

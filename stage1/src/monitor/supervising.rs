@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use pod::AppName;
 use pod::control::{EventKind, HealthCheck};
-use pod::exit::FailureKind;
 use pod::timestamp::Timestamp;
 use supervisor::{Action, CheckKind, EndCause, Event};
 
@@ -155,13 +154,15 @@ impl Monitor {
         failure: StartFailure,
         isolator: &mut dyn Isolator,
     ) -> Event {
-        let code = match self.stop_requested || self.supervised_end() {
+        let is_ending = self.stop_requested || self.supervised_end();
+        let code = match is_ending {
             // It was killed on its way.
             true => 128 + 9,
             false => failure.kind.exit_code(),
         };
-        let has_begun = self.supervision.as_ref().is_some_and(|one| one.was_ready);
-        if has_begun && failure.kind != FailureKind::Other {
+        let was_ready = self.supervision.as_ref().is_some_and(|one| one.was_ready);
+        let ran_before = self.record(app).is_some_and(|record| record.end.is_some());
+        if (was_ready || ran_before) && !is_ending {
             // Else only who asks for its state would hear of it.
             self.diagnostics
                 .tell(&format!("app {app}: {}", failure.message));

@@ -73,6 +73,8 @@ fn all_apps_are_killed_and_start_again_in_their_order() {
     let mut expected = [
         "no Liveness main",
         "all again by main",
+        "main waits 0",
+        "done waits 0",
         "kill side",
         "kill other",
         "main ready: false",
@@ -82,8 +84,9 @@ fn all_apps_are_killed_and_start_again_in_their_order() {
     ];
     expected.sort_unstable();
     assert_eq!(done, expected);
-    assert!(stage.exited("side", 137).is_empty());
-    assert_eq!(stage.exited("other", 137), ["start side"]);
+    // Whoever looks sees that they are to start again.
+    assert_eq!(stage.exited("side", 137), ["side waits 0"]);
+    assert_eq!(stage.exited("other", 137), ["other waits 0", "start side"]);
     assert_eq!(stage.started("side"), ["start main", "side ready: true"]);
     let done = stage.started("main");
     assert_eq!(done, ["Liveness main", "start other", "main ready: true"]);
@@ -119,12 +122,12 @@ fn init_apps_run_again_and_one_that_fails_then_ends_the_pod() {
 fn all_of_them_wait_longer_and_longer_too() {
     let mut stage = Stage::running(plan([app("a").rule(RestartAllApps, 1), app("b")]));
     stage.exited("a", 1);
-    assert_eq!(stage.exited("b", 137), ["start a"]);
+    assert_eq!(stage.exited("b", 137), ["b waits 0", "start a"]);
     stage.started("a");
     stage.started("b");
     let done = stage.exited("a", 1);
-    assert_eq!(done[..3], ["all again by a", "a waits 10", "kill b"]);
-    assert!(stage.exited("b", 137).is_empty());
+    assert_eq!(done[..3], ["all again by a", "kill b", "a waits 10"]);
+    assert_eq!(stage.exited("b", 137), ["b waits 10"]);
     assert_eq!(stage.wait(20), ["10: start a"]);
 }
 
@@ -137,13 +140,14 @@ fn an_app_that_is_on_its_way_when_all_are_to_start_again_is_killed_and_has_its_t
     .0;
     assert_eq!(stage.started("a"), ["start b", "a ready: true"]);
     let done = stage.exited("a", 1);
-    assert_eq!(done, ["all again by a", "kill b", "a ready: false"]);
+    let expected = ["all again by a", "kill b", "a waits 0", "a ready: false"];
+    assert_eq!(done, expected);
     // It was faster.
     assert_eq!(stage.started("b"), ["kill b"]);
-    assert_eq!(stage.exited("b", 137), ["start a"]);
+    assert_eq!(stage.exited("b", 137), ["b waits 0", "start a"]);
     stage.started("a");
     stage.exited("a", 1);
-    assert!(stage.not_started("b").is_empty());
+    assert_eq!(stage.not_started("b"), ["b waits 10"]);
     assert_eq!(stage.wait(20), ["10: start a"]);
 }
 

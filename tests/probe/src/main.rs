@@ -158,16 +158,9 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.first().is_some_and(|word| word == "-nodefaults") {
-        if let Some(reached) = hostile_machine::other_roles::files_in_reach(&wanted) {
-            let _ = writeln!(std::io::stderr(), "{reached}");
-            return ExitCode::FAILURE;
-        }
-        if hostile_machine::other_roles::is_stuck_at_first(&wanted) {
-            let failed = hostile_machine::other_roles::be_stuck_at_first(&wanted);
-            let _ = writeln!(std::io::stderr(), "{failed}");
-            return ExitCode::FAILURE;
-        }
-        let _ = writeln!(std::io::stderr(), "{}", hostile_machine::play(&wanted));
+        let played = hostile_machine::other_roles::play(&wanted);
+        let told = played.unwrap_or_else(|| hostile_machine::play(&wanted));
+        let _ = writeln!(std::io::stderr(), "{told}");
         return ExitCode::FAILURE;
     }
     if let [command, who, count] = wanted.as_slice()

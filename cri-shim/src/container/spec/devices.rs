@@ -18,10 +18,11 @@ const MOST: usize = 1024;
 /// Where devices are.
 const DEV: &str = "/dev";
 
-/// Says it of an app. One that is privileged has all devices that there are.
+/// Says it of an app. One that is privileged has all devices that the host has; in a virtual machine, none of them.
 pub(super) fn set(
     config: &ContainerConfig,
     is_privileged: bool,
+    is_in_machine: bool,
     spec: &mut AppSpec,
 ) -> Result<(), CriError> {
     if config.devices.len() > MOST {
@@ -31,7 +32,7 @@ pub(super) fn set(
         ));
     }
     let mut requests = Vec::new();
-    if is_privileged {
+    if is_privileged && !is_in_machine {
         requests.push(DeviceRequest::Node {
             host: PathBuf::from(DEV),
             place: None,
@@ -45,6 +46,7 @@ pub(super) fn set(
         });
     }
     for device in &config.devices {
+        require_host("config.devices", is_in_machine)?;
         requests.push(node(device)?);
     }
     let mut named = BTreeSet::new();
@@ -56,6 +58,7 @@ pub(super) fn set(
         .map(|name| ("config.CDI_devices", name))
         .chain(of_annotations.map(|name| ("config.annotations", name.trim())))
     {
+        require_host(field, is_in_machine)?;
         let name: DeviceName = name
             .parse()
             .map_err(|error| CriError::invalid(field, error))?;
@@ -65,6 +68,17 @@ pub(super) fn set(
     }
     spec.devices = requests;
     Ok(())
+}
+
+/// A virtual machine has no devices of the host.
+fn require_host(field: &str, is_in_machine: bool) -> Result<(), CriError> {
+    match is_in_machine {
+        true => Err(CriError::unsupported(
+            field,
+            "the sandbox is a virtual machine, which has no devices of the host",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn node(device: &Device) -> Result<DeviceRequest, CriError> {
@@ -129,11 +143,29 @@ mod tests {
         annotate("cdi.k8s.io/one", "vendor.com/net=a,vendor.com/net=b");
         annotate("other", "nonsense");
         let mut spec = AppSpec::default();
-        set(&config, false, &mut spec).unwrap();
+        set(&config, false, false, &mut spec).unwrap();
         assert_eq!(spec.devices.len(), 2);
         config
             .annotations
             .insert("cdi.k8s.io/two".into(), "nonsense".into());
-        set(&config, false, &mut spec).unwrap_err();
+        set(&config, false, false, &mut spec).unwrap_err();
+    }
+
+    #[test]
+    fn a_virtual_machine_has_no_devices_of_the_host() {
+        let mut config = ContainerConfig::default();
+        let of = |config: &ContainerConfig| {
+            let mut spec = AppSpec::default();
+            let set = set(config, true, true, &mut spec);
+            set.map(|()| spec).map_err(|error| error.to_string())
+        };
+        let privileged = of(&config).unwrap();
+        assert!(privileged.devices.is_empty() && privileged.device_rules.is_empty());
+        config.cdi_devices = vec![CdiDevice {
+            name: "vendor.com/net=a".to_owned(),
+        }];
+        assert!(of(&config).unwrap_err().starts_with("config.CDI_devices: "));
+        config.devices = vec![Device::default()];
+        assert!(of(&config).unwrap_err().starts_with("config.devices: "));
     }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use engine::pods::spec::{AppSpec, Systemd};
 use pod::manifest::{Log, LogDriver};
 
-pub(crate) use self::resources::{limits, told as told_resources};
+pub(crate) use self::resources::{in_machine, limits, told as told_resources};
 pub(crate) use self::signal::told as told_signal;
 
 use super::facts::SandboxFacts;
@@ -45,8 +45,16 @@ pub(super) fn spec(
     namespaces::set(&security, sandbox, &mut spec)?;
     confinement::set(&security, &mut spec)?;
     mounts::set(&config.mounts, sandbox, security.privileged, &mut spec)?;
-    devices::set(config, security.privileged, &mut spec)?;
+    devices::set(
+        config,
+        security.privileged,
+        sandbox.is_in_machine,
+        &mut spec,
+    )?;
     spec.resources = resources::limits_of_new("config.linux.resources", &resources)?;
+    if sandbox.is_in_machine {
+        spec.resources = resources::in_machine(spec.resources);
+    }
     spec.oom_score_adj = resources::oom_score("config.linux.resources", &resources)?;
     spec.stop_signal = signal::wanted(config.stop_signal)?;
     spec.log = Some(log(config, sandbox)?);

@@ -33,7 +33,14 @@ pub(super) fn set(
             return Err(CriError::invalid(format!("{FIELD}.container_path"), reason));
         }
         let of = |field: &str| format!("{FIELD}[{}].{field}", mount.container_path);
-        let mut options = vec![access(mount, &of)?, propagation(mount, &of)?];
+        let propagation = propagation(mount, &of)?;
+        if sandbox.is_in_machine && propagation == MountOption::Rshared {
+            return Err(CriError::unsupported(
+                of("propagation"),
+                "what is mounted in a virtual machine is never seen on the host",
+            ));
+        }
+        let mut options = vec![access(mount, &of)?, propagation];
         if is_privileged {
             options.extend([MountOption::Suid, MountOption::Dev]);
         }
@@ -217,6 +224,7 @@ mod tests {
         let sandbox = SandboxFacts {
             config: &PodSandboxConfig::default(),
             users: Some(&users),
+            is_in_machine: false,
             hostname: "h",
             target: None,
         };

@@ -18,11 +18,9 @@ pub(super) fn set(
     let asked = security.namespace_options.as_ref().unwrap_or(&of_sandbox);
     require_shared("network", asked.network, of_sandbox.network)?;
     require_shared("ipc", asked.ipc, of_sandbox.ipc)?;
-    match user_namespace::of(asked.userns_options.as_ref())? {
-        Some(users) if Some(&users) != sandbox.users => {
-            return Err(invalid("userns_options", "it is not the sandbox's"));
-        }
-        _ => {}
+    let users = user_namespace::of(asked.userns_options.as_ref())?;
+    if asked.userns_options.is_some() && users.as_ref() != sandbox.users {
+        return Err(invalid("userns_options", "it is not the sandbox's"));
     }
     processes(asked, sandbox, &of_sandbox, spec)
 }

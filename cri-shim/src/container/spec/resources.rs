@@ -60,6 +60,12 @@ pub(crate) fn limits_of_new(
     })
 }
 
+/// The same in a virtual machine, which has no huge pages of the host: kubelets say of each size that a container has none.
+pub(crate) fn in_machine(mut limits: Resources) -> Resources {
+    limits.hugepage_limits.retain(|huge| huge.limit > 0);
+    limits
+}
+
 /// How soon the kernel kills it when memory is short.
 ///
 /// # Errors
@@ -140,6 +146,20 @@ mod tests {
         assert!(refused.starts_with("linux.cpu_shares: "), "{refused}");
         let refused = of(|asked| asked.memory_swap_limit_in_bytes = 5).unwrap_err();
         assert!(refused.starts_with("linux: "), "{refused}");
+    }
+
+    #[test]
+    fn no_huge_pages_are_what_a_machine_has() {
+        let asked = |limit| LinuxContainerResources {
+            hugepage_limits: vec![api::HugepageLimit {
+                page_size: "2MB".to_owned(),
+                limit,
+            }],
+            ..LinuxContainerResources::default()
+        };
+        let of = |limit| in_machine(limits("linux", &asked(limit)).unwrap());
+        assert!(of(0).hugepage_limits.is_empty());
+        assert_eq!(of(1 << 21).hugepage_limits.len(), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::short_name::ShortNames;
 use crate::credentials::Sources;
 use crate::environment::Environment;
 use crate::error::RegistryError;
+use crate::retrying::Retrying;
 
 /// The settings in force.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,8 @@ pub(crate) struct Transfer {
     retries: Option<u32>,
     connect_timeout: Option<Duration>,
     stall_timeout: Option<Duration>,
+    /// Whether who asks can do without an answer.
+    is_brief: bool,
 }
 
 impl Transfer {
@@ -62,6 +65,7 @@ impl Transfer {
             retries: Some(self.retries().min(1)),
             connect_timeout: Some(self.connect_timeout().min(Duration::from_secs(5))),
             stall_timeout: Some(self.stall_timeout().min(Duration::from_secs(10))),
+            is_brief: true,
         }
     }
 }
@@ -143,6 +147,14 @@ impl Settings {
         let place = self.place(location, rule.security.clone());
         places.push(place.tagged(&rule.tag));
         Ok(places)
+    }
+
+    /// How failures are tried again where one command has it otherwise.
+    pub(crate) fn retrying(&self) -> Retrying {
+        match self.transfer.is_brief {
+            true => Retrying::default(),
+            false => self.environment.retrying(),
+        }
     }
 
     /// Where credentials are looked for.

@@ -113,3 +113,110 @@ fn what_is_too_much_is_refused() {
     files.push(("p.pod", "[Pod]"));
     assert!(told(&all(&files)).contains("more than 64 containers"));
 }
+
+#[test]
+fn what_needs_a_file_that_is_refused_is_refused_with_the_reason() {
+    let lan = "[Network]\nDriver=ipvlan\n";
+    for (name, text, others, wanted) in [
+        (
+            "shop.pod",
+            "[Pod]\nNetwork=lan.network\n",
+            vec![
+                ("app.container", "[Container]\nImage=a\nPod=shop.pod\n"),
+                (
+                    "late.container",
+                    "[Unit]\nRequires=app.container\n[Container]\nImage=a\n",
+                ),
+            ],
+            vec![
+                "shop.pod:2: Network=: lan.network is refused: there are bridge, ptp and macvlan",
+                "late.container:2: Requires=: app.container is refused: lan.network is refused: there are bridge",
+            ],
+        ),
+        (
+            "web.container",
+            "[Unit]\nAfter=lan.network\n[Container]\nImage=a\nNetwork=lan.network\n",
+            vec![],
+            vec!["web.container:5: Network=: lan.network is refused: "],
+        ),
+        (
+            "play.kube",
+            "[Kube]\nYaml=/x.yaml\nNetwork=lan.network\n",
+            vec![
+                ("broken.volume", "VolumeName=x"),
+                (
+                    "b.container",
+                    "[Container]\nImage=b\nVolume=broken.volume:/d",
+                ),
+            ],
+            vec![
+                "play.kube:3: Network=: lan.network is refused: ",
+                "b.container:3: Volume=: broken.volume is not understood",
+            ],
+        ),
+    ] {
+        let mut files = vec![
+            ("lan.network", lan),
+            ("other.container", PLAIN),
+            (name, text),
+        ];
+        files.extend(others);
+        let generated = all(&files);
+        let told = told(&generated);
+        for part in wanted {
+            assert!(told.contains(part), "{part} is not in\n{told}");
+        }
+        let names: Vec<_> = generated
+            .units
+            .iter()
+            .map(|unit| unit.name.as_str())
+            .collect();
+        assert_eq!(names, ["other.service"], "{told}");
+    }
+    // To come after what is not there harms nobody.
+    let files = [
+        ("lan.network", lan),
+        (
+            "web.container",
+            "[Unit]\nAfter=lan.network\n[Container]\nImage=a\n",
+        ),
+    ];
+    assert_eq!(all(&files).units.len(), 1);
+}
+
+#[test]
+fn each_word_of_a_command_line_knows_the_line_that_it_comes_from() {
+    let mut web = source(
+        "web.container",
+        "[Container]\nImage=a\nEnvironment=A=1 B=2\nPublishPort=80\nReadOnly=yes\nRetry=3\nExec=x\n",
+    );
+    web.drop_ins.push(DropIn {
+        path: "/etc/fairing/pods.d/container.d/all.conf".into(),
+        text: b"[Container]\nMemory=1x\n".to_vec(),
+    });
+    let generated = generate(&[web], &settings());
+    assert_eq!(told(&generated), "");
+    let words = generated.units[0].argv.iter().filter_map(|word| {
+        let origin = word.origin.as_ref()?;
+        let file = origin.place.path.file_name()?.to_str()?;
+        Some(format!(
+            "{file}:{} {} {}",
+            origin.place.line,
+            origin.key,
+            word.text.as_ref()?
+        ))
+    });
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        [
+            "web.container:6 Retry --retry=3",
+            "web.container:4 PublishPort --port=80",
+            "web.container:2 Image a",
+            "all.conf:2 Memory --memory=1x",
+            "web.container:5 ReadOnly --read-only",
+            "web.container:3 Environment --env=A=1",
+            "web.container:3 Environment --env=B=2",
+            "web.container:7 Exec x",
+        ]
+    );
+}

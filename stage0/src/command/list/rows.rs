@@ -100,6 +100,7 @@ impl Row<'_> {
             "State": self.state_word(),
             "Status": self.status(),
             "ExitCode": self.exit_code(),
+            "Restarts": app.map_or(0, |app| app.restarts),
             "Ports": self.ports(),
             "Address": self.addresses(),
             "Mounts": self.app.map(mount_names).unwrap_or_default().join(","),

@@ -28,7 +28,7 @@ pub(crate) struct Play {
     /// Print what the manifests of the pods would be, and start nothing
     ///
     /// Images are fetched and verified as for a start.
-    #[arg(long, conflicts_with_all = ["detach", "replace", "wait"])]
+    #[arg(long, conflicts_with_all = ["detach", "wait"])]
     pub(super) dry_run: bool,
     /// Stop and remove pods of the same names first
     #[arg(long)]

@@ -16,7 +16,14 @@ pub(crate) fn mistakes(matches: &ArgMatches) -> Vec<String> {
         Ok(flags) => flags,
         Err(error) => return vec![error.to_string()],
     };
-    let read = |names: &[String]| PodFile::read_all(names).map_err(|error| vec![error.line()]);
+    let read = |names: &[String]| {
+        let strange = names.iter().filter_map(|name| strange(name));
+        let strange: Vec<_> = strange.collect();
+        match strange.is_empty() {
+            true => PodFile::read_all(names).map_err(|error| vec![error.line()]),
+            false => Err(strange),
+        }
+    };
     let found = read(&flags.files).and_then(|files| {
         let config_maps = read(&flags.configmap)?;
         let sources: Vec<_> = files.iter().map(PodFile::source).collect();
@@ -32,4 +39,10 @@ pub(crate) fn mistakes(matches: &ArgMatches) -> Vec<String> {
         }
         Ok(_) => Vec::new(),
     }
+}
+
+/// What is said of what is there and no regular file: a device is not read, and nobody waits for who would write into a FIFO.
+fn strange(name: &str) -> Option<String> {
+    let metadata = std::fs::metadata(name).ok()?;
+    (!metadata.is_file()).then(|| format!("{name} is not a regular file"))
 }

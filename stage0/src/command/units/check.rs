@@ -1,14 +1,15 @@
 //! `fairing units check`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use quadlet::{Severity, Unit};
+use quadlet::Severity;
 use serde::Serialize;
 
 use super::sources::made;
+use super::start_line::wrong;
 use crate::arguments::format::{Format, format};
-use crate::command::play::mistakes;
 use crate::command::subcommand::Subcommand;
 use crate::context::Context;
 use crate::wording::failure::Failure;
@@ -57,22 +58,23 @@ impl Subcommand for Check {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let generated = made(context, &self.paths)?;
-        let mut findings: Vec<Row> = generated
-            .findings
-            .iter()
+        let of_starts = generated.units.iter();
+        let of_starts = of_starts.flat_map(|unit| wrong(unit, context.understands));
+        let all = generated.findings.iter().cloned().chain(of_starts);
+        // What a drop-in says of many units is wrong once.
+        let mut told = BTreeSet::new();
+        let findings: Vec<Row> = all
             .map(|finding| Row {
                 severity: finding.severity.word(),
-                file: finding.path.clone(),
-                line: finding.line,
-                key: finding.key.clone(),
-                reason: finding.reason.clone(),
-                unit: finding.unit.clone(),
                 text: finding.to_string(),
+                file: finding.path,
+                line: finding.line,
+                key: finding.key,
+                reason: finding.reason,
+                unit: finding.unit,
             })
+            .filter(|row| told.insert(row.text.clone()))
             .collect();
-        for unit in &generated.units {
-            findings.extend(of_start(context, unit));
-        }
         let is_error = |row: &Row| row.severity == Severity::Error.word();
         let is_refused = findings.iter().any(is_error);
         let report = Report {
@@ -92,31 +94,4 @@ impl Subcommand for Check {
             false => 0,
         })
     }
-}
-
-/// What is wrong with the command line of a unit, and with the files that it names, as far as that is known before it is
-/// started: what systemd is to put in is not.
-fn of_start(context: &Context, unit: &Unit) -> Vec<Row> {
-    let Some(argv) = &unit.argv else {
-        return Vec::new();
-    };
-    let words = argv.iter().map(Into::into).collect();
-    let reasons = match (context.understands)(words) {
-        Ok(matches) => mistakes(&matches),
-        Err(failure) => vec![failure.line()],
-    };
-    let row = |reason: String| Row {
-        severity: Severity::Error.word(),
-        file: unit.source.clone(),
-        line: None,
-        key: None,
-        text: format!(
-            "{}: {} can't start: {reason}",
-            unit.source.display(),
-            unit.name
-        ),
-        reason,
-        unit: Some(unit.name.clone()),
-    };
-    reasons.into_iter().map(row).collect()
 }

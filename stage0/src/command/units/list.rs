@@ -1,5 +1,6 @@
 //! `fairing units list`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -45,8 +46,12 @@ impl Subcommand for List {
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let generated = installed(context)?;
         let errors = generated.findings.iter();
-        for finding in errors.filter(|finding| finding.severity == Severity::Error) {
-            output::warn(&finding.to_string());
+        let errors = errors.filter(|finding| finding.severity == Severity::Error);
+        let mut told = BTreeSet::new();
+        for line in errors.map(ToString::to_string) {
+            if told.insert(line.clone()) {
+                output::warn(&line);
+            }
         }
         let rows: Vec<Row> = generated
             .units

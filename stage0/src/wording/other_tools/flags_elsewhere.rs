@@ -278,7 +278,6 @@ pub(super) const ELSEWHERE: &[Table] = &[
             ("policy", "it is called `--pull missing`"),
             ("no-store", "it is called `--pull always`"),
             ("store-only", "it is called `--pull never`"),
-            ("retry retry-delay", RETRIES),
             ("decryption-key", "encrypted images are not there yet"),
             (
                 "disable-content-trust",

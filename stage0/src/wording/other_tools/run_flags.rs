@@ -1,6 +1,6 @@
 //! Flags of other tools' `run`.
 
-use super::answers::{CERTIFICATES, HEALTH, RETRIES, SUBORDINATE};
+use super::answers::{CERTIFICATES, HEALTH, SUBORDINATE};
 
 const ISOLATOR: &str = "`--stage1 NAME` names the isolator, or its directory, or an image of it";
 const ADDRESS: &str = "ask the network: `--net default:IP=10.1.2.3`";
@@ -189,8 +189,6 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
         "requires",
         "the apps of a pod start together; `---` separates them",
     ),
-    ("retry", RETRIES),
-    ("retry-delay", RETRIES),
     (
         "rmi",
         "images that no pod needs are removed by `fairing image gc --expire=0s`",

@@ -189,14 +189,12 @@ fn an_app_that_does_not_end_in_time_is_killed_alone() {
 }
 
 #[test]
-fn a_second_stop_of_an_app_only_shortens_too() {
+fn a_second_stop_of_an_app_only_shortens_too_and_sends_no_signal() {
     let now = Instant::now();
     let mut pod = with_apps(["a"]);
-    pod.stop_app(&name("a"), GRACE, now);
-    assert_eq!(
-        pod.stop_app(&name("a"), SECOND, now),
-        Some(Action::SignalApp(name("a")))
-    );
+    let signal = Some(Action::SignalApp(name("a")));
+    assert_eq!(pod.stop_app(&name("a"), GRACE, now), signal);
+    assert_eq!(pod.stop_app(&name("a"), SECOND, now), None);
     assert_eq!(pod.deadline(), Some(now + SECOND));
     assert_eq!(
         pod.stop_app(&name("a"), Duration::ZERO, now),

@@ -4,15 +4,20 @@ use std::io::{Error, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Whether it is not to attack anybody, but to be stuck at first: told by the memory that the machine would have.
-pub(crate) fn is_stuck_at_first(arguments: &[String]) -> bool {
+/// What came of another role than to attack, if there is one. Which, the memory tells that the machine would have.
+pub(crate) fn play(arguments: &[String]) -> Option<String> {
     let mut words = arguments.iter().skip_while(|word| *word != "-m");
-    words.nth(1).is_some_and(|memory| memory == "199")
+    match words.nth(1)?.as_str() {
+        "199" => Some(be_stuck_at_first(arguments).to_string()),
+        "198" => Some(files_in_reach()),
+        "197" => Some(be_without_port(arguments).to_string()),
+        _ => None,
+    }
 }
 
 /// Does nothing for ever, and says so: where somebody has said that already, it becomes the QEMU that the test has put
 /// elsewhere, and comes back only if that fails.
-pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
+fn be_stuck_at_first(arguments: &[String]) -> Error {
     let said = std::io::stderr();
     if rustix::io::ioctl_fionread(&said).is_ok_and(|waiting| waiting == 0) {
         let _ = writeln!(&said, "stuck");
@@ -20,8 +25,24 @@ pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
             std::thread::park();
         }
     }
-    // It looks for its own files beside its program. Its own firmware comes before another package's of the same
-    // name, with which the machine's port never appears.
+    be_qemu(arguments)
+}
+
+/// Becomes the QEMU that the test has put elsewhere, without the port by which pod init speaks, and comes back only if that fails.
+fn be_without_port(arguments: &[String]) -> Error {
+    let mut kept = arguments.to_vec();
+    if let Some(port) = kept
+        .iter()
+        .position(|word| word.starts_with("virtserialport"))
+    {
+        kept.drain(port - 1..=port);
+    }
+    be_qemu(&kept)
+}
+
+/// It looks for its own files beside its program. Its own firmware comes before another package's of the same name, with
+/// which the machine's port never appears.
+fn be_qemu(arguments: &[String]) -> Error {
     Command::new("/usr/lib/qemu/qemu-bridge-helper")
         .env("QEMU_MODULE_DIR", "/usr/lib/x86_64-linux-gnu/qemu")
         .args(arguments)
@@ -29,11 +50,8 @@ pub(crate) fn be_stuck_at_first(arguments: &[String]) -> Error {
         .exec()
 }
 
-/// What of the host's files it can open that has nothing to do with it, in a line: told by the memory that the machine would
-/// have.
-pub(crate) fn files_in_reach(arguments: &[String]) -> Option<String> {
-    let mut words = arguments.iter().skip_while(|word| *word != "-m");
-    words.nth(1).filter(|memory| *memory == "198")?;
+/// What of the host's files it can open that has nothing to do with it, in a line.
+fn files_in_reach() -> String {
     let opened = |path: &&str| std::fs::File::open(path).is_ok();
     let of_others = [
         "/",
@@ -46,7 +64,5 @@ pub(crate) fn files_in_reach(arguments: &[String]) -> Option<String> {
     let of_others: Vec<&str> = of_others.into_iter().filter(opened).collect();
     let own = ["/usr/lib", "/usr/share", "/proc/self/fd/3"];
     let own = own.iter().filter(|path| opened(path)).count();
-    Some(format!(
-        "reached {own} of its own and {of_others:?} of others"
-    ))
+    format!("reached {own} of its own and {of_others:?} of others")
 }
