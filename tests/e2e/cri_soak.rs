@@ -3,16 +3,18 @@
 //!
 //! `FAIRING_SOAK_KILLS` says how often the shim is killed.
 
+mod dice;
 mod kubelet;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use harness::{Cri, Host, Process, eventually, wait_until};
 
+use self::dice::Dice;
 use self::kubelet::{Kubelet, READY};
 use crate::cri_containers::RUNNING;
 use crate::network_lab::Lab;
@@ -29,23 +31,6 @@ const SOON: Duration = Duration::from_secs(30);
 fn kills() -> usize {
     let said = std::env::var("FAIRING_SOAK_KILLS");
     said.map_or(USUAL, |text| text.parse().unwrap())
-}
-
-/// Numbers without a pattern (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Self(u64::from(now.subsec_nanos()) | 1)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }
 
 /// Monitors, or pod inits, of a host.

@@ -16,7 +16,7 @@ use cri_shim::api::{
 use harness::Cri;
 use tonic::{Code, Response, Status};
 
-use super::Dice;
+use super::dice::Dice;
 use crate::cri_containers::{CREATED, RUNNING, idle};
 use crate::cri_sandbox::config;
 
