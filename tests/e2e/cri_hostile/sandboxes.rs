@@ -295,7 +295,7 @@ const CONTAINERS: &[(&str, OfContainer)] = &[
         mount(c, |m| m.host_path = "tmp".into())
     }),
     ("config.mounts", |c| {
-        mount(c, |m| m.host_path = "/not/there".into())
+        mount(c, |m| m.host_path = "/proc/not-there".into())
     }),
     ("config.mounts", |c| {
         mount(c, |m| m.host_path = "/x".repeat(5000))
