@@ -1,5 +1,7 @@
 //! The runtime itself: its version, its state, what it can do.
 
+use std::collections::BTreeMap;
+
 use engine::isolators::find::{DEFAULT, find};
 use engine::pods::user_namespace;
 use pod::feature::Feature;
@@ -26,12 +28,15 @@ pub(crate) fn version(_: &Shim, _: VersionRequest) -> Result<VersionResponse, Cr
 }
 
 /// How it is: whether it runs pods, whether there is a network for them, and what each handler can do.
-pub(crate) fn status(shim: &Shim, _: StatusRequest) -> Result<StatusResponse, CriError> {
+pub(crate) fn status(shim: &Shim, request: StatusRequest) -> Result<StatusResponse, CriError> {
     Ok(StatusResponse {
         status: Some(RuntimeStatus {
             conditions: conditions(shim),
         }),
-        info: std::collections::BTreeMap::new(),
+        info: match request.verbose {
+            true => information(shim),
+            false => BTreeMap::new(),
+        },
         runtime_handlers: runtime_handlers(shim),
         features: Some(RuntimeFeatures {
             supplemental_groups_policy: true,
@@ -39,6 +44,20 @@ pub(crate) fn status(shim: &Shim, _: StatusRequest) -> Result<StatusResponse, Cr
             mount_options: true,
         }),
     })
+}
+
+/// What only people look at: how the runtime is set up.
+fn information(shim: &Shim) -> BTreeMap<String, String> {
+    let directories = &shim.engine.directories;
+    let config = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "data": directories.data,
+        "run": directories.run,
+        "networks": shim.engine.cni.config,
+        "network": network::of_pods(shim).ok().flatten(),
+        "pinnedImages": shim.settings.pinned_images,
+    });
+    BTreeMap::from([("config".to_owned(), config.to_string())])
 }
 
 /// What can't be as it is configured, for who reads the journal: no kubelet may ever ask.

@@ -68,6 +68,9 @@ pub(crate) enum CriError {
         /// So long.
         after: Duration,
     },
+    /// The node is not set up for it yet.
+    #[error("{0}")]
+    NotReady(String),
     /// Too much is asked for at once.
     #[error("{0}")]
     Exhausted(String),
@@ -143,7 +146,7 @@ impl CriError {
             Self::NotFound { .. } => Code::NotFound,
             Self::Ambiguous { .. } | Self::Invalid { .. } => Code::InvalidArgument,
             Self::Unsupported { .. } => Code::InvalidArgument,
-            Self::State { .. } => Code::FailedPrecondition,
+            Self::State { .. } | Self::NotReady(_) => Code::FailedPrecondition,
             Self::Busy(_) => Code::Unavailable,
             Self::Deadline { .. } => Code::DeadlineExceeded,
             Self::Exhausted(_) => Code::ResourceExhausted,
@@ -159,6 +162,9 @@ fn of_engine(error: &engine::Error) -> Code {
     match error {
         engine::Error::App(AppError::Exists { .. }) => Code::AlreadyExists,
         engine::Error::App(AppError::NotRunning(..)) => Code::FailedPrecondition,
+        engine::Error::App(AppError::Unknown { .. }) => Code::NotFound,
+        engine::Error::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
+        engine::Error::State { .. } => Code::FailedPrecondition,
         // What is asked for can't be had, however often.
         engine::Error::Security(_)
         | engine::Error::Device(_)

@@ -67,7 +67,7 @@ pub(crate) fn of_sandbox(
     metadata: &PodSandboxMetadata,
 ) -> Result<Selection, CriError> {
     let mut selection = of_pods(shim)?.ok_or_else(|| {
-        CriError::Exhausted(format!(
+        CriError::NotReady(format!(
             "no network is configured in {}: install a network plugin, or set network = \"default\" in the table [cri] \
              of config.toml",
             shim.engine.cni.config.display()

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use cri_shim::api::ExecSyncRequest;
+use harness::wait_until;
 use tonic::Code;
 
-use crate::cri_containers::{Ground, idle, security};
+use crate::cri_containers::{Ground, SOON, idle, security};
+use crate::cri_sandbox;
 
 #[test]
 fn what_a_command_writes_and_how_it_ends_is_told() {
@@ -74,4 +77,55 @@ fn commands_run_in_what_runs() {
     ground.stop(&id, 0).unwrap();
     let ended = ground.try_exec(&id, &["/bin/true"], 5).unwrap_err();
     assert_eq!(ended.code(), Code::FailedPrecondition);
+}
+
+#[test]
+fn errors_are_bounded_by_themselves() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let text = "head -c 20000000 /dev/zero >&2; echo out";
+    let done = ground.try_exec(&id, &["/bin/sh", "-c", text], 60).unwrap();
+    assert_eq!(done.stderr.len(), 16 << 20);
+    assert_eq!((done.exit_code, &*done.stdout), (0, &b"out\n"[..]));
+}
+
+#[test]
+fn a_command_ends_with_its_container_and_its_caller_is_told() {
+    let ground = Ground::new();
+    let begin = |attempt: u32| {
+        let mut config = idle("web");
+        config.metadata.as_mut().unwrap().attempt = attempt;
+        let id = ground.run(&config);
+        let (mut client, request) = (
+            ground.cri.runtime(),
+            ExecSyncRequest {
+                container_id: id.clone(),
+                cmd: vec!["/bin/sleep".to_owned(), "4321".to_owned()],
+                timeout: 0,
+            },
+        );
+        let call = ground
+            .cri
+            .spawn(async move { client.exec_sync(request).await });
+        wait_until("the command runs", SOON, || {
+            let count = ground.sh(&id, "ps | grep -c '[s]leep 4321' || true");
+            (count == "1").then_some(())
+        });
+        (id, call)
+    };
+    let (id, call) = begin(0);
+    ground.stop(&id, 0).unwrap();
+    let done = ground.cri.wait(call).unwrap().unwrap().into_inner();
+    assert_eq!(done.exit_code, 137);
+    let (id, call) = begin(1);
+    ground.remove(&id).unwrap();
+    let done = ground.cri.wait(call).unwrap().unwrap().into_inner();
+    assert_eq!(done.exit_code, 137);
+    let (_, call) = begin(2);
+    cri_sandbox::stop(&ground.cri, &ground.sandbox).unwrap();
+    // With its monitor gone, how it ended may be told, or that it did.
+    match ground.cri.wait(call).unwrap() {
+        Ok(done) => assert_eq!(done.into_inner().exit_code, 137),
+        Err(error) => assert_eq!(error.code(), Code::FailedPrecondition, "{error}"),
+    }
 }

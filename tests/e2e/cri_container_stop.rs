@@ -1,9 +1,9 @@
-//! Containers that are ended by several at once, or while they begin.
+//! Containers that are started or ended by several at once, or ended while they begin.
 
 use std::time::{Duration, Instant};
 
 use cri_shim::api::{StartContainerRequest, StopContainerRequest};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::cri_containers::{CREATED, EXITED, Ground, RUNNING, idle, script};
 
@@ -118,4 +118,36 @@ fn a_container_that_begins_is_stopped_or_has_not_been_heard_of() {
     ground.stop(&id, 0).unwrap();
     assert_eq!(ground.status(&id).state, CREATED);
     ground.try_start(&id).unwrap();
+}
+
+#[test]
+fn of_several_who_start_a_container_one_does_and_it_runs_once() {
+    let ground = Ground::new();
+    for attempt in 0..8 {
+        let mut config = script("web", &format!("echo ran {attempt}"));
+        config.metadata.as_mut().unwrap().attempt = attempt;
+        config.log_path = format!("web-{attempt}");
+        let id = ground.create(&config);
+        let calls: Vec<_> = (0..4)
+            .map(|_| {
+                let (mut client, container_id) = (ground.cri.runtime(), id.clone());
+                let request = StartContainerRequest { container_id };
+                ground
+                    .cri
+                    .spawn(async move { client.start_container(request).await.map(drop) })
+            })
+            .collect();
+        let mut started = 0;
+        for call in calls {
+            match ground.cri.wait(call).unwrap() {
+                Ok(()) => started += 1,
+                Err(error) => assert_eq!(error.code(), Code::FailedPrecondition, "{error}"),
+            }
+        }
+        assert_eq!(started, 1);
+        ground.wait_end(&id);
+        let log = format!("web-{attempt}");
+        ground.wait_logged(&log, "ran");
+        assert_eq!(ground.logged(&log), format!("ran {attempt}"));
+    }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use cri_shim::api::{
-    ContainerFilter, ListContainersRequest, ListImagesRequest, ListPodSandboxRequest,
-    PodSandboxFilter, PodSandboxStatusRequest, PodSandboxStatusResponse,
-    StreamContainerStatsRequest, StreamContainersRequest, StreamImagesRequest,
+    ContainerFilter, ContainerStatusRequest, ListContainersRequest, ListImagesRequest,
+    ListPodSandboxRequest, PodSandboxFilter, PodSandboxStatusRequest, PodSandboxStatusResponse,
+    StatusRequest, StreamContainerStatsRequest, StreamContainersRequest, StreamImagesRequest,
     StreamPodSandboxMetricsRequest, StreamPodSandboxStatsRequest, StreamPodSandboxesRequest,
 };
+use serde_json::Value;
 use tonic::Code;
 use tonic::codec::Streaming;
 
@@ -186,4 +187,29 @@ fn the_status_of_a_sandbox_tells_of_its_containers_and_when_that_was() {
         ground.try_status(&ended).unwrap_err().code(),
         Code::NotFound
     );
+}
+
+#[test]
+fn tools_that_ask_for_more_are_told_the_process_and_the_settings() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let request = ContainerStatusRequest {
+        container_id: id.clone(),
+        verbose: true,
+    };
+    let told = ground
+        .cri
+        .call(ground.cri.runtime().container_status(request));
+    let info: Value = serde_json::from_str(&told.unwrap().info["info"]).unwrap();
+    assert_eq!(info["sandboxID"], *ground.sandbox);
+    let pid = info["pid"].as_u64().unwrap();
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(command.starts_with(b"/bin/sh\0-c\0"), "{command:?}");
+    let request = StatusRequest { verbose: true };
+    let told = ground
+        .cri
+        .call(ground.cri.runtime().status(request))
+        .unwrap();
+    let config: Value = serde_json::from_str(&told.info["config"]).unwrap();
+    assert_eq!(config["data"], *ground.host.data_dir().to_str().unwrap());
 }

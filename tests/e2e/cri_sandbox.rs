@@ -122,6 +122,7 @@ fn without_a_network_nothing_runs_and_the_status_says_why() {
         (false, "NetworkPluginNotReady")
     );
     let refused = run(&cri, &config("web")).unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(
         refused.message().contains("no network is configured"),
         "{refused}"

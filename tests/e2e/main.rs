@@ -53,6 +53,7 @@ mod cri_image_pull;
 mod cri_kubectl;
 mod cri_kvm;
 mod cri_lists;
+mod cri_network;
 mod cri_port_forward;
 mod cri_reboot;
 mod cri_sandbox;

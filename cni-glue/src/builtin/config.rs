@@ -135,6 +135,9 @@ impl BuiltinConfig {
     }
 }
 
+/// The argument of CNI by which a runtime says that others are for whom they concern: Kubernetes' name every pod.
+const IGNORE_UNKNOWN: &str = "IgnoreUnknown";
+
 /// Looks whether a network knows what it is told by `--net=NAME:KEY=VALUE`. Plugins ignore what they don't know, and
 /// nobody can tell; of built-in networks one can.
 pub(crate) fn check_arguments(
@@ -154,8 +157,14 @@ pub(crate) fn check_arguments(
         true => &["IP", "MAC", "MASTER", "GATEWAY"],
         false => &["IP", "MAC"],
     };
+    let ignores_unknown = arguments
+        .iter()
+        .any(|(key, value)| key == IGNORE_UNKNOWN && matches!(&**value, "1" | "true"));
     for (key, value) in arguments {
         if !known.contains(&key.as_str()) {
+            if ignores_unknown {
+                continue;
+            }
             return Err(format!(
                 "it has no argument {key}; there are {}",
                 known.join(", ")

@@ -276,6 +276,7 @@ mod tests {
             "default:IP=10.0.0.5;MAC=02:00:00:00:00:05",
             "macvlan:MASTER=eth0;GATEWAY=10.0.0.1;IP=10.0.0.5/24",
             "own:K8S_POD_NAME=x",
+            "default:IgnoreUnknown=1;K8S_POD_NAME=x;IP=10.0.0.5",
         ] {
             assert_eq!(select(good), Ok(()), "{good}");
         }
@@ -290,6 +291,8 @@ mod tests {
                 "network default: IP=x: this is not an address",
             ),
             ("ptp:MAC=x", "network ptp: MAC=x"),
+            ("default:IgnoreUnknown=1;IP=x", "IP=x"),
+            ("default:IgnoreUnknown=0;K8S_POD_NAME=x", "IgnoreUnknown"),
             ("macvlan:GATEWAY=x", "GATEWAY=x"),
         ] {
             let error = select(bad).unwrap_err();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use engine::pods::connection::live_status;
 use pod::exit::{AppStatus, Outcome};
 use pod::timestamp::Timestamp;
 
@@ -33,7 +34,7 @@ pub(crate) fn status(
         id: request.container_id.clone(),
     })?;
     let info = match request.verbose {
-        true => information(&container)?,
+        true => information(shim, &container)?,
         false => BTreeMap::new(),
     };
     Ok(ContainerStatusResponse {
@@ -157,11 +158,23 @@ fn log_path(container: &Container<'_>) -> String {
         .into_owned()
 }
 
-/// What only people look at.
-fn information(container: &Container<'_>) -> Result<BTreeMap<String, String>, CriError> {
-    let text = serde_json::to_string(container.app)
-        .map_err(|error| CriError::Internal(error.to_string()))?;
-    Ok(BTreeMap::from([("app".to_owned(), text)]))
+/// What people look at, and tools such as `crictl`: they find the process by `pid`.
+fn information(
+    shim: &Shim,
+    container: &Container<'_>,
+) -> Result<BTreeMap<String, String>, CriError> {
+    // Of a monitor that does not answer, nothing is told.
+    let live = live_status(&container.sandbox.entry, &shim.engine.directories);
+    let live = live.ok().flatten();
+    let apps = live.as_ref().map(|live| live.apps.as_slice());
+    let mut apps = apps.unwrap_or_default().iter();
+    let running = apps.find(|app| app.name == container.app.name);
+    let info = serde_json::json!({
+        "sandboxID": container.sandbox.id().to_string(),
+        "pid": running.and_then(|app| app.pid).unwrap_or_default(),
+        "app": container.app,
+    });
+    Ok(BTreeMap::from([("info".to_owned(), info.to_string())]))
 }
 
 #[cfg(test)]

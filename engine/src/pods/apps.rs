@@ -279,6 +279,18 @@ impl<'a> OpenPod<'a> {
     /// # Errors
     /// What stands in the way, or why its program could not be executed.
     pub fn start(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        self.start_if(app, false, observer)
+    }
+
+    /// The same with an app that has never run: of several who ask at once, one starts it.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and if it has run.
+    pub fn start_first(&self, app: &AppName, observer: &dyn Observer) -> Result<(), Error> {
+        self.start_if(app, true, observer)
+    }
+
+    fn start_if(&self, app: &AppName, first: bool, observer: &dyn Observer) -> Result<(), Error> {
         self.require_unpaused()?;
         let verifier = Verifier::new(self.engine, observer)?;
         let _pin = self.engine.store().pin()?;
@@ -289,6 +301,7 @@ impl<'a> OpenPod<'a> {
         let start = StartApp {
             app: app.clone(),
             image: image_record(&image),
+            first,
         };
         self.ask(&Request::StartApp(Box::new(start)), START)?;
         // What an earlier run has left is out of the way; the app runs, whatever becomes of that.

@@ -280,6 +280,9 @@ pub struct StartApp {
     pub app: AppName,
     /// What has just been verified of its image: that which it was added with.
     pub image: ImageRecord,
+    /// Whether it is to be started only if it never was.
+    #[serde(default)]
+    pub first: bool,
 }
 
 /// An app whose streams a client wants to share.

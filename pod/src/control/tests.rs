@@ -88,6 +88,7 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
         Request::StartApp(Box::new(StartApp {
             app: app("web"),
             image: web.image.clone(),
+            first: true,
         })),
         Request::StopApp {
             app: app("web"),

@@ -120,10 +120,17 @@ impl Monitor {
         isolator: &mut dyn Isolator,
     ) -> Result<(), StartFailure> {
         self.is_open()?;
-        let StartApp { app: name, image } = start;
-        if self.known(&name)?.runs_or_starts() {
+        let StartApp {
+            app: name,
+            image,
+            first,
+        } = start;
+        let record = self.known(&name)?;
+        let is_busy = record.runs_or_starts();
+        if is_busy || (first && record.has_run()) {
+            let why = if is_busy { "runs" } else { "has run" };
             return Err(StartFailure::other(format!(
-                "app {name} of pod {} runs already",
+                "app {name} of pod {} {why} already",
                 self.manifest.called()
             )));
         }
@@ -161,7 +168,7 @@ impl Monitor {
         let name = &app.name;
         let security = security(app)?;
         let record = self.known(name)?;
-        let ran_before = record.started.is_some() || record.end.is_some();
+        let ran_before = record.has_run();
         // One of its own for each run, so that what was counted of an earlier one counts no more.
         isolator.take_back(name)?;
         let (names, sockets) = match &self.supervision {

@@ -87,6 +87,11 @@ impl AppRecord {
         }
     }
 
+    /// Whether it was started before, also if its program could not be executed then.
+    pub(super) fn has_run(&self) -> bool {
+        self.started.is_some() || self.end.is_some()
+    }
+
     /// Whether it can be asked to end.
     pub(super) fn runs_or_starts(&self) -> bool {
         self.starting || self.is_running()
