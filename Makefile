@@ -97,17 +97,18 @@ test: machine build ## every test, the end-to-end ones too (as root)
 .PHONY: soak
 soak: machine build ## what takes minutes: hostile pods, a million names, kills (as root)
 	FAIRING_SOAK_SECONDS=60 FAIRING_SOAK_KILLS=1000 FAIRING_SOAK_RESTARTS=1000 $(CARGO) nextest run --locked -p fairing-tests \
-		--test e2e --no-capture hostile_neighbours hostile_processes hostile_removal restart_loop volume_postgresql volume_kill kvm_soak
+		--test e2e --no-capture hostile_neighbours hostile_processes hostile_removal restart_loop volume_postgresql volume_kill kvm_soak cri_soak
 
 .PHONY: demo
 demo: machine-demo build ## the whole story on one screen (as root)
 	@tests/demo
 
 .PHONY: bench
-bench: machine build ## start time and memory, beside crun and podman (as root)
+bench: machine build ## start time and memory, beside crun, podman and containerd (as root)
 	@tests/bench
 	@tests/bench-machines
 	@tests/bench-pull
+	@tests/bench-cri
 
 .PHONY: clean
 clean: ## remove all that was built

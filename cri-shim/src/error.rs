@@ -1,5 +1,7 @@
 //! Why a call fails, and by which code gRPC says so.
 
+mod blame;
+
 use std::fmt::Display;
 use std::io;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tonic::{Code, Status};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CriError {
     /// There is no such thing.
-    #[error("{what} {id} is not found")]
+    #[error("{what} {} is not found", short(.id))]
     NotFound {
         /// What: a sandbox, a container, an image.
         what: &'static str,
@@ -22,7 +24,7 @@ pub(crate) enum CriError {
         id: String,
     },
     /// A beginning of an id fits several.
-    #[error("{what} {id} is not one: several ids begin so")]
+    #[error("{what} {} is not one: several ids begin so", short(.id))]
     Ambiguous {
         /// What.
         what: &'static str,
@@ -46,7 +48,7 @@ pub(crate) enum CriError {
         reason: String,
     },
     /// It is not in a state for that.
-    #[error("{what} {id} {reason}")]
+    #[error("{what} {} {reason}", short(.id))]
     State {
         /// What.
         what: &'static str,
@@ -124,6 +126,14 @@ impl CriError {
         }
     }
 
+    /// The same about a field that is one of another message's.
+    pub(crate) fn below(mut self, message: &str) -> Self {
+        if let Self::Invalid { field, .. } | Self::Unsupported { field, .. } = &mut self {
+            *field = format!("{message}.{field}");
+        }
+        self
+    }
+
     /// A system call failed.
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
@@ -190,8 +200,53 @@ fn told(error: &engine::Error) -> String {
     text
 }
 
+/// Longest id or name that is shown whole, in bytes.
+const SHOWN_MAX: usize = 256;
+
+/// An id, or the beginning of one that nothing has.
+fn short(id: &str) -> std::borrow::Cow<'_, str> {
+    match id.split_at_checked(id.floor_char_boundary(SHOWN_MAX)) {
+        Some((begin, rest)) if !rest.is_empty() => format!("{begin}{CUT}").into(),
+        _ => id.into(),
+    }
+}
+
+/// Longest message, in bytes. It goes into a header, where each byte may become three, and clients take 16 KiB of these.
+const MESSAGE_MAX: usize = 4096;
+/// What is at the end of one that is cut.
+const CUT: &str = "…";
+
 impl From<CriError> for Status {
     fn from(error: CriError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code(), cut(error.to_string()))
+    }
+}
+
+/// A message that is not too long: what clients have sent may be part of it.
+fn cut(mut message: String) -> String {
+    if message.len() > MESSAGE_MAX {
+        message.truncate(message.floor_char_boundary(MESSAGE_MAX - CUT.len()));
+        message.push_str(CUT);
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_send_makes_no_message_too_long() {
+        let told = |id: String| {
+            let what = "sandbox";
+            Status::from(CriError::NotFound { what, id })
+        };
+        assert_eq!(told("abc".to_owned()).message(), "sandbox abc is not found");
+        let long = told("ä".repeat(1 << 20));
+        assert_eq!(long.code(), Code::NotFound);
+        assert!(long.message().len() < 2 * SHOWN_MAX);
+        assert!(long.message().ends_with("ä… is not found"));
+        let long = Status::from(CriError::Busy("ä".repeat(1 << 20)));
+        assert!(long.message().len() <= MESSAGE_MAX && long.message().ends_with("ä…"));
     }
 }

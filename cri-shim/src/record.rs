@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pod::manifest::CRI_ANNOTATION;
+use prost::Message;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,24 @@ pub(crate) struct ContainerRecord {
     pub(crate) created_at: i64,
     /// Whose process it is, in the numbers of its image.
     pub(crate) user: LinuxContainerUser,
+}
+
+/// Largest request that is kept, in bytes as it came. More than Kubernetes lets pods have, and few enough that many of them
+/// fit into a manifest, and all into a list.
+const CONFIG_MAX: usize = 1 << 20;
+
+/// Refuses a request that is too large to be kept.
+///
+/// # Errors
+/// [`CriError::Invalid`].
+pub(crate) fn require_fit(config: &impl Message) -> Result<(), CriError> {
+    match config.encoded_len() {
+        length if length > CONFIG_MAX => Err(CriError::invalid(
+            "config",
+            format!("it has {length} bytes, more than {CONFIG_MAX}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A record as an annotation.

@@ -61,10 +61,7 @@ pub(crate) fn mapped(
             "uids and gids are not mapped alike",
         ));
     }
-    Ok(UserNamespace {
-        uid_mappings,
-        gid_mappings,
-    })
+    UserNamespace::new(uid_mappings, gid_mappings).map_err(|error| CriError::invalid(FIELD, error))
 }
 
 fn mappings(kind: &str, mappings: &[api::IdMapping]) -> Result<Vec<IdMapping>, CriError> {
@@ -122,6 +119,7 @@ mod tests {
             (NamespaceMode::Pod, &[good, (65_536, 200_000, 1)]),
             (NamespaceMode::Pod, &[(1, 100_000, 65_536)]),
             (NamespaceMode::Pod, &[(0, 100_000, 0)]),
+            (NamespaceMode::Pod, &[(0, u32::MAX - 5, 65_536)]),
             (NamespaceMode::Pod, &[(0, u32::MAX - 1, 2)]),
             (NamespaceMode::Node, &[good]),
             (NamespaceMode::Container, &[good]),

@@ -10,7 +10,7 @@ use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
 use pod::control::NetworkUse;
-use pod::exit::FailureKind;
+use pod::exit::{FailureKind, PodExit};
 use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
@@ -161,7 +161,8 @@ impl PodNetworks {
     }
 }
 
-/// Takes the pod in the working directory out of its networks, whatever became of its monitor. A pod whose manifest can't be understood may have joined any.
+/// Takes the pod in the working directory out of its networks, whatever became of its monitor. A pod whose manifest can't be
+/// understood may have joined any. Where nothing is remembered of one that was killed, the machine was booted since.
 ///
 /// # Errors
 /// What failed, on what.
@@ -177,5 +178,27 @@ pub fn leave() -> Result<(), StartFailure> {
         .and_then(|name| name.to_str()?.parse().ok());
     let uuid =
         uuid.ok_or_else(|| StartFailure::other("the name of the pod's directory is not a UUID"))?;
-    PodNetworks::of(uuid)?.leave()
+    let mut networks = PodNetworks::of(uuid)?;
+    let remembered = networks.attacher.not_left(&networks.container);
+    // What is damaged is seen to now.
+    let is_remembered = remembered.map_or(true, |networks| !networks.is_empty());
+    networks.leave()?;
+    let joined = pod::network::load(&folder)?;
+    let has_left = PodExit::load(&folder)?.is_some();
+    if let (Some(joined), Ok(selection), false) = (joined, network, has_left) {
+        if !is_remembered {
+            let left = networks
+                .attacher
+                .detach_forgotten(&networks.container, &selection, &joined);
+            left.map_err(failed)?;
+        }
+        // It is in none any more, and whoever comes next need not ask plugins for nothing.
+        match std::fs::remove_file(folder.join(NETWORK_FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StartFailure::os("remove network.json")(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::future::Future;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use cri_shim::api::image_service_client::ImageServiceClient;
@@ -22,11 +25,12 @@ use crate::host::Host;
 const START: Duration = Duration::from_secs(20);
 /// Largest message of it, in bytes.
 const MESSAGE_MAX: usize = 64 << 20;
+/// Hands the socket at standard input over by the protocol of sd_listen_fds(3).
+const HAND_OVER: &str = "exec 3<&0 < /dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
 
 /// A shim that runs, and a connection to it. It is killed when this is dropped, and sandboxes are removed.
 pub struct Cri {
-    program: Child,
-    command: Command,
+    program: Mutex<Program>,
     /// `fairing rm --force` on the host.
     removal: Command,
     pods: PathBuf,
@@ -36,13 +40,58 @@ pub struct Cri {
     channel: Channel,
 }
 
+struct Program {
+    child: Child,
+    command: Command,
+    /// The socket that the shim is handed, as a service manager keeps it; it makes one itself if there is none.
+    kept: Option<UnixListener>,
+}
+
+impl Program {
+    fn of(mut command: Command, kept: Option<UnixListener>) -> Self {
+        let child = spawn(&mut command, kept.as_ref());
+        Self {
+            child,
+            command,
+            kept,
+        }
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("a child");
+    }
+
+    fn begin(&mut self) {
+        self.child = spawn(&mut self.command, self.kept.as_ref());
+    }
+}
+
+fn spawn(command: &mut Command, kept: Option<&UnixListener>) -> Child {
+    let input = match kept {
+        Some(socket) => OwnedFd::from(socket.try_clone().expect("a socket")).into(),
+        None => Stdio::null(),
+    };
+    command.stdin(input).spawn().expect("fairing-cri")
+}
+
 impl Cri {
     /// Starts a shim that works on a host's directories.
     ///
     /// # Panics
     /// If it does not listen.
     pub fn start(host: &Host) -> Self {
-        Self::of(host, host.command_of(dist_dir().join("bin/fairing-cri")))
+        Self::on(host, host.command_of(program()), None)
+    }
+
+    /// The same with a socket that is kept while the shim is killed and started again: who comes meanwhile waits.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn activated(host: &Host) -> Self {
+        let kept = UnixListener::bind(socket_of(host)).expect("a socket");
+        let words = ["-c", HAND_OVER, "sh"].map(str::to_owned);
+        Self::on(host, through(host, "/bin/sh", words), Some(kept))
     }
 
     /// The same with this variable.
@@ -60,21 +109,14 @@ impl Cri {
     /// # Panics
     /// If it does not listen.
     pub fn start_limited(host: &Host, descriptors: &str) -> Self {
-        let of_host = host.command_of(dist_dir().join("bin/fairing-cri"));
-        let mut command = Command::new("prlimit");
-        command.arg(format!("--nofile={descriptors}"));
-        command.arg(of_host.get_program()).args(of_host.get_args());
-        let variables = of_host.get_envs();
-        let variables = variables.filter_map(|(name, value)| Some((name, value?)));
-        command.env_clear().envs(variables).current_dir(host.base());
-        Self::of(host, command)
+        let words = [format!("--nofile={descriptors}")];
+        Self::on(host, through(host, "prlimit", words), None)
     }
 
-    fn of(host: &Host, mut command: Command) -> Self {
-        let socket = host.run_dir().join("cri.sock");
+    fn on(host: &Host, mut command: Command, kept: Option<UnixListener>) -> Self {
+        let socket = socket_of(host);
         let journal = host.base().join("cri.log");
         command.arg("--listen").arg(&socket);
-        command.stdin(Stdio::null());
         let log = File::create(&journal).expect("a file in the host's directory");
         command.stderr(log);
         let tokio = tokio::runtime::Builder::new_multi_thread()
@@ -82,12 +124,12 @@ impl Cri {
             .enable_all()
             .build()
             .expect("a runtime");
-        let (program, channel) = begin(&mut command, &socket, &tokio);
+        let program = Program::of(command, kept);
+        let channel = connect(&socket, &tokio);
         let mut removal = host.command_of(fairing_binary());
         removal.args(["rm", "--force"]);
         Self {
-            program,
-            command,
+            program: Mutex::new(program),
             removal,
             pods: host.data_dir().join("pods/run"),
             socket,
@@ -97,13 +139,17 @@ impl Cri {
         }
     }
 
+    fn program(&self) -> MutexGuard<'_, Program> {
+        self.program.lock().expect("nobody panics with it")
+    }
+
     /// Starts a shim that refuses to work; gives what it says of that.
     ///
     /// # Panics
     /// If it doesn't refuse.
     pub fn refused(host: &Host) -> String {
-        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
-        command.arg("--listen").arg(host.run_dir().join("cri.sock"));
+        let mut command = host.command_of(program());
+        command.arg("--listen").arg(socket_of(host));
         command.stdin(Stdio::null());
         let mut program = command.stderr(Stdio::piped()).spawn().expect("fairing-cri");
         let mut ended = || program.try_wait().expect("a child").is_some();
@@ -122,34 +168,44 @@ impl Cri {
 
     /// The process ID of the shim.
     pub fn pid(&self) -> u32 {
-        self.program.id()
+        self.program().child.id()
     }
 
     /// Kills the shim as a crash does, and starts it anew.
     pub fn restart(&mut self) {
         self.kill();
-        let (program, channel) = begin(&mut self.command, &self.socket, &self.tokio);
-        self.program = program;
-        self.channel = channel;
+        self.program().begin();
+        self.channel = connect(&self.socket, &self.tokio);
+    }
+
+    /// Kills the shim as a crash does, and starts it anew, while others call it: their connection comes to the new one, whose
+    /// socket has been kept.
+    pub fn crash(&self) {
+        let mut program = self.program();
+        program.kill();
+        program.begin();
     }
 
     /// Kills the shim.
-    pub fn kill(&mut self) {
-        let _ = self.program.kill();
-        self.program.wait().expect("a child");
+    pub fn kill(&self) {
+        self.program().kill();
     }
 
     /// Asks the shim to end, as a service manager does, and waits until it has.
     ///
     /// # Panics
     /// If it takes longer than this.
-    pub fn terminate(&mut self, patience: Duration) -> ExitStatus {
-        let shim = Pid::from_child(&self.program);
-        kill_process(shim, Signal::TERM).expect("a child");
-        let program = &mut self.program;
+    pub fn terminate(&self, patience: Duration) -> ExitStatus {
+        let child = &mut self.program().child;
+        kill_process(Pid::from_child(child), Signal::TERM).expect("a child");
         wait_until("the end of fairing-cri", patience, || {
-            program.try_wait().expect("a child")
+            child.try_wait().expect("a child")
         })
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// A client of RuntimeService, for [`Cri::wait`].
@@ -203,15 +259,33 @@ impl Drop for Cri {
     }
 }
 
-fn begin(
-    command: &mut Command,
-    socket: &std::path::Path,
-    tokio: &tokio::runtime::Runtime,
-) -> (Child, Channel) {
-    let program = command.spawn().expect("fairing-cri");
+fn program() -> PathBuf {
+    dist_dir().join("bin/fairing-cri")
+}
+
+/// The shim, as another program executes it after these words of its own.
+fn through<const N: usize>(host: &Host, program_before: &str, words: [String; N]) -> Command {
+    let own = host.command_of(program());
+    let mut command = Command::new(program_before);
+    let variables = own.get_envs();
+    let variables = variables.filter_map(|(name, value)| Some((name, value?)));
+    command
+        .args(words)
+        .arg(own.get_program())
+        .args(own.get_args())
+        .env_clear()
+        .envs(variables)
+        .current_dir(host.base());
+    command
+}
+
+fn socket_of(host: &Host) -> PathBuf {
+    host.run_dir().join("cri.sock")
+}
+
+fn connect(socket: &Path, tokio: &tokio::runtime::Runtime) -> Channel {
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).expect("a path");
-    let channel = wait_until("fairing-cri listens", START, || {
+    wait_until("fairing-cri listens", START, || {
         tokio.block_on(endpoint.connect()).ok()
-    });
-    (program, channel)
+    })
 }

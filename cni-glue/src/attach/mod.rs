@@ -2,6 +2,7 @@
 
 mod attacher;
 mod damaged;
+mod forgotten;
 mod free_ports;
 mod gc;
 mod namespace_mount;

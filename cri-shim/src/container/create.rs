@@ -1,10 +1,12 @@
 //! Making containers. Nothing of them runs yet.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use engine::error::AppError;
 use engine::images::choice::Pull;
 use engine::pods::apps::OpenPod;
+use engine::pods::security::SeccompChoice;
 use pod::timestamp::Timestamp;
 
 use super::facts::{self, SandboxFacts};
@@ -16,7 +18,7 @@ use crate::error::CriError;
 use crate::identity::{ContainerId, app_name};
 use crate::image;
 use crate::journal::Journal;
-use crate::record::{self, ContainerRecord};
+use crate::record::{self, ContainerRecord, require_fit};
 use crate::shim::Shim;
 use crate::state::{self, Sandbox, SandboxPhase};
 
@@ -26,6 +28,7 @@ pub(crate) fn create(
     request: CreateContainerRequest,
 ) -> Result<CreateContainerResponse, CriError> {
     let mut config = request.config.ok_or_else(|| CriError::missing("config"))?;
+    require_fit(&config)?;
     let metadata = config
         .metadata
         .as_ref()
@@ -47,7 +50,7 @@ pub(crate) fn create(
     let asked = asked
         .filter(|image| !image.image.is_empty())
         .ok_or_else(|| CriError::missing("config.image.image"))?;
-    let resolved = image::resolve(shim, asked)?;
+    let resolved = image::resolve(shim, asked).map_err(|error| error.below("config"))?;
     let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox, &config))?;
     spec.image = resolved.reference.to_string();
     spec.name = Some(name.clone());
@@ -83,15 +86,26 @@ pub(crate) fn create(
                 None => Err(error.into()),
             }
         }
-        Err(error) => Err(error.into()),
+        Err(engine::Error::Io { path, source, .. }) if is_filter(&spec.security.seccomp, &path) => {
+            Err(CriError::invalid(
+                "config.linux.security_context.seccomp.localhost_ref",
+                format!("{}: {source}", path.display()),
+            ))
+        }
+        Err(error) => Err(CriError::of_container(error)),
     }
+}
+
+/// Whether a file is the one that holds a filter of system calls.
+fn is_filter(choice: &SeccompChoice, path: &Path) -> bool {
+    matches!(choice, SeccompChoice::File(file) if file == path)
 }
 
 /// The container of a sandbox that has this key.
 fn existing(sandbox: &Sandbox, metadata: &ContainerMetadata) -> Option<ContainerId> {
     let mut containers = sandbox.containers();
     let there = containers.find(|one| one.record.config.metadata.as_ref() == Some(metadata));
-    there.map(|container| container.id())
+    there.map(|container| container.id().clone())
 }
 
 fn response(id: &ContainerId) -> CreateContainerResponse {

@@ -14,6 +14,7 @@ use pod::control::{ExecRequest, Request, Response};
 use pod::exit::Outcome;
 use pod::seqpacket::SeqPacket;
 
+use super::command::require_command;
 use crate::api::{ExecSyncRequest, ExecSyncResponse};
 use crate::error::CriError;
 use crate::shim::Shim;
@@ -37,9 +38,7 @@ pub(crate) fn exec_sync(
         cmd,
         timeout,
     } = request;
-    if cmd.first().is_none_or(String::is_empty) {
-        return Err(CriError::missing("cmd"));
-    }
+    require_command("cmd", &cmd)?;
     let timeout = match u64::try_from(timeout) {
         Ok(0) => None,
         Ok(seconds) => Some(Duration::from_secs(seconds)),

@@ -20,7 +20,8 @@ pub(super) fn find(shim: &Shim, mounts: &mut [Mount], spec: &mut AppSpec) -> Res
         image.map(|image| (image, &mount.container_path))
     });
     for ((asked, place), mount) in of_images.zip(&mut spec.image_mounts) {
-        let resolved = image::resolve(shim, asked)?;
+        let field = format!("config.mounts[{place}]");
+        let resolved = image::resolve(shim, asked).map_err(|error| error.below(&field))?;
         if let Some(path) = &mount.sub_path {
             let layers = resolved.image.layers().iter().rev();
             let trees: Vec<PathBuf> = layers.map(|layer| layer.path.clone()).collect();

@@ -1,5 +1,6 @@
 //! Containers: made, started, stopped, removed, told of.
 
+mod command;
 mod create;
 mod exec_sync;
 mod facts;
@@ -14,6 +15,7 @@ mod status;
 mod stop;
 mod update;
 
+pub(crate) use self::command::require_command;
 pub(crate) use self::create::create;
 pub(crate) use self::exec_sync::exec_sync;
 pub(crate) use self::list::{list, listed};

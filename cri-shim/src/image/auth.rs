@@ -37,6 +37,19 @@ pub(super) fn login(
     image: &Reference,
 ) -> Result<Option<Login>, CriError> {
     let Some(auth) = auth else { return Ok(None) };
+    for (name, text) in [
+        ("username", &auth.username),
+        ("password", &auth.password),
+        ("identity_token", &auth.identity_token),
+        ("registry_token", &auth.registry_token),
+        ("server_address", &auth.server_address),
+    ] {
+        // They stand in a header.
+        if text.contains(char::is_control) {
+            let field = format!("{FIELD}.{name}");
+            return Err(CriError::invalid(field, "it holds a control character"));
+        }
+    }
     let mut entry = Entry::default();
     // As other runtimes prefer them.
     if !auth.username.is_empty() {

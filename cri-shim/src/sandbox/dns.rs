@@ -5,6 +5,9 @@ use cni_glue::names::{DnsMode, DnsOptions};
 use crate::api::DnsConfig;
 use crate::error::CriError;
 
+/// Most servers, search domains and options, of each: a library looks at fewer of them.
+const MOST: usize = 64;
+
 /// What a request says; as the host has it if nothing.
 ///
 /// # Errors
@@ -16,6 +19,18 @@ pub(super) fn options(config: Option<&DnsConfig>) -> Result<DnsOptions, CriError
             ..DnsOptions::default()
         });
     };
+    for (field, words) in [
+        ("servers", &config.servers),
+        ("searches", &config.searches),
+        ("options", &config.options),
+    ] {
+        if words.len() > MOST {
+            return Err(CriError::invalid(
+                format!("config.dns_config.{field}"),
+                format!("{} are more than {MOST}", words.len()),
+            ));
+        }
+    }
     let mut servers = Vec::with_capacity(config.servers.len());
     for server in &config.servers {
         let address = server.parse();

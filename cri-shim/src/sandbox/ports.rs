@@ -5,11 +5,20 @@ use cni_glue::ports::{ContainerPort, PortSpec, Protocol};
 use crate::api::{self, PortMapping};
 use crate::error::CriError;
 
+/// Most ports: each is a rule, and a socket that keeps it.
+const MOST: usize = 4096;
+
 /// The ports that a request asks for; one without a port of the host asks for nothing.
 ///
 /// # Errors
 /// [`CriError::Invalid`].
 pub(super) fn specs(mappings: &[PortMapping]) -> Result<Vec<PortSpec>, CriError> {
+    if mappings.len() > MOST {
+        return Err(CriError::invalid(
+            "config.port_mappings",
+            format!("{} are more than {MOST}", mappings.len()),
+        ));
+    }
     let wanted = mappings.iter().filter(|mapping| mapping.host_port != 0);
     wanted.map(spec).collect()
 }

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine::error::SecurityError;
 use engine::pods::{background, prepare};
 use pod::activation::ActivationSockets;
 use pod::{Phase, PodError, PodUuid};
@@ -13,7 +12,7 @@ use crate::api::{PodSandboxConfig, RunPodSandboxRequest, RunPodSandboxResponse};
 use crate::error::CriError;
 use crate::identity::SandboxId;
 use crate::journal::Journal;
-use crate::record::SandboxRecord;
+use crate::record::{SandboxRecord, require_fit};
 use crate::shim::{START_PATIENCE, Shim};
 use crate::state::{self, SandboxPhase};
 
@@ -26,8 +25,10 @@ pub(crate) fn run(
     shim: &Shim,
     request: RunPodSandboxRequest,
 ) -> Result<RunPodSandboxResponse, CriError> {
+    let config = request.config.ok_or_else(|| CriError::missing("config"))?;
+    require_fit(&config)?;
     let record = SandboxRecord {
-        config: request.config.ok_or_else(|| CriError::missing("config"))?,
+        config,
         runtime_handler: request.runtime_handler,
     };
     let deadline = Instant::now() + START_PATIENCE;
@@ -48,18 +49,8 @@ pub(crate) fn run(
                     return Ok(response(uuid));
                 }
             }
-            Err(error) => return Err(refused(error)),
+            Err(error) => return Err(CriError::of_sandbox(error)),
         }
-    }
-}
-
-/// Why there is no sandbox, by the field if one is to blame.
-fn refused(error: engine::Error) -> CriError {
-    match error {
-        engine::Error::Security(error @ SecurityError::Sysctl { .. }) => {
-            CriError::invalid("config.linux.sysctls", error)
-        }
-        error => error.into(),
     }
 }
 
@@ -86,7 +77,11 @@ fn await_other(
                 match sandbox.map(|sandbox| (sandbox.phase, sandbox)) {
                     Some((SandboxPhase::Ready, sandbox)) => {
                         return match sandbox.record().config.metadata == config.metadata {
-                            true => Ok(Some(holder)),
+                            true => {
+                                // Whoever has begun it may have been killed before that.
+                                state::mark_up(&sandbox.entry.path)?;
+                                Ok(Some(holder))
+                            }
                             false => Err(CriError::Busy(format!("the name of sandbox {id}"))),
                         };
                     }

@@ -18,6 +18,12 @@ use crate::record::{self, SandboxRecord};
 use crate::shim::Shim;
 use crate::{handlers, network, user_namespace};
 
+const NAMESPACES: &str = "config.linux.security_context.namespace_options";
+/// Longest path of a directory, in bytes: with a name in it, it is still one for the kernel.
+const PATH_MAX: usize = 3072;
+/// Most kernel parameters: each is a file that is written at the start.
+const SYSCTLS_MAX: usize = 256;
+
 /// Puts the pod of a sandbox together.
 ///
 /// # Errors
@@ -38,7 +44,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     if let Some(stage1) = &stage1 {
         handlers::require(stage1, features(&namespaces))?;
     }
-    let is_host_network = is_node(namespaces.network);
+    let is_host_network = is_in_host_network(&namespaces)?;
     let selection = match is_host_network {
         true => Selection::Host,
         false => network::of_sandbox(shim, SandboxId(uuid), metadata)?,
@@ -61,7 +67,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     spec.host_namespaces = host_namespaces(&namespaces, is_host_network)?;
     spec.users = users(&namespaces)?;
     spec.cgroup_parent = shim.cgroups.parent(&linux.cgroup_parent)?;
-    spec.sysctl = linux.sysctls.into_iter().collect::<BTreeMap<_, _>>();
+    spec.sysctl = sysctls(linux.sysctls)?;
     spec.isolator = Some(isolator);
     if stage1.is_some_and(|stage1| machine::is_of(&stage1)) {
         machine::size(linux.resources.as_ref(), &mut spec)?;
@@ -69,6 +75,16 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     check_security(&security)?;
     check_log_directory(&config.log_directory)?;
     Ok(spec)
+}
+
+fn sysctls(asked: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, CriError> {
+    match asked.len() {
+        count if count > SYSCTLS_MAX => Err(CriError::invalid(
+            "config.linux.sysctls",
+            format!("{count} are more than {SYSCTLS_MAX}"),
+        )),
+        _ => Ok(asked),
+    }
 }
 
 /// What isolators have to be able to do for namespaces that are not a pod's own, and the fields that say so.
@@ -109,6 +125,22 @@ fn is_node(mode: i32) -> bool {
     mode == NamespaceMode::Node as i32
 }
 
+/// Whether a sandbox is in the host's network.
+fn is_in_host_network(namespaces: &NamespaceOption) -> Result<bool, CriError> {
+    match NamespaceMode::try_from(namespaces.network) {
+        Ok(NamespaceMode::Node) => Ok(true),
+        Ok(NamespaceMode::Pod | NamespaceMode::Container) => Ok(false),
+        Ok(NamespaceMode::Target) | Err(_) => Err(no_such_mode("network", namespaces.network)),
+    }
+}
+
+fn no_such_mode(namespace: &str, mode: i32) -> CriError {
+    CriError::invalid(
+        format!("{NAMESPACES}.{namespace}"),
+        format!("a sandbox has no namespace of mode {mode}"),
+    )
+}
+
 /// The host name: the host's own in its network, or the one that is given.
 fn hostname(config: &PodSandboxConfig, is_host_network: bool) -> Result<Option<String>, CriError> {
     match (config.hostname.as_str(), is_host_network) {
@@ -117,15 +149,24 @@ fn hostname(config: &PodSandboxConfig, is_host_network: bool) -> Result<Option<S
             "config.hostname",
             "it is longer than 64 characters",
         )),
+        (name, _) if !is_host_name(name) => Err(CriError::invalid(
+            "config.hostname",
+            format!("{name:?} is no name of a host"),
+        )),
         (name, _) => Ok(Some(name.to_owned())),
     }
+}
+
+/// It stands in `/etc/hosts`, too.
+fn is_host_name(name: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.bytes().all(is_known) && name.split('.').all(|label| !label.is_empty())
 }
 
 fn host_namespaces(
     namespaces: &NamespaceOption,
     is_host_network: bool,
 ) -> Result<BTreeSet<HostNamespace>, CriError> {
-    let field = "config.linux.security_context.namespace_options";
     let mut shared = BTreeSet::new();
     for (name, mode, shares) in [
         ("pid", namespaces.pid, HostNamespace::Pid),
@@ -137,10 +178,7 @@ fn host_namespaces(
             }
             Ok(NamespaceMode::Pod | NamespaceMode::Container) => {}
             Ok(NamespaceMode::Target) | Err(_) => {
-                return Err(CriError::invalid(
-                    format!("{field}.{name}"),
-                    format!("a sandbox has no namespace of mode {mode}"),
-                ));
+                return Err(no_such_mode(name, mode));
             }
         }
     }
@@ -167,11 +205,13 @@ fn check_security(security: &LinuxSandboxSecurityContext) -> Result<(), CriError
 }
 
 fn check_log_directory(path: &str) -> Result<(), CriError> {
-    match path.is_empty() || Path::new(path).is_absolute() {
-        true => Ok(()),
-        false => Err(CriError::invalid(
-            "config.log_directory",
-            "it is not absolute",
-        )),
+    let refused = |reason| Err(CriError::invalid("config.log_directory", reason));
+    match path {
+        "" => Ok(()),
+        path if !Path::new(path).is_absolute() => refused("it is not absolute"),
+        path if path.len() > PATH_MAX => refused("it is too long for a path"),
+        path if path.contains('\0') => refused("it holds a NUL byte"),
+        path if path.split('/').any(|part| part == "..") => refused("it leads upwards (..)"),
+        _ => Ok(()),
     }
 }

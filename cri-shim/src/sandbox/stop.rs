@@ -1,13 +1,22 @@
 //! Ending sandboxes.
 
-use engine::pods::stop::{Stop, end_remains};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use engine::pods::stop::{Stop, end_remains, stop as end_pod};
+use pod::PodError;
 use pod::lock::PodLock;
 
 use crate::api::{StopPodSandboxRequest, StopPodSandboxResponse};
 use crate::error::CriError;
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
+
+/// How long others that end or remove the same sandbox are waited for.
+pub(super) const OTHERS_PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at what they do: the kernel tells nobody.
+pub(super) const OTHERS: Duration = Duration::from_millis(10);
 
 /// Ends a sandbox with all of its containers, and takes it out of its network. One that has ended, or is gone, is as wanted.
 pub(crate) fn stop(
@@ -20,18 +29,25 @@ pub(crate) fn stop(
     Ok(StopPodSandboxResponse {})
 }
 
-/// Ends a sandbox; returns when nothing of it runs any more, and its network is given back.
+/// Ends a sandbox; returns when nothing of it runs any more, and its network is given back, whoever does that.
 pub(crate) fn end(shim: &Shim, sandbox: &Sandbox) -> Result<(), CriError> {
     let entry = &sandbox.entry;
-    if PodLock::is_held(&entry.path)? {
-        state::mark_stopping(&entry.path)?;
-        engine::pods::stop::stop(entry, &shim.engine.directories, Stop::AtOnce)?;
+    // While its lock is held by who clears up after it, it is no sandbox that begins. A disk without room keeps no pod running.
+    if let Err(error) = state::mark_stopping(&entry.path) {
+        journal::line(&error.to_string());
     }
-    // What a monitor has left that was killed: places in networks, cgroups, mounts.
-    match end_remains(entry, &shim.engine, &Journal) {
-        Ok(_) => Ok(()),
-        // It is gone, or somebody else does the same.
-        Err(engine::Error::Pod(pod::PodError::NoSuchPod(_) | pod::PodError::Locked(_))) => Ok(()),
-        Err(error) => Err(error.into()),
+    let deadline = Instant::now() + OTHERS_PATIENCE;
+    loop {
+        if PodLock::is_held(&entry.path)? {
+            end_pod(entry, &shim.engine.directories, Stop::AtOnce)?;
+        }
+        // What a monitor has left that was killed: places in networks, cgroups, mounts.
+        match end_remains(entry, &shim.engine, &Journal) {
+            Ok(_) | Err(engine::Error::Pod(PodError::NoSuchPod(_))) => return Ok(()),
+            Err(engine::Error::Pod(PodError::Locked(_))) if Instant::now() < deadline => {
+                thread::sleep(OTHERS);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }

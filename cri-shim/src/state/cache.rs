@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pod::PodUuid;
-use pod::manifest::{MANIFEST_FILE, PodManifest};
+use pod::manifest::{App, MANIFEST_FILE, PodManifest};
 
 use crate::error::CriError;
+use crate::identity::{ContainerId, SandboxId};
 use crate::record::{self, ContainerRecord, SandboxRecord};
 
 /// What the manifest of a sandbox's pod says.
@@ -21,7 +22,16 @@ pub(crate) struct Known {
     /// The sandbox.
     pub(crate) record: SandboxRecord,
     /// The containers, in the order of the manifest's apps; none for an app that no request has made.
-    pub(crate) containers: Vec<Option<ContainerRecord>>,
+    pub(crate) containers: Vec<Option<KnownContainer>>,
+}
+
+/// What it says of a container.
+#[derive(Debug)]
+pub(crate) struct KnownContainer {
+    /// Its id.
+    pub(crate) id: ContainerId,
+    /// What was asked for.
+    pub(crate) record: ContainerRecord,
 }
 
 /// Which file it was, and which state of it. Manifests are replaced, never written to.
@@ -84,8 +94,14 @@ impl Cache {
 
 fn sandbox(manifest: PodManifest) -> Option<Known> {
     let record = record::read(&manifest.annotations)?;
-    let apps = manifest.apps.iter();
-    let containers = apps.map(|app| record::read(&app.annotations)).collect();
+    let own = SandboxId(manifest.uuid);
+    let known = |app: &App| {
+        Some(KnownContainer {
+            record: record::read(&app.annotations)?,
+            id: ContainerId::of(own, &app.name),
+        })
+    };
+    let containers = manifest.apps.iter().map(known).collect();
     Some(Known {
         manifest,
         record,

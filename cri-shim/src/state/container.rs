@@ -7,6 +7,7 @@ use pod::network::NETWORK_FILE;
 use pod::timestamp::Timestamp;
 use pod::{AppName, app_dir};
 
+use super::cache::KnownContainer;
 use super::sandbox::{Sandbox, SandboxPhase, nanoseconds};
 use crate::identity::ContainerId;
 use crate::record::ContainerRecord;
@@ -20,6 +21,7 @@ pub(crate) struct Container<'a> {
     pub(crate) app: &'a App,
     /// What was asked for.
     pub(crate) record: &'a ContainerRecord,
+    id: &'a ContainerId,
 }
 
 /// What a container does.
@@ -47,7 +49,7 @@ impl Sandbox {
     pub(crate) fn containers(&self) -> impl Iterator<Item = Container<'_>> {
         let apps = self.known.manifest.apps.iter();
         let both = apps.zip(&self.known.containers);
-        both.filter_map(|(app, record)| Some(Container::new(self, app, record.as_ref()?)))
+        both.filter_map(|(app, known)| Some(Container::new(self, app, known.as_ref()?)))
     }
 
     /// Its container of this name.
@@ -57,17 +59,18 @@ impl Sandbox {
 }
 
 impl<'a> Container<'a> {
-    pub(super) fn new(sandbox: &'a Sandbox, app: &'a App, record: &'a ContainerRecord) -> Self {
+    fn new(sandbox: &'a Sandbox, app: &'a App, known: &'a KnownContainer) -> Self {
         Self {
             sandbox,
             app,
-            record,
+            record: &known.record,
+            id: &known.id,
         }
     }
 
     /// Its id.
-    pub(crate) fn id(&self) -> ContainerId {
-        ContainerId::of(self.sandbox.id(), &self.app.name)
+    pub(crate) fn id(&self) -> &'a ContainerId {
+        self.id
     }
 
     /// When it was started, in nanoseconds since 1970; 0 if it has not been.

@@ -15,7 +15,7 @@ const CONTAINER: &str = "container";
 /// The sandbox of this id.
 ///
 /// # Errors
-/// [`CriError::NotFound`].
+/// [`CriError::NotFound`]; [`CriError::Invalid`] if no id is given.
 pub(crate) fn sandbox(shim: &Shim, id: &str) -> Result<Sandbox, CriError> {
     sandbox_if_any(shim, id)?.ok_or_else(|| not_found(SANDBOX, id))
 }
@@ -26,7 +26,7 @@ pub(crate) fn sandbox_if_any(shim: &Shim, id: &str) -> Result<Option<Sandbox>, C
         return by_id(shim, id);
     }
     if id.is_empty() {
-        return Ok(None);
+        return Err(CriError::missing("pod_sandbox_id"));
     }
     let all = all(shim)?.into_iter();
     only(
@@ -49,7 +49,7 @@ fn by_id(shim: &Shim, id: SandboxId) -> Result<Option<Sandbox>, CriError> {
 /// The container of this id: its sandbox, and the name of its app there.
 ///
 /// # Errors
-/// [`CriError::NotFound`].
+/// [`CriError::NotFound`]; [`CriError::Invalid`] if no id is given.
 pub(crate) fn container(shim: &Shim, id: &str) -> Result<(Sandbox, AppName), CriError> {
     container_if_any(shim, id)?.ok_or_else(|| not_found(CONTAINER, id))
 }
@@ -63,12 +63,15 @@ pub(crate) fn container_if_any(
     if let Some(id) = ContainerId::parse(id) {
         let sandbox = by_id(shim, id.sandbox())?;
         return Ok(sandbox.and_then(|sandbox| {
-            let name = sandbox.containers().find(|one| one.id() == id).map(named)?;
+            let name = sandbox
+                .containers()
+                .find(|one| *one.id() == id)
+                .map(named)?;
             Some((sandbox, name))
         }));
     }
     if id.is_empty() {
-        return Ok(None);
+        return Err(CriError::missing("container_id"));
     }
     let mut found = Vec::new();
     for sandbox in all(shim)? {

@@ -8,15 +8,17 @@ use crate::api::{
     AttachRequest, AttachResponse, ExecRequest, ExecResponse, PortForwardRequest,
     PortForwardResponse,
 };
+use crate::container::require_command;
 use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, Container, ContainerPhase, Sandbox, SandboxPhase};
 
+/// Most ports that one URL leads to.
+const PORTS_MAX: usize = 1024;
+
 /// A URL for a command in a container.
 pub(crate) fn exec(shim: &Shim, request: ExecRequest) -> Result<ExecResponse, CriError> {
-    if request.cmd.first().is_none_or(String::is_empty) {
-        return Err(CriError::missing("cmd"));
-    }
+    require_command("cmd", &request.cmd)?;
     let ExecRequest {
         stdin,
         stdout,
@@ -71,6 +73,12 @@ pub(crate) fn port_forward(
             id: sandbox.id().to_string(),
             reason: "is not ready".to_owned(),
         });
+    }
+    if request.port.len() > PORTS_MAX {
+        return Err(CriError::invalid(
+            "port",
+            format!("{} are more than {PORTS_MAX}", request.port.len()),
+        ));
     }
     let number = |port: &i32| {
         let number = u16::try_from(*port).ok().filter(|number| *number != 0);

@@ -16,6 +16,9 @@ use crate::error::CriError;
 /// Before the names of profiles of the node, in old requests and some new ones.
 const LOCALHOST: &str = "localhost/";
 
+/// Most paths that are masked, or read-only: each is mounted at the start.
+const PATHS_MAX: usize = 1024;
+
 /// Says it of an app.
 pub(super) fn set(
     security: &LinuxContainerSecurityContext,
@@ -64,9 +67,13 @@ fn seccomp(security: &LinuxContainerSecurityContext) -> Result<SeccompChoice, Cr
         None | Some(Profile::Unconfined) => SeccompChoice::Unconfined,
         Some(Profile::Localhost(path)) => {
             let path = PathBuf::from(path);
-            match path.is_absolute() {
+            let is_whole = !path.as_os_str().as_encoded_bytes().contains(&0);
+            match path.is_absolute() && is_whole {
                 true => SeccompChoice::File(path),
-                false => return Err(invalid("seccomp.localhost_ref", "it is not absolute")),
+                false => {
+                    let reason = "it is no absolute path";
+                    return Err(invalid("seccomp.localhost_ref", reason));
+                }
             }
         }
     })
@@ -111,6 +118,12 @@ fn profile(
 }
 
 fn paths(field: &str, paths: &[String]) -> Result<Vec<AppPath>, CriError> {
+    if paths.len() > PATHS_MAX {
+        return Err(invalid(
+            field,
+            &format!("{} are more than {PATHS_MAX}", paths.len()),
+        ));
+    }
     let path = |path: &String| {
         AppPath::try_from(path.clone())
             .map_err(|error| CriError::invalid(format!("{SECURITY}.{field}"), error))
@@ -171,7 +184,7 @@ mod tests {
             let file = seccomp(some(ProfileType::Localhost, name)).unwrap();
             assert_eq!(file, SeccompChoice::File("/p.json".into()));
         }
-        for name in ["", "localhost/", "p.json"] {
+        for name in ["", "localhost/", "p.json", "/p\0"] {
             seccomp(some(ProfileType::Localhost, name)).unwrap_err();
         }
     }

@@ -13,6 +13,8 @@ use crate::error::CriError;
 
 /// Before the keys of annotations that name devices.
 const CDI: &str = "cdi.k8s.io/";
+/// Most devices: each is looked for on the host.
+const MOST: usize = 1024;
 /// Where devices are.
 const DEV: &str = "/dev";
 
@@ -23,6 +25,12 @@ pub(super) fn set(
     is_in_machine: bool,
     spec: &mut AppSpec,
 ) -> Result<(), CriError> {
+    if config.devices.len() > MOST {
+        return Err(CriError::invalid(
+            "config.devices",
+            format!("{} are more than {MOST}", config.devices.len()),
+        ));
+    }
     let mut requests = Vec::new();
     if is_privileged && !is_in_machine {
         requests.push(DeviceRequest::Node {

@@ -4,6 +4,7 @@ mod capabilities;
 mod confinement;
 mod devices;
 mod field;
+mod limit_words;
 mod mounts;
 mod namespaces;
 mod process;

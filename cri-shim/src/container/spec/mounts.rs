@@ -28,6 +28,10 @@ pub(super) fn set(
     for mount in mounts {
         let destination = AppPath::try_from(mount.container_path.clone())
             .map_err(|error| CriError::invalid(format!("{FIELD}.container_path"), error))?;
+        if destination.as_str() == "/" {
+            let reason = "an image's root directory can't be mounted on";
+            return Err(CriError::invalid(format!("{FIELD}.container_path"), reason));
+        }
         let of = |field: &str| format!("{FIELD}[{}].{field}", mount.container_path);
         let propagation = propagation(mount, &of)?;
         if sandbox.is_in_machine && propagation == MountOption::Rshared {
@@ -255,8 +259,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_by_place_and_field() {
-        let cases: [(&str, Change); 9] = [
+        let cases: [(&str, Change); 10] = [
             ("container_path", |m| m.container_path = "data".into()),
+            ("container_path", |m| m.container_path = "/a/..".into()),
             ("[/data].host_path", |m| m.host_path.clear()),
             ("[/data].host_path", |m| m.host_path = "srv".into()),
             ("recursive_read_only", |m| m.recursive_read_only = true),

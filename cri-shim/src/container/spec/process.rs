@@ -5,6 +5,7 @@ use engine::pods::spec::AppSpec;
 use pod::manifest::AppPath;
 
 use crate::api::{ContainerConfig, KeyValue};
+use crate::container::command::require_words;
 use crate::container::facts::SandboxFacts;
 use crate::error::CriError;
 
@@ -15,12 +16,8 @@ pub(super) fn set(
     sandbox: &SandboxFacts<'_>,
     spec: &mut AppSpec,
 ) -> Result<(), CriError> {
-    for (field, words) in [("command", &config.command), ("args", &config.args)] {
-        if words.iter().any(|word| word.contains('\0')) {
-            let field = format!("config.{field}");
-            return Err(CriError::invalid(field, "a word holds a NUL byte"));
-        }
-    }
+    require_words("config.command", &config.command)?;
+    require_words("config.args", &config.args)?;
     let mut command = config.command.iter();
     spec.exec = command.next().cloned();
     if spec.exec.as_deref() == Some("") {

@@ -2,6 +2,7 @@
 
 use pod::manifest::{App, Cpu, HugepageLimit, Limit, Memory, Pids, Resources};
 
+use super::limit_words;
 use crate::api::{self, LinuxContainerResources};
 use crate::error::CriError;
 
@@ -10,6 +11,7 @@ use crate::error::CriError;
 /// # Errors
 /// If one makes no sense.
 pub(crate) fn limits(field: &str, asked: &LinuxContainerResources) -> Result<Resources, CriError> {
+    limit_words::check(field, asked)?;
     let of = |name: &str, value: i64| whole(&format!("{field}.{name}"), value);
     let limit = |name: &str, value: i64| match value {
         -1 => Ok(Some(Limit::Unlimited)),

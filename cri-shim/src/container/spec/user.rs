@@ -7,6 +7,9 @@ use super::field::SECURITY;
 use crate::api::{Int64Value, LinuxContainerSecurityContext, SupplementalGroupsPolicy};
 use crate::error::CriError;
 
+/// Most further groups: the kernel gives no process more (`NGROUPS_MAX`).
+const GROUPS_MAX: usize = 65_536;
+
 /// Says it of an app.
 pub(super) fn set(
     security: &LinuxContainerSecurityContext,
@@ -45,6 +48,13 @@ pub(super) fn set(
             ));
         }
     };
+    let count = security.supplemental_groups.len();
+    if count > GROUPS_MAX {
+        return Err(invalid(
+            "supplemental_groups",
+            &format!("{count} are more than {GROUPS_MAX}"),
+        ));
+    }
     for group in &security.supplemental_groups {
         let gid = id("supplemental_groups", *group)?;
         spec.groups.push(gid.to_string());
