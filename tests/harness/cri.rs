@@ -99,9 +99,9 @@ impl Cri {
     /// # Panics
     /// If it does not listen.
     pub fn start_with(host: &Host, variable: &str, value: impl AsRef<OsStr>) -> Self {
-        let mut command = host.command_of(dist_dir().join("bin/fairing-cri"));
+        let mut command = host.command_of(program());
         command.env(variable, value);
-        Self::of(host, command)
+        Self::on(host, command, None)
     }
 
     /// The same, where it may have so many descriptors open, `SOFT:HARD` as prlimit(1) takes it.
