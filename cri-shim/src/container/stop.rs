@@ -10,6 +10,9 @@ use crate::error::CriError;
 use crate::shim::Shim;
 use crate::state::{self, ContainerPhase};
 
+/// The longest time that a container gets to end, whatever is asked for: a year.
+const GRACE_MAX: Duration = Duration::from_secs(31_536_000);
+
 /// Ends a container: its stop signal, and SIGKILL when the time is up; at once if there is none. One that doesn't run, or is
 /// gone, is as wanted.
 pub(crate) fn stop(
@@ -26,7 +29,7 @@ pub(crate) fn stop(
         .is_some_and(|one| one.phase() == ContainerPhase::Running);
     if runs {
         let stopped = OpenPod::connect(&shim.engine, &sandbox.entry)
-            .and_then(|pod| pod.stop(&app, Some(Duration::from_secs(grace))));
+            .and_then(|pod| pod.stop(&app, Some(Duration::from_secs(grace).min(GRACE_MAX))));
         match stopped {
             Ok(()) => {}
             // It has gone, or its sandbox has ended, meanwhile.

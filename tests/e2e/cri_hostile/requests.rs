@@ -363,6 +363,14 @@ fn nonsense_about_containers_that_run_is_refused_by_field() {
         );
     }
     assert_eq!(victim.count(), (1, 1));
+    // It ends when it is asked to, and as late as nobody lives.
+    let stop = StopContainerRequest {
+        container_id,
+        timeout: i64::MAX,
+    };
+    let mut client = victim.cri.runtime();
+    let stopped = victim.answer("a late stop", client.stop_container(stop));
+    stopped.unwrap();
     victim.is_well();
 }
 
