@@ -2,7 +2,7 @@
 //! them. For machines that have nothing else that speaks the interface.
 
 use std::error::Error;
-use std::io::Read;
+use std::io::{Read, Write};
 
 use cri_shim::api;
 use cri_shim::api::runtime_service_client::RuntimeServiceClient;
@@ -26,8 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     let answer = tokio.block_on(ask(socket, call, request))?;
-    println!("{answer}");
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{answer}")?)
 }
 
 async fn ask(socket: &str, call: &str, request: &str) -> Result<Value, Box<dyn Error>> {

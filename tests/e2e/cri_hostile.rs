@@ -10,6 +10,7 @@ mod wire;
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::future::Future;
+use std::io::Write;
 use std::time::Duration;
 
 use cri_shim::api::{ListContainersRequest, ListPodSandboxRequest};
@@ -168,7 +169,7 @@ impl Victim {
             .unwrap()
             .parse()
             .unwrap();
-        println!("at most {most} KiB");
+        let _ = writeln!(std::io::stderr(), "at most {most} KiB");
         assert!(most < MEMORY_MAX, "{most} KiB");
     }
 }

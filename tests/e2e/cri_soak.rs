@@ -7,6 +7,7 @@ mod dice;
 mod kubelet;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
@@ -64,7 +65,7 @@ fn kill_one(host: &Host, dice: &mut Dice, name: &str) {
 fn soak(lab: &Lab, leases: Option<&Path>) {
     let mut dice = Dice::new();
     // Shown where the test fails.
-    println!("seed {}", dice.0);
+    let _ = writeln!(std::io::stderr(), "seed {}", dice.0);
     let logs = lab.host.base().join("logs");
     std::fs::create_dir(&logs).unwrap();
     let cri = Cri::activated(&lab.host);
@@ -97,7 +98,7 @@ fn soak(lab: &Lab, leases: Option<&Path>) {
         }
         told
     });
-    println!("{told:#?}");
+    let _ = writeln!(std::io::stderr(), "{told:#?}");
     let kubelet = Kubelet::new(&cri, &logs, KUBELETS + 1, 1);
     what_is_told_to_run_runs(&kubelet, &lab.host);
     kubelet.remove_all();

@@ -12,7 +12,7 @@ macro_rules! unknown {
     ($victim:expr, $method:ident, $field:ident, $request:expr) => {
         for id in ids() {
             let mut request = $request;
-            request.$field = id.clone();
+            request.$field.clone_from(&id);
             let what = format!("{} {}", stringify!($method), shown(&id));
             let mut client = $victim.cri.runtime();
             $victim.refused(
@@ -31,7 +31,7 @@ macro_rules! as_wanted {
     ($victim:expr, $method:ident, $field:ident, $request:expr) => {
         for id in ids() {
             let mut request = $request;
-            request.$field = id.clone();
+            request.$field.clone_from(&id);
             let what = format!("{} {}", stringify!($method), shown(&id));
             let mut client = $victim.cri.runtime();
             $victim.answer(&what, client.$method(request)).unwrap();
@@ -43,7 +43,7 @@ macro_rules! as_wanted {
 macro_rules! empty {
     ($victim:expr, $method:ident, $field:ident, $request:expr) => {
         let mut request = $request;
-        request.$field = String::new();
+        request.$field.clear();
         let mut client = $victim.cri.runtime();
         $victim.refused(
             concat!(stringify!($method), " of nothing"),
