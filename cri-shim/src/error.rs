@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use engine::error::AppError;
 use engine::policy::remedy::{self, Origin};
-use pod::PodError;
+use nix::errno::Errno;
 use pod::stage1::Stage1Error;
+use pod::{PodError, PodUuid};
 use tonic::{Code, Status};
+
+use crate::identity::SandboxId;
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,17 @@ pub(crate) enum CriError {
     /// The pods' directories.
     #[error(transparent)]
     Pod(#[from] PodError),
+    /// The manifest of what may be a sandbox.
+    #[error(
+        "sandbox {} can't be told of: {source}; if it stays so, `fairing rm --force {uuid}` on the node removes it",
+        SandboxId(*uuid)
+    )]
+    Unreadable {
+        /// Its pod.
+        uuid: PodUuid,
+        /// Why.
+        source: PodError,
+    },
     /// A system call.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -140,6 +154,20 @@ impl CriError {
         |source| Self::Io { doing, source }
     }
 
+    /// Whether it is of this program or the machine, which is short of something, and not of what was looked at.
+    pub(crate) fn is_shortage(&self) -> bool {
+        let source = match self {
+            Self::Unreadable {
+                source: PodError::Io { source, .. },
+                ..
+            }
+            | Self::Pod(PodError::Io { source, .. })
+            | Self::Io { source, .. } => source.raw_os_error().map(Errno::from_raw),
+            _ => None,
+        };
+        matches!(source, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+    }
+
     /// The code of gRPC.
     fn code(&self) -> Code {
         match self {
@@ -152,7 +180,9 @@ impl CriError {
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::Engine(error) => of_engine(error),
             Self::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
-            Self::Pull { .. } | Self::Pod(_) | Self::Io { .. } => Code::Unknown,
+            Self::Unreadable { .. } | Self::Pull { .. } | Self::Pod(_) | Self::Io { .. } => {
+                Code::Unknown
+            }
             Self::Internal(_) => Code::Internal,
         }
     }

@@ -65,8 +65,13 @@ pub(crate) fn annotations(record: &impl Serialize) -> Result<BTreeMap<String, St
     Ok(BTreeMap::from([(CRI_ANNOTATION.to_owned(), text)]))
 }
 
-/// The record among annotations. Pods and apps that no request has made have none; one that can't be read is as good as
-/// none, and is somebody's else.
-pub(crate) fn read<T: DeserializeOwned>(annotations: &BTreeMap<String, String>) -> Option<T> {
-    serde_json::from_str(annotations.get(CRI_ANNOTATION)?).ok()
+/// The record among annotations. Pods and apps that no request has made have none.
+///
+/// # Errors
+/// If there is one that can't be understood: it is damaged, or another release's.
+pub(crate) fn read<T: DeserializeOwned>(
+    annotations: &BTreeMap<String, String>,
+) -> Result<Option<T>, serde_json::Error> {
+    let text = annotations.get(CRI_ANNOTATION);
+    text.map(|text| serde_json::from_str(text)).transpose()
 }

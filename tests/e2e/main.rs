@@ -66,6 +66,7 @@ mod cri_stats;
 mod cri_stream_clients;
 mod cri_stream_tls;
 mod cri_streams;
+mod cri_unreadable;
 mod cri_user_namespaces;
 mod detach;
 mod devices;

@@ -55,7 +55,7 @@ pub(crate) fn exec_sync(
         reason: "does not run".to_owned(),
     };
     let (sandbox, app) = state::container(shim, &container_id)?;
-    let phase = sandbox.container(&app).map(|one| one.phase());
+    let phase = sandbox.container(&app).and_then(|one| one.phase());
     if phase != Some(ContainerPhase::Running) {
         return Err(not_running(container_id));
     }

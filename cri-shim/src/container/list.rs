@@ -35,7 +35,10 @@ fn fitting(shim: &Shim, filter: ContainerFilter) -> Result<Vec<Told>, CriError> 
             let id = container.id().to_string();
             let labels = &container.record.config.labels;
             if id.starts_with(&filter.id) && labels_fit(labels, &filter.label_selector) {
-                let state = told_state(&container.phase());
+                let Some(phase) = container.phase() else {
+                    continue;
+                };
+                let state = told_state(&phase);
                 let wanted = filter.state.as_ref();
                 if wanted.is_none_or(|wanted| wanted.state == state as i32) {
                     containers.push(told(&container, id, state));

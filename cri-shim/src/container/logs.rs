@@ -13,7 +13,7 @@ pub(crate) fn reopen(
     request: ReopenContainerLogRequest,
 ) -> Result<ReopenContainerLogResponse, CriError> {
     let (sandbox, app) = state::container(shim, &request.container_id)?;
-    let phase = sandbox.container(&app).map(|one| one.phase());
+    let phase = sandbox.container(&app).and_then(|one| one.phase());
     if phase != Some(ContainerPhase::Running) {
         return Err(CriError::State {
             what: "container",

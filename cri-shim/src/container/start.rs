@@ -36,7 +36,7 @@ pub(crate) fn start(
 /// # Errors
 /// [`CriError::State`] if it has.
 fn is_new(sandbox: &Sandbox, app: &AppName, id: &str) -> Result<(), CriError> {
-    let phase = sandbox.container(app).map(|one| one.phase());
+    let phase = sandbox.container(app).and_then(|one| one.phase());
     let reason = match phase {
         Some(ContainerPhase::Created) => return Ok(()),
         Some(ContainerPhase::Running) => "runs already",
@@ -52,7 +52,7 @@ fn is_new(sandbox: &Sandbox, app: &AppName, id: &str) -> Result<(), CriError> {
 
 /// Whether it has ended because its program could not be executed: what this request has been told says why.
 fn is_failure_to_execute(sandbox: &Sandbox, app: &AppName) -> bool {
-    let phase = sandbox.container(app).map(|one| one.phase());
+    let phase = sandbox.container(app).and_then(|one| one.phase());
     let Some(ContainerPhase::Exited(ContainerEnd::Recorded(status))) = phase else {
         return false;
     };

@@ -15,7 +15,7 @@ use crate::api::{
 use crate::error::CriError;
 use crate::record::ContainerRecord;
 use crate::shim::Shim;
-use crate::state::{self, Container, ContainerEnd, ContainerPhase, nanoseconds};
+use crate::state::{self, Container, ContainerEnd, ContainerPhase, Look, nanoseconds};
 
 /// The exit code of what could not be started, as containerd has it.
 const NOT_STARTED: i32 = 128;
@@ -30,16 +30,18 @@ pub(crate) fn status(
     request: ContainerStatusRequest,
 ) -> Result<ContainerStatusResponse, CriError> {
     let (sandbox, app) = state::container(shim, &request.container_id)?;
-    let container = sandbox.container(&app).ok_or_else(|| CriError::NotFound {
+    let not_found = || CriError::NotFound {
         what: "container",
         id: request.container_id.clone(),
-    })?;
+    };
+    let container = sandbox.container(&app).ok_or_else(not_found)?;
     let info = match request.verbose {
         true => information(shim, &container)?,
         false => BTreeMap::new(),
     };
+    let status = told(&container).ok_or_else(not_found)?;
     Ok(ContainerStatusResponse {
-        status: Some(told(&container)),
+        status: Some(status),
         info,
     })
 }
@@ -62,11 +64,11 @@ pub(super) fn told_state(phase: &ContainerPhase) -> ContainerState {
     }
 }
 
-/// All that the interface tells of a container.
-pub(crate) fn told(container: &Container<'_>) -> ContainerStatus {
+/// All that the interface tells of a container; nothing of one that has been removed meanwhile.
+pub(crate) fn told(container: &Container<'_>) -> Option<ContainerStatus> {
     let (record, app) = (container.record, container.app);
     let config = &record.config;
-    let phase = container.phase();
+    let Look { phase, started_at } = container.look()?;
     let mut status = ContainerStatus {
         id: container.id().to_string(),
         metadata: config.metadata.clone(),
@@ -87,11 +89,9 @@ pub(crate) fn told(container: &Container<'_>) -> ContainerStatus {
             linux: Some(record.user.clone()),
         }),
         stop_signal: told_signal(app.stop_signal) as i32,
+        started_at,
         ..ContainerStatus::default()
     };
-    if phase != ContainerPhase::Created {
-        status.started_at = container.started_at();
-    }
     if let ContainerPhase::Exited(end) = &phase {
         let end = End::of(end);
         status.finished_at = end.finished_at;
@@ -99,7 +99,7 @@ pub(crate) fn told(container: &Container<'_>) -> ContainerStatus {
         status.reason = end.reason.to_owned();
         status.message = end.message;
     }
-    status
+    Some(status)
 }
 
 /// How a container has ended, in the interface's words.

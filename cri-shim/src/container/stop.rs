@@ -26,7 +26,7 @@ pub(crate) fn stop(
     };
     let runs = sandbox
         .container(&app)
-        .is_some_and(|one| one.phase() == ContainerPhase::Running);
+        .is_some_and(|one| one.phase() == Some(ContainerPhase::Running));
     if runs {
         let stopped = OpenPod::connect(&shim.engine, &sandbox.entry)
             .and_then(|pod| pod.stop(&app, Some(Duration::from_secs(grace).min(GRACE_MAX))));

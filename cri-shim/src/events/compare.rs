@@ -47,8 +47,7 @@ fn between(before: Option<Phase>, now: Phase) -> &'static [ContainerEventType] {
         (Some(Phase::Created), Phase::Running) => &[Started],
         (Some(Phase::Created), Phase::Ended) => &[Started, Stopped],
         (Some(Phase::Running), Phase::Ended) => &[Stopped],
-        (Some(Phase::Ended), Phase::Running) => &[Started],
-        // It is as it was; nothing goes back to not having run.
+        // It is as it was; nothing goes back to not having run, or to not having ended.
         (Some(_), _) => &[],
     }
 }
@@ -89,6 +88,7 @@ mod tests {
             (Some(R), None, &[Stopped, Deleted]),
             (Some(E), None, &[Deleted]),
             (Some(R), Some(R), &[]),
+            (Some(E), Some(R), &[]),
         ] {
             assert_eq!(kinds(before, now), expected, "{before:?} {now:?}");
         }

@@ -34,13 +34,14 @@ impl Snapshot {
                 SandboxPhase::NotReady => Phase::Ended,
             };
             let own = (sandbox.id().to_string(), phase);
-            let containers = sandbox.containers().map(|container| {
-                let phase = match container.phase() {
+            // One that has been removed meanwhile is not there.
+            let containers = sandbox.containers().filter_map(|container| {
+                let phase = match container.phase()? {
                     ContainerPhase::Created => Phase::Created,
                     ContainerPhase::Running => Phase::Running,
                     ContainerPhase::Exited(_) => Phase::Ended,
                 };
-                (container.id().to_string(), phase)
+                Some((container.id().to_string(), phase))
             });
             for (id, phase) in containers.chain([own]) {
                 snapshot.places.insert(id.clone(), place);
@@ -87,5 +88,5 @@ impl Snapshot {
 
 fn statuses(sandbox: &Sandbox) -> Vec<ContainerStatus> {
     let containers = sandbox.containers();
-    containers.map(|one| container::told(&one)).collect()
+    containers.filter_map(|one| container::told(&one)).collect()
 }

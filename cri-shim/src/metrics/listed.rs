@@ -127,6 +127,7 @@ fn of_sandbox(gathered: &Gathered, sandbox: &Sandbox, at: i64) -> Option<Known> 
 
 fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Option<Known> {
     let stats = gathered.of_container(container)?;
+    let look = container.look()?;
     let config = &container.record.config;
     let cpu = &container.app.resources.cpu;
     let subject = Subject {
@@ -145,7 +146,7 @@ fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Opti
         block_io: stats.block_io,
         pressure: stats.pressure,
         written: gathered.written(container).map(|written| written.used),
-        started: Some(container.started_at()).filter(|time| *time > 0),
+        started: Some(look.started_at).filter(|time| *time > 0),
         cpu_shares: Some(cpu.shares.unwrap_or(USUAL_SHARES)),
         cpu_quota: cpu.quota.and_then(Limit::value),
         cpu_period: Some(cpu.period.unwrap_or(USUAL_PERIOD)),

@@ -27,7 +27,7 @@ pub(crate) fn status(
     Ok(PodSandboxStatusResponse {
         status: Some(told(&sandbox)),
         info,
-        containers_statuses: containers.map(|one| container::told(&one)).collect(),
+        containers_statuses: containers.filter_map(|one| container::told(&one)).collect(),
         timestamp,
     })
 }

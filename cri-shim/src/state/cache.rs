@@ -7,11 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pod::PodUuid;
 use pod::manifest::{App, MANIFEST_FILE, PodManifest};
+use pod::{PodError, PodUuid};
 
 use crate::error::CriError;
 use crate::identity::{ContainerId, SandboxId};
+use crate::journal;
 use crate::record::{self, ContainerRecord, SandboxRecord};
 
 /// What the manifest of a sandbox's pod says.
@@ -50,10 +51,15 @@ type Pods = BTreeMap<PodUuid, (Identity, Option<Arc<Known>>)>;
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     known: Mutex<Pods>,
+    /// What the journal has been told of each pod whose manifest can't be read.
+    complaints: Mutex<BTreeMap<PodUuid, String>>,
 }
 
 impl Cache {
     /// What the manifest of a pod says now, if the pod is a sandbox; `None` also if it is gone.
+    ///
+    /// # Errors
+    /// If it is there and can't be read or understood: it may be a sandbox.
     pub(crate) fn read(&self, uuid: PodUuid, pod: &Path) -> Result<Option<Arc<Known>>, CriError> {
         let path = pod.join(MANIFEST_FILE);
         let identity = match fs::symlink_metadata(&path) {
@@ -64,7 +70,17 @@ impl Cache {
                 size: file.size(),
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CriError::io(format!("look at {}", path.display()))(error)),
+            Err(error) => {
+                let unreadable = PodError::Io {
+                    operation: "look at",
+                    path,
+                    source: error,
+                };
+                return Err(CriError::Unreadable {
+                    uuid,
+                    source: unreadable,
+                });
+            }
         };
         if let Some((seen, known)) = self.lock().get(&uuid)
             && *seen == identity
@@ -72,18 +88,44 @@ impl Cache {
             return Ok(known.clone());
         }
         // Read outside of the lock: a slow disk keeps nobody else waiting.
-        let known = match PodManifest::load(pod) {
-            Ok(manifest) => sandbox(manifest).map(Arc::new),
-            // It has moved on, or it is another release's: no sandbox of ours.
-            Err(_) => return Ok(None),
+        let known = match PodManifest::load(pod).and_then(|manifest| sandbox(manifest, &path)) {
+            Ok(known) => known.map(Arc::new),
+            // It has moved on.
+            Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(CriError::Unreadable {
+                    uuid,
+                    source: error,
+                });
+            }
         };
         self.lock().insert(uuid, (identity, known.clone()));
         Ok(known)
     }
 
+    /// What the manifest of a pod said when it could be read last, if that is known. Says in the journal why it can't be
+    /// now, once.
+    pub(crate) fn last(&self, uuid: PodUuid, why: &CriError) -> Option<Arc<Known>> {
+        let complaint = why.to_string();
+        let told = self.complaints().insert(uuid, complaint.clone());
+        if told.as_ref() != Some(&complaint) {
+            journal::line(&complaint);
+        }
+        self.lock().get(&uuid)?.1.clone()
+    }
+
     /// Forgets all but these.
     pub(crate) fn keep(&self, pods: &BTreeSet<PodUuid>) {
         self.lock().retain(|uuid, _| pods.contains(uuid));
+        self.complaints().retain(|uuid, _| pods.contains(uuid));
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, BTreeMap<PodUuid, String>> {
+        self.complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Pods> {
@@ -92,19 +134,29 @@ impl Cache {
     }
 }
 
-fn sandbox(manifest: PodManifest) -> Option<Known> {
-    let record = record::read(&manifest.annotations)?;
+fn sandbox(manifest: PodManifest, path: &Path) -> Result<Option<Known>, PodError> {
+    let damaged = |what: String| {
+        move |error: serde_json::Error| PodError::Damaged {
+            path: path.to_path_buf(),
+            reason: format!("the request for {what} in it can't be understood: {error}"),
+        }
+    };
+    let record = record::read(&manifest.annotations).map_err(damaged("the sandbox".to_owned()))?;
+    let Some(record) = record else {
+        return Ok(None);
+    };
     let own = SandboxId(manifest.uuid);
     let known = |app: &App| {
-        Some(KnownContainer {
-            record: record::read(&app.annotations)?,
-            id: ContainerId::of(own, &app.name),
-        })
+        let record = record::read(&app.annotations);
+        let record = record.map_err(damaged(format!("container {}", app.name)))?;
+        let id = ContainerId::of(own, &app.name);
+        Ok(record.map(|record| KnownContainer { record, id }))
     };
-    let containers = manifest.apps.iter().map(known).collect();
-    Some(Known {
+    let containers = manifest.apps.iter().map(known);
+    let containers = containers.collect::<Result<_, PodError>>()?;
+    Ok(Some(Known {
         manifest,
         record,
         containers,
-    })
+    }))
 }

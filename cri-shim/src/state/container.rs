@@ -24,6 +24,15 @@ pub(crate) struct Container<'a> {
     id: &'a ContainerId,
 }
 
+/// How a container was when it was looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Look {
+    /// What it did.
+    pub(crate) phase: ContainerPhase,
+    /// When it was started, in nanoseconds since 1970; 0 if it had not been.
+    pub(crate) started_at: i64,
+}
+
 /// What a container does.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ContainerPhase {
@@ -73,27 +82,42 @@ impl<'a> Container<'a> {
         self.id
     }
 
-    /// When it was started, in nanoseconds since 1970; 0 if it has not been.
-    pub(crate) fn started_at(&self) -> i64 {
-        let started = app_dir::started_at(&self.sandbox.entry.path, &self.app.name);
-        started.map_or(0, |time| nanoseconds(Timestamp::from(time)).max(1))
-    }
-
-    /// What it does now.
-    pub(crate) fn phase(&self) -> ContainerPhase {
-        let pod = &self.sandbox.entry.path;
+    /// How it is now; `None` if it has been removed meanwhile. Look once, and tell all by that: what is looked at twice may
+    /// have gone in between.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let (pod, app) = (&self.sandbox.entry.path, &self.app.name);
         // A torn record says as little as none.
-        if let Ok(Some(status)) = AppStatus::load(pod, &self.app.name) {
-            return ContainerPhase::Exited(ContainerEnd::Recorded(status));
+        let ended = AppStatus::load(pod, app).ok().flatten();
+        if ended.is_none() && app_dir::is_created(pod, app) {
+            return Some(Look {
+                phase: ContainerPhase::Created,
+                started_at: 0,
+            });
         }
-        if app_dir::is_created(pod, &self.app.name) {
-            return ContainerPhase::Created;
+        // What joins a pod that runs has one of both marks until its directory goes.
+        let started = app_dir::started_at(pod, app);
+        let started_at = started.map(|time| nanoseconds(Timestamp::from(time)).max(1));
+        if let Some(status) = ended {
+            let recorded = status.started.map(nanoseconds);
+            return Some(Look {
+                started_at: started_at.or(recorded).unwrap_or(0),
+                phase: ContainerPhase::Exited(ContainerEnd::Recorded(status)),
+            });
         }
-        match self.sandbox.phase {
+        let phase = match self.sandbox.phase {
             SandboxPhase::Ready | SandboxPhase::Starting => ContainerPhase::Running,
             SandboxPhase::NotReady if is_locked(pod) => ContainerPhase::Running,
             SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(self.lost_since())),
-        }
+        };
+        Some(Look {
+            phase,
+            started_at: started_at?,
+        })
+    }
+
+    /// What it does now; `None` if it has been removed meanwhile.
+    pub(crate) fn phase(&self) -> Option<ContainerPhase> {
+        self.look().map(|look| look.phase)
     }
 
     /// When its monitor was last known to be there, as far as files tell that this writes: never before it was started.
@@ -105,9 +129,9 @@ impl<'a> Container<'a> {
             let file = std::fs::symlink_metadata(file);
             file.and_then(|file| file.modified()).ok()
         });
-        let times = written.map(Timestamp::from).map(nanoseconds);
-        let known = self.record.created_at.max(self.started_at()).max(1);
-        times.fold(known, i64::max)
+        let started = app_dir::started_at(pod, &self.app.name);
+        let times = written.chain(started).map(Timestamp::from).map(nanoseconds);
+        times.fold(self.record.created_at.max(1), i64::max)
     }
 }
 

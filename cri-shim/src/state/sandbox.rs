@@ -84,7 +84,16 @@ pub(crate) fn all(shim: &Shim) -> Result<Vec<Sandbox>, CriError> {
     let uuids: BTreeSet<_> = entries.iter().map(|entry| entry.uuid).collect();
     let mut sandboxes = Vec::with_capacity(entries.len());
     for entry in entries {
-        let sandbox = Sandbox::of(entry, shim)?;
+        let sandbox = match Sandbox::of(entry.clone(), shim) {
+            Ok(sandbox) => sandbox,
+            Err(error) if error.is_shortage() => return Err(error),
+            // One that is damaged keeps nobody from the others. Whatever its pod does, nothing can be done in it.
+            Err(error) => shim.cache.last(entry.uuid, &error).map(|known| Sandbox {
+                entry,
+                phase: SandboxPhase::NotReady,
+                known,
+            }),
+        };
         sandboxes.extend(sandbox.filter(|sandbox| sandbox.phase != SandboxPhase::Starting));
     }
     shim.cache.keep(&uuids);

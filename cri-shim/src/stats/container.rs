@@ -39,7 +39,7 @@ pub(crate) fn list(
     let gathered = gather(shim, &sandboxes);
     let containers = sandboxes.iter().flat_map(|sandbox| sandbox.containers());
     let wanted = containers.filter(|container| {
-        let runs = container.phase() == ContainerPhase::Running;
+        let runs = container.phase() == Some(ContainerPhase::Running);
         fits(container, &filter) && (runs || !filter.id.is_empty())
     });
     Ok(ListContainerStatsResponse {

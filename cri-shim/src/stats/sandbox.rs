@@ -59,7 +59,7 @@ fn told(shim: &Shim, gathered: &Gathered, sandbox: &Sandbox) -> PodSandboxStats 
     let mut linux = LinuxPodSandboxStats {
         containers: sandbox
             .containers()
-            .filter(|container| container.phase() == ContainerPhase::Running)
+            .filter(|container| container.phase() == Some(ContainerPhase::Running))
             .map(|container| container::told(shim, gathered, &container))
             .collect(),
         ..LinuxPodSandboxStats::default()

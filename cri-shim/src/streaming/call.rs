@@ -102,7 +102,7 @@ fn running(
         id: id.to_owned(),
     };
     let container = of_name(&sandbox, &name).ok_or_else(not_found)?;
-    if container.phase() != ContainerPhase::Running {
+    if container.phase() != Some(ContainerPhase::Running) {
         return Err(CriError::State {
             what: "container",
             id: id.to_owned(),
