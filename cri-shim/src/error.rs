@@ -71,6 +71,9 @@ pub(crate) enum CriError {
         /// So long.
         after: Duration,
     },
+    /// Nobody waits for it any more.
+    #[error("the caller has gone, and {0} was ended")]
+    Cancelled(&'static str),
     /// The node is not set up for it yet.
     #[error("{0}")]
     NotReady(String),
@@ -177,6 +180,7 @@ impl CriError {
             Self::State { .. } | Self::NotReady(_) => Code::FailedPrecondition,
             Self::Busy(_) => Code::Unavailable,
             Self::Deadline { .. } => Code::DeadlineExceeded,
+            Self::Cancelled(_) => Code::Cancelled,
             Self::Exhausted(_) => Code::ResourceExhausted,
             Self::Engine(error) => of_engine(error),
             Self::Pod(PodError::NoSuchPod(_)) => Code::NotFound,

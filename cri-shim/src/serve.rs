@@ -25,15 +25,13 @@ use crate::error::CriError;
 use crate::journal;
 use crate::listen;
 use crate::metrics;
-use crate::service::Service;
+use crate::service::{Service, THREADS_MAX};
 use crate::shim::Shim;
 
 /// Largest message of a client, in bytes: that of Kubernetes' own.
 const MESSAGE_MAX: usize = 16 << 20;
 /// Largest answer, in bytes: all that is told of what a command has written, and more than any list.
 const ANSWER_MAX: usize = 64 << 20;
-/// Most calls that are carried out at once.
-const THREADS_MAX: usize = 512;
 /// How long calls may go on once the program is asked to end.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 /// How long a thread without work stays.

@@ -129,3 +129,28 @@ fn a_command_ends_with_its_container_and_its_caller_is_told() {
         Err(error) => assert_eq!(error.code(), Code::FailedPrecondition, "{error}"),
     }
 }
+
+#[test]
+fn commands_whose_callers_have_gone_are_ended() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let calls = (0..20).map(|_| {
+        let mut client = ground.cri.runtime();
+        let request = ExecSyncRequest {
+            container_id: id.clone(),
+            cmd: vec!["/bin/sleep".to_owned(), "4321".to_owned()],
+            timeout: 0,
+        };
+        ground
+            .cri
+            .spawn(async move { client.exec_sync(request).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    let are = |count: &str| {
+        let found = ground.sh(&id, "ps | grep -c '[s]leep 4321' || true");
+        (found == count).then_some(())
+    };
+    wait_until("the commands run", SOON, || are("20"));
+    calls.iter().for_each(|call| call.abort());
+    wait_until("they have ended", SOON, || are("0"));
+}

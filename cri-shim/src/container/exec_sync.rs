@@ -17,6 +17,7 @@ use pod::seqpacket::SeqPacket;
 use super::command::require_command;
 use crate::api::{ExecSyncRequest, ExecSyncResponse};
 use crate::error::CriError;
+use crate::service::Caller;
 use crate::shim::Shim;
 use crate::state::{self, ContainerPhase};
 
@@ -28,10 +29,11 @@ const CHUNK: usize = 64 << 10;
 const PIPE_MAX: usize = 1 << 20;
 
 /// Runs a command in a container, and tells what it has written and how it has ended. When its time is up, it is killed with
-/// all that it has started.
+/// all that it has started; so it is when the caller goes away.
 pub(crate) fn exec_sync(
     shim: &Shim,
     request: ExecSyncRequest,
+    caller: &Caller,
 ) -> Result<ExecSyncResponse, CriError> {
     let ExecSyncRequest {
         container_id,
@@ -74,7 +76,7 @@ pub(crate) fn exec_sync(
     };
     connection.send(&Request::Exec(command), &[])?;
     let mut run = Run::begin(&connection, &container_id)?;
-    let (outcome, timed_out) = run.finish(&connection, &container_id)?;
+    let (outcome, timed_out) = run.finish(&connection, &container_id, caller)?;
     match (timed_out, timeout) {
         (true, Some(after)) => Err(CriError::Deadline {
             what: "the command".to_owned(),
@@ -118,9 +120,20 @@ impl Run {
     }
 
     /// Reads what it writes until it has ended; gives how, and whether its time was up.
-    fn finish(&mut self, connection: &SeqPacket, id: &str) -> Result<(Outcome, bool), CriError> {
+    ///
+    /// # Errors
+    /// [`CriError::Cancelled`] if the caller goes away before; the command ends with its connection.
+    fn finish(
+        &mut self,
+        connection: &SeqPacket,
+        id: &str,
+        caller: &Caller,
+    ) -> Result<(Outcome, bool), CriError> {
         loop {
-            let ready = self.wait(Some(connection), PollTimeout::NONE)?;
+            let ready = self.wait(Some((connection, caller)), PollTimeout::NONE)?;
+            if ready.caller {
+                return Err(CriError::Cancelled("the command"));
+            }
             self.read(ready)?;
             if !ready.connection {
                 continue;
@@ -163,11 +176,12 @@ impl Run {
 
     fn wait(
         &self,
-        connection: Option<&SeqPacket>,
+        others: Option<(&SeqPacket, &Caller)>,
         timeout: PollTimeout,
     ) -> Result<Ready, CriError> {
         let sources = [
-            connection.map(AsFd::as_fd),
+            others.map(|(connection, _)| connection.as_fd()),
+            others.map(|(_, caller)| caller.as_fd()),
             self.stdout.file.as_ref().map(AsFd::as_fd),
             self.stderr.file.as_ref().map(AsFd::as_fd),
         ];
@@ -179,22 +193,24 @@ impl Run {
             Err(errno) => return Err(CriError::io("wait for a command")(errno.into())),
         }
         let mut polled = polled.iter().map(|one| one.any() == Some(true));
-        let [connection, stdout, stderr] = sources.map(|source| {
+        let [connection, caller, stdout, stderr] = sources.map(|source| {
             let asked = source.map(|_| polled.next());
             asked.flatten() == Some(true)
         });
         Ok(Ready {
             connection,
+            caller,
             stdout,
             stderr,
         })
     }
 }
 
-/// What can be read.
+/// What can be read, and whether the caller has gone.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ready {
     connection: bool,
+    caller: bool,
     stdout: bool,
     stderr: bool,
 }

@@ -4,6 +4,7 @@ use image_store::Interrupt;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
+use super::threads::Pace;
 use super::{Service, deadline};
 use crate::api::image_service_server::ImageService;
 use crate::api::{
@@ -19,7 +20,7 @@ impl ImageService for Service {
         &self,
         request: Request<ListImagesRequest>,
     ) -> Result<Response<ListImagesResponse>, Status> {
-        self.call(request, image::list).await
+        self.call(Pace::Brief, request, image::list).await
     }
 
     async fn stream_images(
@@ -36,7 +37,7 @@ impl ImageService for Service {
         &self,
         request: Request<ImageStatusRequest>,
     ) -> Result<Response<ImageStatusResponse>, Status> {
-        self.call(request, image::status).await
+        self.call(Pace::Brief, request, image::status).await
     }
 
     async fn pull_image(
@@ -48,7 +49,7 @@ impl ImageService for Service {
         let what = format!("pulling {}", name.unwrap_or_default());
         let interrupt = Interrupt::default();
         let stopped = interrupt.clone();
-        let work = self.call(request, move |shim, request| {
+        let work = self.call(Pace::Slow, request, move |shim, request| {
             image::pull(shim, request, &stopped)
         });
         deadline::within(limit, what, interrupt, work).await
@@ -58,13 +59,13 @@ impl ImageService for Service {
         &self,
         request: Request<RemoveImageRequest>,
     ) -> Result<Response<RemoveImageResponse>, Status> {
-        self.call(request, image::remove).await
+        self.call(Pace::Slow, request, image::remove).await
     }
 
     async fn image_fs_info(
         &self,
         request: Request<ImageFsInfoRequest>,
     ) -> Result<Response<ImageFsInfoResponse>, Status> {
-        self.call(request, image::info).await
+        self.call(Pace::Brief, request, image::info).await
     }
 }

@@ -1,16 +1,21 @@
 //! The two services of the interface, over gRPC. Here calls come in and answers go out; what is done is elsewhere, in plain
 //! functions that may take their time.
 
+mod caller;
 mod deadline;
 mod events;
 mod image;
 mod runtime;
+mod threads;
 
 use std::sync::Arc;
 
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::caller::Caller;
+pub(crate) use self::threads::THREADS_MAX;
+use self::threads::{Pace, Threads};
 use crate::error::CriError;
 use crate::shim::Shim;
 
@@ -21,16 +26,21 @@ const ITEMS: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Service {
     shim: Arc<Shim>,
+    threads: Threads,
 }
 
 impl Service {
     pub(crate) fn new(shim: Arc<Shim>) -> Self {
-        Self { shim }
+        Self {
+            shim,
+            threads: Threads::new(),
+        }
     }
 
     /// Has a call carried out by a thread that may wait. It is carried out whole, also if the caller goes away.
     async fn call<Q, A>(
         &self,
+        pace: Pace,
         request: Request<Q>,
         carry_out: impl FnOnce(&Shim, Q) -> Result<A, CriError> + Send + 'static,
     ) -> Result<Response<A>, Status>
@@ -40,7 +50,12 @@ impl Service {
     {
         let shim = Arc::clone(&self.shim);
         let request = request.into_inner();
-        let done = tokio::task::spawn_blocking(move || carry_out(&shim, request)).await;
+        let thread = self.threads.one(pace).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _thread = thread;
+            carry_out(&shim, request)
+        })
+        .await;
         match done {
             Ok(answer) => Ok(Response::new(answer?)),
             Err(error) => Err(Status::internal(format!(
@@ -61,7 +76,7 @@ impl Service {
         T: Send + 'static,
         M: Send + 'static,
     {
-        let listed = self.call(request, carry_out).await?;
+        let listed = self.call(Pace::Brief, request, carry_out).await?;
         Ok(listed.map(|items| {
             let mut items = items.into_iter();
             let messages = std::iter::from_fn(move || {

@@ -28,7 +28,7 @@ pub(super) fn set(
     for mount in mounts {
         let destination = AppPath::try_from(mount.container_path.clone())
             .map_err(|error| CriError::invalid(format!("{FIELD}.container_path"), error))?;
-        if destination.as_str() == "/" {
+        if is_root(&destination) {
             let reason = "an image's root directory can't be mounted on";
             return Err(CriError::invalid(format!("{FIELD}.container_path"), reason));
         }
@@ -203,6 +203,19 @@ fn further(mount: &api::Mount, of: &dyn Fn(&str) -> String) -> Result<Vec<MountO
         })
     };
     mount.mount_options.iter().map(option).collect()
+}
+
+/// Whether a path leads to the root directory by its words, such as `/a/..`.
+fn is_root(path: &AppPath) -> bool {
+    let mut depth = 0_usize;
+    for word in path.as_str().split('/') {
+        depth = match word {
+            "" | "." => depth,
+            ".." => depth.saturating_sub(1),
+            _ => depth + 1,
+        };
+    }
+    depth == 0
 }
 
 #[cfg(test)]
