@@ -75,7 +75,7 @@ fn stops_and_removals_of_what_is_gone_or_does_not_run_succeed() {
         ground.remove(&ended).unwrap();
     }
     let running = ground.run(&idle("running"));
-    for id in [&*created, &*running, "unknown", ""] {
+    for id in [&*created, &*running, "unknown"] {
         ground.remove(id).unwrap();
         ground.remove(id).unwrap();
         ground.stop(id, 1).unwrap();
@@ -88,8 +88,12 @@ fn stops_and_removals_of_what_is_gone_or_does_not_run_succeed() {
 #[test]
 fn a_container_that_ignores_its_signal_is_killed_when_the_time_is_up() {
     let ground = Ground::new();
-    let stubborn = script("stubborn", "trap '' TERM; while :; do usleep 5000; done");
+    let stubborn = script(
+        "stubborn",
+        "trap '' TERM; echo up; while :; do usleep 5000; done",
+    );
     let id = ground.run(&stubborn);
+    ground.wait_logged("stubborn", "up");
     let begun = std::time::Instant::now();
     ground.stop(&id, 1).unwrap();
     assert!(begun.elapsed().as_millis() >= 1000);
@@ -106,15 +110,18 @@ fn a_container_that_ignores_its_signal_is_killed_when_the_time_is_up() {
 #[test]
 fn the_signal_that_asks_a_container_to_end_is_the_requests_else_the_images() {
     let ground = Ground::of(ImageBuilder::busybox().stop_signal("SIGUSR1"), |_| ());
-    let of = |signal: &str| format!("trap 'exit 7' {signal}; while :; do usleep 5000; done");
+    let of =
+        |signal: &str| format!("trap 'exit 7' {signal}; echo up; while :; do usleep 5000; done");
     let image = script("image", &of("USR1"));
     let id = ground.run(&image);
+    ground.wait_logged("image", "up");
     assert_eq!(ground.status(&id).stop_signal, Signal::Sigusr1 as i32);
     ground.stop(&id, 20).unwrap();
     assert_eq!(ground.status(&id).exit_code, 7);
     let mut own = script("own", &of("USR2"));
     own.stop_signal = Signal::Sigusr2 as i32;
     let id = ground.run(&own);
+    ground.wait_logged("own", "up");
     assert_eq!(ground.status(&id).stop_signal, Signal::Sigusr2 as i32);
     ground.stop(&id, 20).unwrap();
     assert_eq!(ground.status(&id).exit_code, 7);

@@ -192,7 +192,7 @@ fn what_can_not_be_executed_is_told_before_or_by_the_stream() {
     assert_eq!(code_of(&id, &program, &PIPES), Code::FailedPrecondition);
     ground.try_start(&id).unwrap();
     assert_eq!(code_of("unknown", &program, &PIPES), Code::NotFound);
-    assert_eq!(code_of("", &program, &PIPES), Code::NotFound);
+    assert_eq!(code_of("", &program, &PIPES), Code::InvalidArgument);
     assert_eq!(code_of(&id, &[], &PIPES), Code::InvalidArgument);
     assert_eq!(code_of(&id, &[""], &PIPES), Code::InvalidArgument);
     assert_eq!(code_of(&id, &program, &[]), Code::InvalidArgument);

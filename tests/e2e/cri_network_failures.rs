@@ -55,7 +55,7 @@ fn a_sandbox_that_joins_no_network_leaves_nothing() {
     assert!(error.message().contains("no lease"), "{error}");
     assert_eq!(list(&cri), []);
     assert_eq!(removals(&host), 1);
-    assert!(host.pod_uuids().is_empty());
+    assert!(host.pod_folders().is_empty());
 }
 
 #[test]
@@ -86,5 +86,5 @@ fn one_that_can_not_be_taken_out_again_stays_until_it_can() {
     assert_eq!(removals(&host), before + 1);
     remove(&cri, id).unwrap();
     assert_eq!(list(&cri), []);
-    assert!(host.pod_uuids().is_empty());
+    assert!(host.pod_folders().is_empty());
 }

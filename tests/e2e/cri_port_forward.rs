@@ -216,7 +216,7 @@ fn only_ports_of_sandboxes_that_are_ready_are_forwarded() {
         refused.code()
     };
     assert_eq!(code_of("unknown", &[80]), Code::NotFound);
-    assert_eq!(code_of("", &[80]), Code::NotFound);
+    assert_eq!(code_of("", &[80]), Code::InvalidArgument);
     for port in [0, -1, 65536] {
         assert_eq!(code_of(&ground.sandbox, &[80, port]), Code::InvalidArgument);
     }

@@ -55,7 +55,8 @@ pub(crate) fn create(
     spec.image = resolved.reference.to_string();
     spec.name = Some(name.clone());
     images::find(shim, &mut config.mounts, &mut spec)?;
-    let of_devices = engine::devices::groups(&spec.devices, &shim.engine.directories)?;
+    let of_devices = engine::devices::groups(&spec.devices, &shim.engine.directories)
+        .map_err(CriError::of_container)?;
     spec.groups.extend(of_devices.iter().map(u32::to_string));
     let identity = facts::identity(&resolved.image, &spec)?;
     // Last: who is refused leaves nothing behind.
