@@ -157,7 +157,7 @@ impl Drop for Memory {
 }
 
 fn propagated(propagation: MountPropagation) -> (bool, bool) {
-    let ground = Ground::new();
+    let ground = Ground::privileged();
     let mut volume = host(&ground, "volume", "/volume");
     volume.propagation = propagation as i32;
     let outer = Memory::at(ground.host.base().join("volume"));

@@ -191,8 +191,19 @@ fn capabilities_are_added_dropped_and_raised() {
 }
 
 #[test]
-fn a_privileged_container_has_all_that_there_is() {
+fn no_container_is_privileged_whose_sandbox_is_not() {
     let ground = Ground::new();
+    let mut config = idle("web");
+    security(&mut config).privileged = true;
+    let refused = ground.try_create(&config).unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let field = "config.linux.security_context.privileged: ";
+    assert!(refused.message().starts_with(field), "{refused}");
+}
+
+#[test]
+fn a_privileged_container_has_all_that_there_is() {
+    let ground = Ground::privileged();
     let checks = "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status | cut -f2; \
                   mkdir /m && mount -t tmpfs none /m && echo mounted; \
                   (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo writable; ls /dev/loop-control /dev/kmsg";

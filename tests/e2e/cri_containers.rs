@@ -35,6 +35,14 @@ impl Ground {
         Self::of(ImageBuilder::busybox(), |_| ())
     }
 
+    /// With a sandbox that may have privileged containers.
+    pub(crate) fn privileged() -> Self {
+        Self::of(ImageBuilder::busybox(), |sandbox| {
+            let linux = sandbox.linux.get_or_insert_default();
+            linux.security_context.get_or_insert_default().privileged = true;
+        })
+    }
+
     /// With another image, and another sandbox.
     pub(crate) fn of(image: ImageBuilder, change: impl FnOnce(&mut PodSandboxConfig)) -> Self {
         Self::on(cri_sandbox::host(), "", image, change)

@@ -100,7 +100,7 @@ fn what_is_no_device_is_refused_when_the_container_is_made() {
 
 #[test]
 fn a_privileged_container_may_use_all_devices_of_the_host() {
-    let ground = Ground::new();
+    let ground = Ground::privileged();
     let text = "for name in autofs kmsg loop-control; do test -c /dev/$name && echo $name; done; \
                 (exec 3< /dev/autofs) && echo opened; mknod /dev/made c 10 235 && (exec 3< /dev/made) && echo made";
     let privileged = said(&ground, "privileged", text, |config| {

@@ -403,3 +403,26 @@ fn a_damaged_image_is_as_good_as_none() {
     assert_eq!(pull(&cri, &names[0], None).unwrap(), id);
     assert!(status(&cri, &id).is_some());
 }
+
+#[test]
+fn images_are_for_handlers_that_there_are() {
+    let host = host();
+    let cri = Cri::start(&host);
+    let pull = |handler: &str| {
+        let image = ImageSpec {
+            image: "registry.example/none:1".to_owned(),
+            runtime_handler: handler.to_owned(),
+            ..ImageSpec::default()
+        };
+        let request = PullImageRequest {
+            image: Some(image),
+            ..PullImageRequest::default()
+        };
+        cri.call(cri.images().pull_image(request)).unwrap_err()
+    };
+    let refused = pull("other");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let field = "image.runtime_handler: ";
+    assert!(refused.message().starts_with(field), "{refused}");
+    assert!(!pull("fairing-kvm").message().contains(field));
+}

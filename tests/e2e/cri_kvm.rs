@@ -144,6 +144,7 @@ fn containers_of_a_machine_are_as_others_are_and_have_another_kernel() {
 fn a_machine_is_as_large_as_its_containers_may_be_and_has_nothing_of_the_host() {
     let ground = ground(|sandbox| {
         let linux = sandbox.linux.get_or_insert_default();
+        linux.security_context.get_or_insert_default().privileged = true;
         linux.resources = Some(LinuxContainerResources {
             memory_limit_in_bytes: 200 << 20,
             cpu_quota: 100_000,

@@ -17,6 +17,7 @@ use super::auth::login;
 use super::find::find;
 use crate::api::{PullImageRequest, PullImageResponse};
 use crate::error::CriError;
+use crate::handlers;
 use crate::journal::Journal;
 use crate::shim::Shim;
 
@@ -32,6 +33,8 @@ pub(crate) fn pull(
     if text.is_empty() {
         return Err(CriError::missing("image.image"));
     }
+    // An image is the same whoever runs it.
+    handlers::isolator(shim, &spec.runtime_handler).map_err(|error| error.below("image"))?;
     let names = match names(shim, text)? {
         Names::OfRegistries(names) => names,
         Names::OfThisMachine => {

@@ -7,6 +7,7 @@ use super::find::{by_name, find};
 use super::stored::load;
 use crate::api::ImageSpec;
 use crate::error::CriError;
+use crate::handlers;
 use crate::shim::Shim;
 
 /// An image of the store.
@@ -31,6 +32,7 @@ pub(crate) fn resolve(shim: &Shim, spec: &ImageSpec) -> Result<Resolved, CriErro
     if text.is_empty() {
         return Err(CriError::missing("image.image"));
     }
+    handlers::isolator(shim, &spec.runtime_handler).map_err(|error| error.below("image"))?;
     if let Some(resolved) = by_users_name(shim, spec)? {
         return Ok(resolved);
     }

@@ -40,6 +40,7 @@ pub(super) fn spec(
         systemd: Systemd::Never,
         ..AppSpec::default()
     };
+    require_privileges(security.privileged, sandbox)?;
     process::set(config, sandbox, &mut spec)?;
     user::set(&security, &mut spec)?;
     namespaces::set(&security, sandbox, &mut spec)?;
@@ -59,6 +60,19 @@ pub(super) fn spec(
     spec.stop_signal = signal::wanted(config.stop_signal)?;
     spec.log = Some(log(config, sandbox)?);
     Ok(spec)
+}
+
+/// Refuses a privileged container where its sandbox was not asked to be: who may have such a sandbox is decided of that.
+fn require_privileges(asked: bool, sandbox: &SandboxFacts<'_>) -> Result<(), CriError> {
+    let linux = sandbox.config.linux.as_ref();
+    let security = linux.and_then(|linux| linux.security_context.as_ref());
+    match asked && !security.is_some_and(|security| security.privileged) {
+        true => Err(CriError::invalid(
+            "config.linux.security_context.privileged",
+            "the sandbox is not privileged, so no container of it is",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The file of the log: where the sandbox's logs are. Nothing is kept if nobody says where.
