@@ -11,7 +11,7 @@ use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
 use pod::control::NetworkUse;
 use pod::exit::{FailureKind, PodExit};
-use pod::manifest::{MANIFEST_FILE, Network, PodManifest};
+use pod::manifest::{CRI_ANNOTATION, MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
 use pod::{PodUuid, PodsDir, record};
@@ -121,8 +121,10 @@ impl PodNetworks {
             .attacher
             .attach(&request, &mut netns, &|other| is_live(pods, other))
             .map_err(|error| {
-                // What could not be taken back is tried once more at the end, and is for gc then.
-                self.left = !matches!(error, NetworkError::NotUndone { .. });
+                // All was taken back that can be; the rest is for gc. Of a sandbox, which its kubelet ends again and
+                // again, it is tried at each end.
+                let is_sandbox = manifest.annotations.contains_key(CRI_ANNOTATION);
+                self.left = !(is_sandbox && matches!(error, NetworkError::NotUndone { .. }));
                 let failure = failed(error);
                 // Who interrupts a plugin that hangs wants the pod to end, not to read of the plugin's failure.
                 match signals.read_signal() {

@@ -1,9 +1,14 @@
 //! Clearing of what dead pods hold of networks: addresses, links, rules, ports.
 
-use cni_glue::attach::GcReport;
+use std::fs;
+use std::io;
+
+use cni_glue::attach::{Attacher, GcReport};
 use cni_glue::id::ContainerId;
 pub use cni_glue::runtime::AfterFailure;
-use pod::PodUuid;
+use pod::exit::PodExit;
+use pod::network::NETWORK_FILE;
+use pod::{Phase, PodError, PodUuid};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -12,10 +17,23 @@ use crate::error::Error;
 /// failures that came up; the rest is done.
 pub fn clear(engine: &Engine, hopeless: &[PodUuid], after: AfterFailure) -> (GcReport, Vec<Error>) {
     let attacher = engine.attacher();
-    // Nothing was ever joined since the machine started.
-    if !attacher.runtime.state.exists() {
-        return (GcReport::default(), Vec::new());
+    let (report, mut errors) = match attacher.runtime.state.exists() {
+        true => clear_joined(engine, &attacher, hopeless, after),
+        // Nothing was ever joined since the machine started.
+        false => (GcReport::default(), Vec::new()),
+    };
+    if after == AfterFailure::Forget {
+        errors.extend(forget(engine).err());
     }
+    (report, errors)
+}
+
+fn clear_joined(
+    engine: &Engine,
+    attacher: &Attacher,
+    hopeless: &[PodUuid],
+    after: AfterFailure,
+) -> (GcReport, Vec<Error>) {
     let pods = engine.pods();
     let hopeless: Vec<_> = hopeless.iter().map(PodUuid::to_string).collect();
     let is_kept = |container: &ContainerId| {
@@ -25,6 +43,31 @@ pub fn clear(engine: &Engine, hopeless: &[PodUuid], after: AfterFailure) -> (GcR
     };
     let (report, errors) = attacher.gc(&is_kept, after);
     (report, errors.into_iter().map(Error::from).collect())
+}
+
+/// Forgets which networks killed pods had joined, also before the machine was booted, so that no plugin is asked for them
+/// again.
+fn forget(engine: &Engine) -> Result<(), Error> {
+    let pods = engine.pods();
+    let mut entries = pods.in_phase(Phase::Run)?;
+    entries.extend(pods.in_phase(Phase::Garbage)?);
+    for entry in entries {
+        if PodExit::load(&entry.path)?.is_some() {
+            continue;
+        }
+        // Nobody has one that is dead; who starts it again meanwhile holds it.
+        let Ok(pod) = pods.lock(&entry) else {
+            continue;
+        };
+        let file = pod.path().join(NETWORK_FILE);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(PodError::io("remove", file)(error).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether a container is a pod of another `FAIRING_DIR` that uses this `FAIRING_RUN_DIR`: there, what it left is known.
