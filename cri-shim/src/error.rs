@@ -13,8 +13,6 @@ use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid};
 use tonic::{Code, Status};
 
-use crate::identity::SandboxId;
-
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CriError {
@@ -96,10 +94,11 @@ pub(crate) enum CriError {
     Pod(#[from] PodError),
     /// The manifest of what may be a sandbox.
     #[error(
-        "sandbox {} can't be told of: {source}; if it stays so, `fairing rm --force {uuid}` on the node removes it",
-        SandboxId(*uuid)
+        "sandbox {id} can't be told of: {source}; if it stays so, `fairing rm --force {uuid}` on the node removes it"
     )]
     Unreadable {
+        /// The sandbox's id.
+        id: String,
         /// Its pod.
         uuid: PodUuid,
         /// Why.

@@ -71,15 +71,12 @@ impl Cache {
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                let unreadable = PodError::Io {
+                let source = PodError::Io {
                     operation: "look at",
                     path,
                     source: error,
                 };
-                return Err(CriError::Unreadable {
-                    uuid,
-                    source: unreadable,
-                });
+                return Err(unreadable(uuid, source));
             }
         };
         if let Some((seen, known)) = self.lock().get(&uuid)
@@ -94,12 +91,7 @@ impl Cache {
             Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(None);
             }
-            Err(error) => {
-                return Err(CriError::Unreadable {
-                    uuid,
-                    source: error,
-                });
-            }
+            Err(error) => return Err(unreadable(uuid, error)),
         };
         self.lock().insert(uuid, (identity, known.clone()));
         Ok(known)
@@ -131,6 +123,14 @@ impl Cache {
     fn lock(&self) -> MutexGuard<'_, Pods> {
         // Each entry is whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unreadable(uuid: PodUuid, source: PodError) -> CriError {
+    CriError::Unreadable {
+        id: SandboxId(uuid).to_string(),
+        uuid,
+        source,
     }
 }
 
