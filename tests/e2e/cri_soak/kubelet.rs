@@ -77,8 +77,7 @@ impl<'a> Kubelet<'a> {
     fn next_pod(&mut self) -> (PodSandboxConfig, u32) {
         self.pods += 1;
         let mut pod = config(&format!("pod-{}-{}", self.number, self.pods));
-        let name = pod.metadata.as_ref().unwrap().name.clone();
-        pod.labels = BTreeMap::from([("pod".to_owned(), name)]);
+        pod.labels = BTreeMap::from([("kubelet".to_owned(), self.number.to_string())]);
         pod.log_directory = self.logs.to_str().unwrap().to_owned();
         if self.dice.below(2) == 0 {
             pod.port_mappings = vec![PortMapping {
@@ -116,7 +115,7 @@ impl<'a> Kubelet<'a> {
                 Ok(made) => return Some((made.pod_sandbox_id, pod)),
                 Err(error) => self.note(Some(error)),
             }
-            // What there is of it goes first.
+            // What there is of it goes first, and pods that came up when nobody waited for them any more.
             for sandbox in self.sandboxes_of(&pod) {
                 self.end(&sandbox.id);
             }
