@@ -23,7 +23,8 @@ fn list(ground: &Ground, filter: Option<ContainerFilter>) -> Vec<Container> {
 #[test]
 fn a_container_is_made_started_stopped_and_removed() {
     let ground = Ground::new();
-    let mut config = idle("web");
+    let text = "trap 'exit 0' TERM; echo up; while :; do usleep 5000; done";
+    let mut config = script("web", text);
     config.labels = BTreeMap::from([("tier".to_owned(), "front".to_owned())]);
     config.annotations = BTreeMap::from([("odd key\n".to_owned(), "\u{1}ä\"".to_owned())]);
     let id = ground.create(&config);
@@ -46,6 +47,8 @@ fn a_container_is_made_started_stopped_and_removed() {
     assert_eq!(again.code(), Code::FailedPrecondition);
     assert!(again.message().contains("runs already"), "{again}");
 
+    // Who is asked to end sooner than it listens ends by the signal.
+    ground.wait_logged("web", "up");
     ground.stop(&id, 20).unwrap();
     let ended = ground.status(&id);
     assert_eq!((ended.state, ended.exit_code), (EXITED, 0));

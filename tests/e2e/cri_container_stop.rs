@@ -47,7 +47,7 @@ fn stop_at_once(
 #[test]
 fn of_several_who_stop_a_container_the_least_patient_counts_and_all_succeed() {
     let ground = Ground::new();
-    let text = "trap 'echo asked to end' TERM; while :; do usleep 5000; done";
+    let text = "trap 'echo asked to end' TERM; echo up; while :; do usleep 5000; done";
     for (name, timeouts) in [
         ("a", &[LONG, 1][..]),
         ("b", &[1, LONG]),
@@ -55,6 +55,7 @@ fn of_several_who_stop_a_container_the_least_patient_counts_and_all_succeed() {
         ("d", &[LONG, i64::MAX, 2]),
     ] {
         let id = ground.run(&script(name, text));
+        ground.wait_logged(name, "up");
         let begun = Instant::now();
         for stopped in stop_at_once(&ground, name, &id, timeouts) {
             stopped.unwrap();
@@ -63,7 +64,7 @@ fn of_several_who_stop_a_container_the_least_patient_counts_and_all_succeed() {
         let status = ground.status(&id);
         assert_eq!((status.state, status.exit_code), (EXITED, 137), "{name}");
         // However many ask, it is told once.
-        assert_eq!(ground.logged(name), "asked to end", "{name}");
+        assert_eq!(ground.logged(name), "up\nasked to end", "{name}");
         ground.stop(&id, LONG).unwrap();
     }
 }
@@ -71,9 +72,10 @@ fn of_several_who_stop_a_container_the_least_patient_counts_and_all_succeed() {
 #[test]
 fn who_waits_for_an_end_that_comes_by_itself_is_answered_then() {
     let ground = Ground::new();
-    let text = "trap 'echo asked to end; usleep 300000; exit 9' TERM; \
+    let text = "trap 'echo asked to end; usleep 300000; exit 9' TERM; echo up; \
          while :; do usleep 5000; done";
     let id = ground.run(&script("a", text));
+    ground.wait_logged("a", "up");
     for stopped in stop_at_once(&ground, "a", &id, &[LONG, LONG, LONG]) {
         stopped.unwrap();
     }
