@@ -21,20 +21,6 @@ fn profile(kind: ProfileType, name: &str) -> Option<SecurityProfile> {
     })
 }
 
-/// What a script writes in a container of this security context.
-#[track_caller]
-fn said(
-    ground: &Ground,
-    name: &str,
-    text: &str,
-    change: impl FnOnce(&mut ContainerConfig),
-) -> String {
-    let mut config = script(name, text);
-    change(&mut config);
-    ground.run_to_end(&config);
-    ground.logged(name)
-}
-
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -43,7 +29,7 @@ fn words(words: &[&str]) -> Vec<String> {
 fn users_and_groups_are_those_that_are_asked_for() {
     let ground = Ground::new();
     let id = "id -u; id -g; id -G";
-    let of = |name: &str, change: fn(&mut ContainerConfig)| said(&ground, name, id, change);
+    let of = |name: &str, change: fn(&mut ContainerConfig)| ground.said(name, id, change);
     assert_eq!(of("usual", |_| ()), "0\n0\n0");
     let number = of("number", |config| security(config).run_as_user = some(1000));
     assert_eq!(number, "1000\n1000\n1000 50");
@@ -131,7 +117,7 @@ fn the_root_filesystem_can_be_read_only() {
     let ground = Ground::new();
     let touch = "touch /file 2>/dev/null && echo written || echo refused";
     let of = |name: &str, read_only: bool| {
-        said(&ground, name, touch, |config| {
+        ground.said(name, touch, |config| {
             security(config).readonly_rootfs = read_only
         })
     };
@@ -144,7 +130,7 @@ fn capabilities_are_added_dropped_and_raised() {
     let ground = Ground::new();
     let sets = "grep -E '^Cap(Bnd|Eff|Amb)' /proc/self/status | cut -f2";
     let bits = |name: &str, user: i64, change: fn(&mut Capability)| -> [u64; 3] {
-        let said = said(&ground, name, sets, |config| {
+        let said = ground.said(name, sets, |config| {
             let mut capabilities = Capability::default();
             change(&mut capabilities);
             let security = security(config);
@@ -207,7 +193,7 @@ fn a_privileged_container_has_all_that_there_is() {
     let checks = "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status | cut -f2; \
                   mkdir /m && mount -t tmpfs none /m && echo mounted; \
                   (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo writable; ls /dev/loop-control /dev/kmsg";
-    let privileged = said(&ground, "privileged", checks, |config| {
+    let privileged = ground.said("privileged", checks, |config| {
         security(config).privileged = true;
         security(config).seccomp = profile(ProfileType::RuntimeDefault, "");
     });
@@ -218,7 +204,7 @@ fn a_privileged_container_has_all_that_there_is() {
         "{privileged}"
     );
     assert!(privileged.contains("/dev/kmsg"), "{privileged}");
-    let not = said(&ground, "not", checks, |_| ());
+    let not = ground.said("not", checks, |_| ());
     assert!(
         !not.contains("mounted") && !not.contains("\n/dev/kmsg"),
         "{not}"
@@ -230,9 +216,7 @@ fn what_decides_on_system_calls_is_what_is_asked_for() {
     let ground = Ground::new();
     let mode = "grep '^Seccomp:' /proc/self/status | cut -f2";
     let of = |name: &str, seccomp: Option<SecurityProfile>| {
-        said(&ground, name, mode, |config| {
-            security(config).seccomp = seccomp
-        })
+        ground.said(name, mode, |config| security(config).seccomp = seccomp)
     };
     assert_eq!(of("nil", None), "0");
     assert_eq!(of("unconfined", profile(ProfileType::Unconfined, "")), "0");
@@ -249,13 +233,13 @@ fn what_decides_on_system_calls_is_what_is_asked_for() {
         ("local", path.to_owned()),
         ("prefixed", format!("localhost/{path}")),
     ] {
-        let told = said(&ground, name, chmod, |config| {
+        let told = ground.said(name, chmod, |config| {
             security(config).seccomp = profile(ProfileType::Localhost, &path);
         });
         assert_eq!(told, "refused");
     }
     #[expect(deprecated, reason = "kubelets of old say it so")]
-    let old = said(&ground, "old", chmod, |config| {
+    let old = ground.said("old", chmod, |config| {
         security(config).seccomp_profile_path = format!("localhost/{path}");
     });
     assert_eq!(old, "refused");
@@ -289,7 +273,7 @@ fn no_profile_of_the_node_is_for_who_is_privileged() {
         ("local", profile(ProfileType::Localhost, path)),
         ("default", profile(ProfileType::RuntimeDefault, "")),
     ] {
-        let told = said(&ground, name, chmod, |config| {
+        let told = ground.said(name, chmod, |config| {
             let security = security(config);
             (security.privileged, security.seccomp) = (true, seccomp);
             security.apparmor.clone_from(&missing);
@@ -313,7 +297,7 @@ fn a_profile_of_apparmor_that_is_not_there_is_named() {
         ("default", ProfileType::RuntimeDefault),
         ("unconfined", ProfileType::Unconfined),
     ] {
-        let told = said(&ground, name, "echo runs", |config| {
+        let told = ground.said(name, "echo runs", |config| {
             security(config).apparmor = profile(kind, "");
         });
         assert_eq!(told, "runs");
@@ -346,12 +330,12 @@ fn paths_are_masked_and_guarded_that_are_named_and_no_others() {
     let ground = Ground::new();
     let checks = "cat /proc/timer_list 2>/dev/null | head -c 1 | wc -c; \
                   (echo x > /proc/sys/kernel/domainname) 2>/dev/null && echo writable || echo guarded";
-    let named = said(&ground, "named", checks, |config| {
+    let named = ground.said("named", checks, |config| {
         let security = security(config);
         security.masked_paths = words(&["/proc/timer_list", "/no/such/file"]);
         security.readonly_paths = words(&["/proc/sys"]);
     });
     assert_eq!(named, "0\nguarded");
-    let none = said(&ground, "none", checks, |_| ());
+    let none = ground.said("none", checks, |_| ());
     assert_eq!(none, "1\nwritable");
 }

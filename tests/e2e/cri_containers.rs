@@ -194,6 +194,20 @@ impl Ground {
         PathBuf::from(&self.config.log_directory).join(name)
     }
 
+    /// What a script writes in a container that is changed so.
+    #[track_caller]
+    pub(crate) fn said(
+        &self,
+        name: &str,
+        text: &str,
+        change: impl FnOnce(&mut ContainerConfig),
+    ) -> String {
+        let mut config = script(name, text);
+        change(&mut config);
+        self.run_to_end(&config);
+        self.logged(name)
+    }
+
     /// What a container has written to its standard output and error.
     pub(crate) fn logged(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.log_file(name)).unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use cri_shim::api::{CdiDevice, ContainerConfig, Device};
+use cri_shim::api::{CdiDevice, Device};
 use harness::ImageBuilder;
 use tonic::Code;
 
-use crate::cri_containers::{Ground, idle, script, security};
+use crate::cri_containers::{Ground, idle, security};
 use crate::cri_sandbox;
 
 fn device(host: &str, place: &str, permissions: &str) -> Device {
@@ -21,23 +21,11 @@ fn device(host: &str, place: &str, permissions: &str) -> Device {
 const USES: &str = "(exec 3< /dev/mine) 2>/dev/null && echo read || echo no; \
                     (exec 3> /dev/mine) 2>/dev/null && echo written || echo no";
 
-fn said(
-    ground: &Ground,
-    name: &str,
-    text: &str,
-    change: impl FnOnce(&mut ContainerConfig),
-) -> String {
-    let mut config = script(name, text);
-    change(&mut config);
-    ground.run_to_end(&config);
-    ground.logged(name)
-}
-
 #[test]
 fn a_container_does_with_a_device_what_it_may() {
     let ground = Ground::new();
     let of = |name: &str, permissions: &str| {
-        said(&ground, name, USES, |config| {
+        ground.said(name, USES, |config| {
             config.devices = vec![device("/dev/autofs", "/dev/mine", permissions)];
         })
     };
@@ -54,8 +42,7 @@ fn a_container_does_with_a_device_what_it_may() {
     assert_eq!(ground.sh(&id, reads), "one");
     // Nobody else has it.
     assert_eq!(
-        said(
-            &ground,
+        ground.said(
             "none",
             "ls /dev/autofs /dev/mine 2>&1 | grep -c ^ls:",
             |_| ()
@@ -67,8 +54,7 @@ fn a_container_does_with_a_device_what_it_may() {
 #[test]
 fn a_user_other_than_root_has_a_device_as_its_node_says() {
     let ground = Ground::new();
-    let null = said(
-        &ground,
+    let null = ground.said(
         "null",
         "id -u; echo x > /dev/mine && echo written",
         |config| {
@@ -103,7 +89,7 @@ fn a_privileged_container_may_use_all_devices_of_the_host() {
     let ground = Ground::privileged();
     let text = "for name in autofs kmsg loop-control; do test -c /dev/$name && echo $name; done; \
                 (exec 3< /dev/autofs) && echo opened; mknod /dev/made c 10 235 && (exec 3< /dev/made) && echo made";
-    let privileged = said(&ground, "privileged", text, |config| {
+    let privileged = ground.said("privileged", text, |config| {
         security(config).privileged = true;
     });
     let there: Vec<_> = ["autofs", "kmsg", "loop-control"]
@@ -148,7 +134,7 @@ fn vendors_describe_what_a_device_needs() {
     let text = format!("echo \"$ACME $CARD $SECOND\"; cat /acme; {USES}");
     let name = fs::read_to_string("/etc/hostname").unwrap();
     let name = name.trim_end();
-    let by_field = said(&ground, "field", &text, |config| {
+    let by_field = ground.said("field", &text, |config| {
         let named = |name: &str| CdiDevice {
             name: format!("acme.com/card={name}"),
         };
@@ -158,7 +144,7 @@ fn vendors_describe_what_a_device_needs() {
         config.annotations.extend([annotation]);
     });
     assert_eq!(by_field, format!("all 1 2\n{name}\nread\nno"));
-    let by_annotation = said(&ground, "annotation", &text, |config| {
+    let by_annotation = ground.said("annotation", &text, |config| {
         let annotation = ("cdi.k8s.io/acme".to_owned(), "acme.com/card=one".to_owned());
         config.annotations.extend([annotation]);
     });
