@@ -3,7 +3,6 @@
 mod attach;
 mod exec;
 mod hostile;
-mod kubectl;
 mod kubernetes_client;
 mod leaving;
 mod local;

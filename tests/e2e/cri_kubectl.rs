@@ -101,6 +101,36 @@ fn kubectl_exec_has_input_output_errors_and_code() {
 
 #[test]
 #[cfg_attr(not(kubectl), ignore = "kubectl is not installed")]
+fn kubectl_exec_has_a_terminal_of_its_own_size() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let api = api_server(&ground, &id);
+    for websocket in [false, true] {
+        let kubectl = kubectl(&ground, &api, websocket);
+        // The size comes after the command has begun.
+        let inner =
+            "until test \\\"\\$(stty size)\\\" = \\\"30 90\\\"; do usleep 10000; done; echo right";
+        let url = api.url();
+        let text = format!(
+            "stty rows 30 cols 90; kubectl --server={url} exec -it p -- /bin/sh -c \"{inner}\""
+        );
+        let mut terminal = Command::new("script");
+        terminal.args(["-qec", &text, "/dev/null"]);
+        let variables = kubectl.get_envs();
+        terminal.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        terminal.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = terminal.spawn().unwrap();
+        // Its end would be one of input.
+        let stdin = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(stdin);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("right"), "{text}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(kubectl), ignore = "kubectl is not installed")]
 fn kubectl_attach_writes_to_a_container_and_ends_with_it() {
     let ground = Ground::new();
     for (websocket, name) in [(false, "a"), (true, "b")] {
