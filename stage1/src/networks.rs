@@ -185,13 +185,17 @@ pub fn leave() -> Result<(), StartFailure> {
     // What is damaged is seen to now.
     let is_remembered = remembered.map_or(true, |networks| !networks.is_empty());
     networks.leave()?;
-    let joined = pod::network::load(&folder)?;
-    let has_left = PodExit::load(&folder)?.is_some();
-    if let (Some(joined), Ok(selection), false) = (joined, network, has_left) {
+    // A loss of power may have left any of the pod's records empty: none of them keeps it from being taken out.
+    let joined = pod::network::load(&folder);
+    let has_left = matches!(PodExit::load(&folder), Ok(Some(_)));
+    let was_in_some = !matches!(joined, Ok(None));
+    if let (true, Ok(selection), false) = (was_in_some, network, has_left) {
         if !is_remembered {
-            let left = networks
-                .attacher
-                .detach_forgotten(&networks.container, &selection, &joined);
+            let (attacher, container) = (&networks.attacher, &networks.container);
+            let left = match joined {
+                Ok(Some(joined)) => attacher.detach_forgotten(container, &selection, &joined),
+                _ => attacher.detach_selected(container, &selection),
+            };
             left.map_err(failed)?;
         }
         // It is in none any more, and whoever comes next need not ask plugins for nothing.

@@ -172,7 +172,9 @@ fn a_pull_ends_when_its_caller_waits_no_longer() {
     let cri = Cri::start(&host);
     let begun = Instant::now();
     let error = within(&cri, &reference, Duration::from_millis(500));
-    assert_eq!(error.code(), Code::DeadlineExceeded, "{error}");
+    // As the shim tells it, or as the client does, whose clock runs too.
+    let codes = [Code::DeadlineExceeded, Code::Cancelled];
+    assert!(codes.contains(&error.code()), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert_eq!(list(&cri, None), []);
 }

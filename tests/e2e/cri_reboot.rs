@@ -94,8 +94,8 @@ fn container(cri: &Cri, id: &str) -> cri_shim::api::ContainerStatus {
 }
 
 /// Pods run, the machine boots, and their kubelet finds what there was, clears it up and makes them anew. `leases` is where
-/// a plugin keeps addresses on the disk.
-fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>) {
+/// a plugin keeps addresses on the disk. `torn` are the records of pods that a loss of power leaves empty.
+fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>, torn: &[&str]) {
     let mut cri = Cri::start(&lab.host);
     let config = asked(lab, "web");
     let id = run(&cri, &config).unwrap();
@@ -112,6 +112,14 @@ fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>) {
     let created = create(&cri, &id, idle("created"));
 
     reboot(lab, &cri);
+    for (phase, uuid) in lab.host.pod_folders() {
+        for record in torn {
+            let pods = lab.host.data_dir().join("pods");
+            let record = pods.join(&phase).join(&uuid).join(record);
+            assert!(record.exists(), "{record:?}");
+            fs::write(record, "").unwrap();
+        }
+    }
     cri.restart();
     let told = status(&cri, &id).unwrap();
     assert_eq!(told.state, NOT_READY);
@@ -177,7 +185,7 @@ fn pods_of_a_built_in_network_are_told_of_and_made_anew_after_a_boot() {
     let lab = Lab::new();
     lab.host
         .write("etc/config.toml", "[cri]\nnetwork = \"default\"\n");
-    pods_are_told_of_and_made_anew(&lab, None);
+    pods_are_told_of_and_made_anew(&lab, None, &[]);
 }
 
 #[test]
@@ -186,5 +194,14 @@ fn pods_of_plugins_give_back_what_plugins_keep_on_disk_after_a_boot() {
     let data = lab.host.base().join("host-local");
     lab.host
         .write("cni/50-lan.conflist", crate::cri_soak::of_plugins(&data));
-    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")));
+    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")), &[]);
+}
+
+#[test]
+fn what_plugins_keep_is_given_back_where_nobody_knows_any_more_which_networks_a_pod_joined() {
+    let lab = Lab::new();
+    let data = lab.host.base().join("host-local");
+    lab.host
+        .write("cni/50-lan.conflist", crate::cri_soak::of_plugins(&data));
+    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")), &["network.json"]);
 }

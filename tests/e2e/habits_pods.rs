@@ -99,7 +99,8 @@ fn top_shows_the_processes_of_a_pod_and_nothing_else() {
     let lines: Vec<&str> = top.stdout.lines().collect();
     assert!(lines[0].starts_with("UID"), "{top}");
     assert!(!top.stdout.contains("pod-init"), "{top}");
-    for line in &lines[1..] {
+    // One that ends just now, in brackets, may have left its app's cgroup already.
+    for line in lines[1..].iter().filter(|line| !line.ends_with(']')) {
         assert!(line.contains(" busybox "), "{top}");
     }
     let pid = status(&host, "web")["apps"][0]["pid"].to_string();

@@ -41,6 +41,7 @@ processes_of() {
 nothing_is_left() {
     [ -z "$(fairing ps --quiet)" ]
     [ -z "$(ls /run/fairing/pods 2> /dev/null)" ]
-    [ -z "$(find /sys/fs/cgroup -name 'fairing-*' -print -quit)" ]
+    # Pods' cgroups; those of units of that name go when systemd gets round to it.
+    [ -z "$(find /sys/fs/cgroup -type d -name 'fairing-*' ! -name '*.service' -print -quit)" ]
     if grep -E ' /(var/lib|run)/fairing' /proc/self/mountinfo; then return 1; fi
 }
