@@ -32,6 +32,8 @@ use crate::shim::Shim;
 const MESSAGE_MAX: usize = 16 << 20;
 /// Largest answer, in bytes: all that is told of what a command has written, and more than any list.
 const ANSWER_MAX: usize = 64 << 20;
+/// Most calls of one client at once: the usual two hundred could all be commands, and a kubelet has one connection.
+const STREAMS_MAX: u32 = 8192;
 /// How long calls may go on once the program is asked to end.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 /// How long a thread without work stays.
@@ -104,6 +106,7 @@ async fn serve(
     }
     let incoming = UnixListenerStream::new(listener);
     let served = Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
         .add_service(runtime)
         .add_service(images)
         .serve_with_incoming(incoming);

@@ -1,7 +1,13 @@
 //! Networks of CNI plugins.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::thread::sleep;
+use std::time::Duration;
 
+use harness::Signal;
+
+use crate::dice::Dice;
 use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
 use crate::stocked::{IDLE, IMAGE};
 
@@ -44,6 +50,29 @@ fn a_list_of_plugins_connects_a_pod_and_lets_go_of_it() {
         process.kill();
     }
     lab.host.collect();
+    lab.expect_traces(&before);
+}
+
+#[test]
+fn of_starts_that_are_killed_while_plugins_work_nothing_is_left() {
+    let lab = Lab::new();
+    configure(&lab);
+    lab.pod(&["--net=lan", "--port=8080:80"], "true");
+    let before = lab.traces();
+    let mut dice = Dice::new();
+    // Shown where the test fails.
+    let _ = writeln!(std::io::stderr(), "seed {}", dice.0);
+    for _ in 0..40 {
+        let run = lab
+            .host
+            .fairing(["run", "--net=lan", "--port=8080:80", IMAGE]);
+        let running = run.args(["--exec", "/bin/sleep", "--", "1000"]).spawn();
+        // Any moment is right: they work for most of this time.
+        sleep(Duration::from_micros(dice.below(400_000)));
+        running.signal(Signal::KILL);
+        running.wait();
+        lab.host.collect();
+    }
     lab.expect_traces(&before);
 }
 

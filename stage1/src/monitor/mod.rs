@@ -53,7 +53,7 @@ mod supervision;
 mod terminal;
 mod turns;
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ use std::time::{Duration, Instant};
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::{CRI_ANNOTATION, PodManifest};
+use pod::manifest::{CRI_ANNOTATION, CRI_UP_FILE, PodManifest};
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::{Phase, PodError, app_dir};
@@ -232,6 +232,11 @@ fn start_and_serve(
         },
     )?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    // When nobody listens any more, it doesn't look as if it were still to come up.
+    if is_sandbox(pod) {
+        let mark = pod.path().join(CRI_UP_FILE);
+        File::create(&mark).map_err(|error| PodError::io("create", mark)(error))?;
+    }
     records::reserve(&manifest, pod.path())?;
     event_loop::Monitor::new(
         manifest,
