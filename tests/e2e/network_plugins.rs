@@ -1,13 +1,10 @@
 //! Networks of CNI plugins.
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::thread::sleep;
 use std::time::Duration;
 
-use harness::Signal;
+use harness::{Signal, wait_until};
 
-use crate::dice::Dice;
 use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
 use crate::stocked::{IDLE, IMAGE};
 
@@ -54,25 +51,35 @@ fn a_list_of_plugins_connects_a_pod_and_lets_go_of_it() {
 }
 
 #[test]
-fn of_starts_that_are_killed_while_plugins_work_nothing_is_left() {
+fn what_a_plugin_has_called_has_ended_before_a_killed_start_is_undone() {
     let lab = Lab::new();
     configure(&lab);
-    lab.pod(&["--net=lan", "--port=8080:80"], "true");
+    lab.pod(&["--net=lan"], "true");
     let before = lab.traces();
-    let mut dice = Dice::new();
-    // Shown where the test fails.
-    let _ = writeln!(std::io::stderr(), "seed {}", dice.0);
-    for _ in 0..40 {
-        let run = lab
-            .host
-            .fairing(["run", "--net=lan", "--port=8080:80", IMAGE]);
-        let running = run.args(["--exec", "/bin/sleep", "--", "1000"]).spawn();
-        // Any moment is right: they work for most of this time.
-        sleep(Duration::from_micros(dice.below(400_000)));
-        running.signal(Signal::KILL);
-        running.wait();
-        lab.host.collect();
-    }
+    // It outlives the plugin that calls it for a new chain, and makes that late.
+    let late = lab.host.write(
+        "bin/iptables",
+        format!(
+            "#!/bin/sh\ncd {}\ncase \"$*\" in *\" -N CNI-\"*) : > called; sleep 2; : > made;; esac\n\
+             exec /usr/sbin/iptables \"$@\"\n",
+            lab.host.base().display()
+        ),
+    );
+    std::fs::set_permissions(&late, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", late.parent().unwrap().display());
+    let run = lab.host.fairing(["run", "--net=lan", IMAGE]);
+    let run = run.env("PATH", path);
+    let running = run.args(["--exec", "/bin/true"]).spawn();
+    wait_until(
+        "the plugin to make its chain",
+        Duration::from_secs(60),
+        || lab.host.base().join("called").exists().then_some(()),
+    );
+    running.signal(Signal::KILL);
+    running.wait();
+    lab.host.collect();
+    assert!(lab.host.base().join("made").exists());
     lab.expect_traces(&before);
 }
 
