@@ -168,6 +168,7 @@ mod play;
 mod play_corpus;
 mod play_files;
 mod play_services;
+mod power_loss;
 mod prepare;
 mod process_settings;
 mod programs;
