@@ -1,15 +1,18 @@
 //! Power goes while a pod runs: nothing of a pod that runs was synced, so that after the boot any file of it may be empty, torn,
 //! full of zeros, or not there. Whichever it is, the next pod of the name starts, and the old one can be removed.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use harness::Output;
+use harness::{Cri, Output, eventually};
 
 use crate::network_lab::Lab;
 use crate::stocked::{IDLE, IMAGE};
+
+/// How long the kernel may take to let go of what is gone.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What may have become of a file.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +27,7 @@ impl Damage {
     pub(crate) const ALL: [Self; 4] = [Self::Empty, Self::Half, Self::Zeros, Self::Missing];
 
     /// Whether this could be told from what there is.
-    fn changes(self, path: &Path) -> bool {
+    pub(crate) fn changes(self, path: &Path) -> bool {
         let metadata = fs::symlink_metadata(path).unwrap();
         match self {
             Self::Missing => true,
@@ -122,17 +125,53 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
 
 /// What was not as it should be: all cases are looked at before a test fails.
 #[derive(Default)]
-struct Wrong(Vec<String>);
+pub(crate) struct Wrong(Vec<String>);
 
 impl Wrong {
-    fn add(&mut self, case: &dyn fmt::Display, what: &str) {
+    pub(crate) fn add(&mut self, case: &str, what: &str) {
         self.0.push(format!("{case}: {what}"));
     }
 
-    fn expect_ok(&mut self, case: &dyn fmt::Display, output: &Output) {
+    fn expect_ok(&mut self, case: &str, output: &Output) {
         if output.code != Some(0) {
             self.add(case, &output.to_string());
         }
+    }
+
+    /// That after a collection nothing is left of any pod, but for the shim.
+    pub(crate) fn nothing_but(&mut self, case: &str, lab: &Lab, shim: Option<&Cri>) {
+        let case = &format!("{case}, gc");
+        self.expect_ok(case, &lab.host.fairing(["gc", "--grace-period=0s"]).run());
+        let shim = shim.map(Cri::pid);
+        let left = || {
+            let mut left = lab.host.leftovers();
+            left.processes.retain(|process| Some(process.pid) != shim);
+            // Whose network it lives in is the machine's.
+            left.network_namespaces.clear();
+            left
+        };
+        let clean = eventually(PATIENCE, || left().is_empty().then_some(()));
+        if clean.is_none() {
+            self.add(case, &left().to_string());
+        }
+        let state = lab.host.run_dir().join("cni");
+        let mut files = Vec::new();
+        if state.is_dir() {
+            walk(&state, &mut files);
+        }
+        files.retain(|file| {
+            let parts = ["/leases/", "/ports/", "/results/", "/netns/"];
+            parts.iter().any(|part| file.to_string_lossy().contains(part))
+        });
+        if !files.is_empty() {
+            self.add(case, &format!("{files:?}"));
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_none(&self, cases: usize) {
+        let count = self.0.len();
+        assert!(self.0.is_empty(), "{count} in {cases} cases:\n{}", self.0.join("\n"));
     }
 }
 
@@ -172,7 +211,6 @@ fn ended(lab: &Lab) -> String {
 
 fn check(subject: Subject, takes_over: &[&str]) {
     let lab = Lab::new();
-    let before = lab.traces();
     let uuid = subject(&lab);
     let wreck = Wreck::of(&lab);
     let host = &lab.host;
@@ -202,15 +240,14 @@ fn check(subject: Subject, takes_over: &[&str]) {
         wrong.expect_ok(&of("run --replace"), &next);
         wrong.expect_ok(&of("rm --force"), &host.fairing(["rm", "--force", "web"]).run());
         wrong.expect_ok(&of("rm of the old one"), &removed(&lab, &uuid));
-        wrong.nothing_is_left(&of("rm"), &lab, &before);
+        wrong.nothing_but(&of("rm"), &lab, None);
 
         wreck.lay(file, damage);
         let collected = host.fairing(["gc", "--grace-period=0s"]).run();
         wrong.expect_ok(&of("gc"), &collected);
-        wrong.nothing_is_left(&of("gc"), &lab, &before);
+        wrong.nothing_but(&of("gc"), &lab, None);
     }
-    let count = wreck.cases().len();
-    assert!(wrong.0.is_empty(), "of {count} cases:\n{}", wrong.0.join("\n"));
+    wrong.expect_none(wreck.cases().len());
 }
 
 /// What comes of the removal of a pod, if it is there.
@@ -219,31 +256,6 @@ fn removed(lab: &Lab, uuid: &str) -> Output {
     match there {
         true => lab.host.fairing(["rm", "--force", uuid]).run(),
         false => lab.host.fairing(["list"]).run(),
-    }
-}
-
-impl Wrong {
-    fn nothing_is_left(&mut self, case: &dyn fmt::Display, lab: &Lab, _before: &str) {
-        let collected = lab.host.fairing(["gc", "--grace-period=0s"]).run();
-        self.expect_ok(&format!("{case}, gc"), &collected);
-        let left = harness::eventually(std::time::Duration::from_secs(5), || {
-            lab.host.leftovers().is_empty().then_some(())
-        });
-        if left.is_none() {
-            self.add(case, &lab.host.leftovers().to_string());
-        }
-        let state = lab.host.run_dir().join("cni");
-        let mut files = Vec::new();
-        if state.is_dir() {
-            walk(&state, &mut files);
-        }
-        files.retain(|file| {
-            let text = file.to_string_lossy();
-            text.contains("/leases/") || text.contains("/ports/") || text.contains("/results/")
-        });
-        if !files.is_empty() {
-            self.add(case, &format!("{files:?}"));
-        }
     }
 }
 
