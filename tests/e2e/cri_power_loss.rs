@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use crate::cri_containers::{EXITED, SOON, idle, script};
 use crate::cri_sandbox::{config, remove, run, status, stop};
 use crate::network_lab::Lab;
-use crate::power_loss::{Wreck, Wrong};
+use crate::power_loss::{Damage, Wreck, Wrong};
 
 const READY: i32 = PodSandboxState::SandboxReady as i32;
 
@@ -126,6 +126,9 @@ fn check(lab: &Lab) {
             wrong.add(&of("made anew"), &error.to_string());
         }
         wrong.nothing_but(&of("made anew"), lab, Some(&cri));
+        if !matches!(damage, Damage::Empty | Damage::Missing) {
+            continue;
+        }
         cri.kill();
         wreck.lay(file, damage);
         cri.restart();

@@ -151,7 +151,7 @@ fn with_authorities_of_clients_a_url_is_not_enough() {
         assert_eq!(asked(&url, nobody), "");
     }
     let answer = asked(&url, Some(&known));
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     // Nor does who can speak all the rest.
     assert!(run(&ground, &id, &trust(&authority)).is_err());
 }

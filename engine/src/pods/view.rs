@@ -12,7 +12,8 @@ use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
 use pod::machine::MachineRecord;
 use pod::manifest::{
     App, AppPath, Capability, Cpu, Device, HostNamespace, ImageFilesystem, InsecureOption, Limit,
-    MANIFEST_FILE, Network, PodManifest, Resources, Restart, Rlimit, User, UserNamespace, VerificationRecord,
+    MANIFEST_FILE, Network, PodManifest, Resources, Restart, Rlimit, User, UserNamespace,
+    VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;

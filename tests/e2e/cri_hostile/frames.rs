@@ -104,10 +104,7 @@ fn headers_without_an_end_are_not_kept() {
     let victim = Victim::new();
     let mut stream = begin(&victim, &[]);
     let more = field("x", &"y".repeat(16_000));
-    assert!(send(
-        &mut stream,
-        &frame(HEADERS, 0, 1, &header("Version"))
-    ));
+    assert!(send(&mut stream, &frame(HEADERS, 0, 1, &header("Version"))));
     let refused = (0..20_000).any(|_| !send(&mut stream, &frame(CONTINUATION, 0, 1, &more)));
     assert!(refused, "320 MB are taken");
     last_words(stream);
@@ -136,7 +133,9 @@ fn streams_beyond_the_bound_wait_or_are_refused() {
         let mut some = [0; 4096];
         let mut refused = false;
         while let Ok(count @ 1..) = reading.read(&mut some) {
-            refused |= some[..count].windows(9).any(|bytes| bytes[..4] == [0, 0, 4, RST_STREAM]);
+            refused |= some[..count]
+                .windows(9)
+                .any(|bytes| bytes[..4] == [0, 0, 4, RST_STREAM]);
         }
         refused
     });
@@ -212,7 +211,9 @@ fn requests_that_never_end_share_what_memory_there_is_for_them() {
     let long = RemoveContainerRequest {
         container_id: "x".repeat(15 << 20),
     };
-    victim.answer("a large one", client.remove_container(long)).unwrap();
+    victim
+        .answer("a large one", client.remove_container(long))
+        .unwrap();
     victim.is_well();
 }
 
@@ -274,7 +275,11 @@ impl Message for Raw {
 /// A field of a message that holds bytes.
 fn bytes_of(number: u32, bytes: &[u8]) -> Vec<u8> {
     let mut field = Vec::new();
-    prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, &mut field);
+    prost::encoding::encode_key(
+        number,
+        prost::encoding::WireType::LengthDelimited,
+        &mut field,
+    );
     prost::encoding::encode_varint(bytes.len() as u64, &mut field);
     field.extend(bytes);
     field
@@ -289,7 +294,9 @@ fn raw(victim: &Victim, method: &str, bytes: Vec<u8>, code: Code, part: &str) {
     let call = async {
         let mut client = tonic::client::Grpc::new(victim.cri.channel());
         client.ready().await.unwrap();
-        client.unary(tonic::Request::new(Raw(bytes)), path, codec).await
+        client
+            .unary(tonic::Request::new(Raw(bytes)), path, codec)
+            .await
     };
     victim.refused(method, code, part, call);
 }
@@ -307,13 +314,21 @@ fn messages_that_are_none_are_refused_and_say_where() {
         ("RunPodSandbox", config(metadata(1)), "metadata"),
         ("RunPodSandbox", config(metadata(2)), "metadata"),
         ("RunPodSandbox", config(bytes_of(2, &not_text)), "hostname"),
-        ("RunPodSandbox", config(bytes_of(3, &not_text)), "log_directory"),
+        (
+            "RunPodSandbox",
+            config(bytes_of(3, &not_text)),
+            "log_directory",
+        ),
         ("RunPodSandbox", config(label(1)), "labels"),
         ("RunPodSandbox", config(label(2)), "labels"),
         ("RunPodSandbox", config(annotation(1)), "annotations"),
         ("RunPodSandbox", config(annotation(2)), "annotations"),
         ("ReopenContainerLog", bytes_of(1, &not_text), "container_id"),
-        ("UpdateRuntimeConfig", bytes_of(1, &bytes_of(1, &bytes_of(1, &not_text))), "pod_cidr"),
+        (
+            "UpdateRuntimeConfig",
+            bytes_of(1, &bytes_of(1, &bytes_of(1, &not_text))),
+            "pod_cidr",
+        ),
         // Torn, without an end, of another kind, nested without measure.
         ("Version", vec![0x0a], ""),
         ("Version", vec![0x0a, 0xff], ""),
@@ -329,7 +344,13 @@ fn messages_that_are_none_are_refused_and_say_where() {
     }
     // What is unknown is passed over, however much it is.
     let unknown = vec![0x98, 0x06, 1].repeat(1 << 20);
-    raw(&victim, "PodSandboxStatus", unknown, Code::InvalidArgument, "pod_sandbox_id: ");
+    raw(
+        &victim,
+        "PodSandboxStatus",
+        unknown,
+        Code::InvalidArgument,
+        "pod_sandbox_id: ",
+    );
     raw(&victim, "NoSuchCall", Vec::new(), Code::Unimplemented, "");
     assert_eq!(victim.count(), (0, 0));
     victim.is_well();

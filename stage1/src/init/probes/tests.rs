@@ -305,6 +305,9 @@ fn the_health_service_of_grpc_is_asked() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    assert!(matches!(ask(grpc(port), PATIENCE_MS), ProbeOutcome::Failed { .. }));
+    assert!(matches!(
+        ask(grpc(port), PATIENCE_MS),
+        ProbeOutcome::Failed { .. }
+    ));
     server.join().unwrap();
 }
