@@ -93,7 +93,7 @@ pub fn end_remains(
 ) -> Result<bool, Error> {
     // A monitor that ends in good order removes its runtime directory and writes the record.
     let left = engine.directories.pod_run(entry.uuid).exists();
-    if left || PodExit::load(&entry.path)?.is_none() {
+    if left || PodExit::load_if_whole(&entry.path)?.is_none() {
         clear_elsewhere(&engine.pods().lock(entry)?, engine, observer)?;
     }
     Ok(left)
