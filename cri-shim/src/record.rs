@@ -65,13 +65,13 @@ pub(crate) fn annotations(record: &impl Serialize) -> Result<BTreeMap<String, St
     Ok(BTreeMap::from([(CRI_ANNOTATION.to_owned(), text)]))
 }
 
-/// The record among annotations. Pods and apps that no request has made have none.
+/// Takes the record out of annotations. Pods and apps that no request has made have none.
 ///
 /// # Errors
 /// If there is one that can't be understood: it is damaged, or another release's.
-pub(crate) fn read<T: DeserializeOwned>(
-    annotations: &BTreeMap<String, String>,
+pub(crate) fn take<T: DeserializeOwned>(
+    annotations: &mut BTreeMap<String, String>,
 ) -> Result<Option<T>, serde_json::Error> {
-    let text = annotations.get(CRI_ANNOTATION);
-    text.map(|text| serde_json::from_str(text)).transpose()
+    let text = annotations.remove(CRI_ANNOTATION);
+    text.map(|text| serde_json::from_str(&text)).transpose()
 }

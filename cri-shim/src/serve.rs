@@ -25,13 +25,15 @@ use crate::error::CriError;
 use crate::journal;
 use crate::listen;
 use crate::metrics;
-use crate::service::{Service, THREADS_MAX};
+use crate::service::{Bounded, Room, Service, THREADS_MAX};
 use crate::shim::Shim;
 
 /// Largest message of a client, in bytes: that of Kubernetes' own.
 const MESSAGE_MAX: usize = 16 << 20;
 /// Largest answer, in bytes: all that is told of what a command has written, and more than any list.
 const ANSWER_MAX: usize = 64 << 20;
+/// Most calls at once on one connection. Clients wait with more of them.
+const CALLS_MAX: u32 = 2048;
 /// How long calls may go on once the program is asked to end.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 /// How long a thread without work stays.
@@ -103,9 +105,11 @@ async fn serve(
         let _ = socket.send(&Message::new().ready());
     }
     let incoming = UnixListenerStream::new(listener);
+    let room = Room::default();
     let served = Server::builder()
-        .add_service(runtime)
-        .add_service(images)
+        .max_concurrent_streams(CALLS_MAX)
+        .add_service(Bounded::new(runtime, &room))
+        .add_service(Bounded::new(images, &room))
         .serve_with_incoming(incoming);
     // Clients stay connected, and some watch for ever: nobody is waited for.
     tokio::select! {

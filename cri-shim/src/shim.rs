@@ -1,5 +1,6 @@
 //! What all calls work on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Engine;
@@ -10,7 +11,7 @@ use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
-use crate::image::{Collector, Ids};
+use crate::image::{Collector, Seen};
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
@@ -36,9 +37,9 @@ pub(crate) struct Shim {
     /// How many processors things have used lately.
     pub(crate) rates: Rates,
     /// Those who are told what happens.
-    pub(crate) watchers: Watchers,
-    /// Ids of images.
-    pub(crate) image_ids: Ids,
+    pub(crate) watchers: Arc<Watchers>,
+    /// Images that have been read.
+    pub(crate) images: Seen,
     /// What takes removed images from the disk.
     pub(crate) collector: Collector,
     /// What gives URLs for streams, and serves them.
@@ -60,8 +61,8 @@ impl Shim {
             disk: Disk::default(),
             file_systems: Disk::default(),
             rates: Rates::default(),
-            watchers: Watchers::default(),
-            image_ids: Ids::default(),
+            watchers: Arc::default(),
+            images: Seen::default(),
             collector: Collector::default(),
             streams,
         })

@@ -223,6 +223,14 @@ impl PodExit {
         record::read_if_there(&pod_dir.join(EXIT_FILE), RECORD_VERSION)
     }
 
+    /// The same; a record that is damaged tells of no end.
+    ///
+    /// # Errors
+    /// As [`record::read_if_whole`].
+    pub fn load_if_whole(pod_dir: &Path) -> Result<Option<Self>, PodError> {
+        record::read_if_whole(&pod_dir.join(EXIT_FILE), RECORD_VERSION)
+    }
+
     /// Takes room for the record of a pod that is about to run.
     ///
     /// # Errors

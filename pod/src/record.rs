@@ -115,6 +115,21 @@ pub fn read_if_there<T: DeserializeOwned>(
     }
 }
 
+/// As [`read_if_there`]; `None` also for one that is damaged. What was written last before power went may be, and it says as
+/// little then as if it had never been written.
+///
+/// # Errors
+/// As [`read`], but never [`PodError::Damaged`].
+pub fn read_if_whole<T: DeserializeOwned>(
+    path: &Path,
+    supported: u64,
+) -> Result<Option<T>, PodError> {
+    match read_if_there(path, supported) {
+        Err(PodError::Damaged { .. }) => Ok(None),
+        other => other,
+    }
+}
+
 /// Writes a record to a new file that nobody else reads yet.
 ///
 /// # Errors
@@ -253,9 +268,12 @@ mod tests {
         replace(&path, &sample("y")).unwrap();
         assert_eq!(read_if_there(&path, 1).unwrap(), Some(sample("y")));
         assert_eq!(mode(&path), 0o600);
-        fs::write(&path, "{").unwrap();
-        let error = read_if_there::<Sample>(&path, 1).unwrap_err();
-        assert!(matches!(error, PodError::Damaged { .. }), "{error}");
+        for torn in ["", "{", "\0\0\0"] {
+            fs::write(&path, torn).unwrap();
+            let error = read_if_there::<Sample>(&path, 1).unwrap_err();
+            assert!(matches!(error, PodError::Damaged { .. }), "{error}");
+            assert_eq!(read_if_whole::<Sample>(&path, 1).unwrap(), None);
+        }
         // What can't be looked at is not missing.
         let error = read_if_there::<Sample>(&path.join("x"), 1).unwrap_err();
         assert!(matches!(error, PodError::Io { .. }), "{error}");

@@ -2,7 +2,9 @@
 //!
 //! Whatever is asked, the shim answers in time, by a code that says whose fault it is, goes on, and keeps nothing of it.
 
+mod frames;
 mod images;
+mod lists;
 mod requests;
 mod sandboxes;
 mod wire;

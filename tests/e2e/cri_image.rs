@@ -397,11 +397,14 @@ fn a_damaged_image_is_as_good_as_none() {
     let (_registry, names) = pushed(&[("a/app:1", &own)]);
     let cri = Cri::start(&host);
     let id = pull(&cri, &names[0], None).unwrap();
+    // What was whole when it was listed.
+    assert_eq!(list(&cri, None).len(), 1);
     let config = host.data_dir().join("images/blobs/sha256");
     fs::write(config.join(id.strip_prefix("sha256:").unwrap()), "{}").unwrap();
     assert_eq!(status(&cri, &names[0]), None);
+    assert_eq!(list(&cri, None), []);
     assert_eq!(pull(&cri, &names[0], None).unwrap(), id);
-    assert!(status(&cri, &id).is_some());
+    assert_eq!(list(&cri, None).first(), status(&cri, &id).as_ref());
 }
 
 #[test]

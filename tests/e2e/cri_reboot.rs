@@ -17,42 +17,6 @@ use crate::network_lab::Lab;
 const READY: i32 = PodSandboxState::SandboxReady as i32;
 const NOT_READY: i32 = PodSandboxState::SandboxNotready as i32;
 
-/// A boot, but for the machine: what is on disk stays.
-fn reboot(lab: &Lab, cri: &Cri) {
-    cri.kill();
-    lab.host.kill_all();
-    for cgroup in lab.host.cgroups() {
-        wait_until("an empty cgroup", SOON, || {
-            remove_tree(&cgroup).then_some(())
-        });
-    }
-    let run = lab.host.run_dir();
-    // Namespaces that plugins were told of are mounted there.
-    let _ = std::process::Command::new("sh")
-        .args([
-            "-c",
-            "for m in $(cut -d' ' -f5 /proc/self/mountinfo | grep \"^$0/\"); do umount -l $m; done",
-        ])
-        .arg(&run)
-        .status();
-    fs::remove_dir_all(&run).unwrap();
-    fs::create_dir(&run).unwrap();
-    // What is the kernel's goes with it.
-    lab.machine.sh(
-        "nft flush ruleset; for link in $(ip -o link | sed 's/^[0-9]*: //; s/[@:].*//'); do
-         case $link in lo|uplink) ;; *) ip link del $link 2> /dev/null || :;; esac; done",
-    );
-}
-
-fn remove_tree(cgroup: &Path) -> bool {
-    for below in fs::read_dir(cgroup).into_iter().flatten().flatten() {
-        if below.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_tree(&below.path());
-        }
-    }
-    fs::remove_dir(cgroup).is_ok() || !cgroup.exists()
-}
-
 fn asked(lab: &Lab, name: &str) -> PodSandboxConfig {
     let mut config = config(name);
     config.log_directory = lab.host.base().to_str().unwrap().to_owned();
@@ -111,7 +75,8 @@ fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>, torn: &[&str
     });
     let created = create(&cri, &id, idle("created"));
 
-    reboot(lab, &cri);
+    cri.kill();
+    lab.reboot();
     for (phase, uuid) in lab.host.pod_folders() {
         for record in torn {
             let pods = lab.host.data_dir().join("pods");

@@ -1,8 +1,10 @@
 //! Streams that are encrypted.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -107,6 +109,53 @@ fn a_certificate_that_takes_the_place_of_another_one_is_served_from_then_on() {
     assert_eq!(run(&ground, &id, &by_new).unwrap(), b"hello\n");
 }
 
+/// What the server answers to a request over TLS that is no upgrade; nothing if it doesn't talk to this client.
+fn asked(url: &str, client: Option<&CertificateFiles>) -> String {
+    let rest = url.strip_prefix("https://").unwrap();
+    let (address, path) = rest.split_once('/').unwrap();
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-quiet", "-connect", address]);
+    if let Some(files) = client {
+        command.arg("-cert").arg(&files.certificate);
+        command.arg("-key").arg(&files.key);
+    }
+    let pipes = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut running = pipes.spawn().unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    // It may have hung up.
+    let _ = running
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(request.as_bytes());
+    String::from_utf8(running.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn with_authorities_of_clients_a_url_is_not_enough() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let mut ground = ground(&authority);
+    let config = ground.host.base().join("etc/config.toml");
+    let settings = fs::read_to_string(&config).unwrap();
+    let line = format!("stream-client-ca = {:?}\n", authority.certificate());
+    fs::write(&config, settings + &line).unwrap();
+    ground.cri.restart();
+    let id = ground.run(&idle("web"));
+    let url = ground.exec_url(&id, &["/bin/true"], &["stdout"]).unwrap();
+    let known = authority.issue("kubelet", CertificateUse::Client);
+    let unknown = stranger.issue("kubelet", CertificateUse::Client);
+    for nobody in [None, Some(&unknown)] {
+        assert_eq!(asked(&url, nobody), "");
+    }
+    let answer = asked(&url, Some(&known));
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    // Nor does who can speak all the rest.
+    assert!(run(&ground, &id, &trust(&authority)).is_err());
+}
+
 #[test]
 fn a_shim_with_files_that_can_not_be_used_does_not_start_and_names_them() {
     let host = cri_sandbox::host();
@@ -120,6 +169,9 @@ fn a_shim_with_files_that_can_not_be_used_does_not_start_and_names_them() {
         one.contains("stream-certificate and stream-key go together"),
         "{one}"
     );
+    let without = start("stream-client-ca = \"/none\"\n");
+    let needed = "stream-client-ca needs stream-certificate and stream-key";
+    assert!(without.contains(needed), "{without}");
     let missing = start("stream-certificate = \"/none\"\nstream-key = \"/none\"\n");
     assert!(
         missing.contains("/none: no certificate in PEM"),

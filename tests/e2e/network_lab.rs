@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use harness::{Computer, Host, HostBuilder, ImageBuilder, eventually};
@@ -158,6 +159,31 @@ impl Lab {
         enter.args(["/bin/sh", "-c", script]).run().ok().stdout
     }
 
+    /// What a boot takes away, and a loss of power: processes, cgroups, namespaces, what the kernel has of networks, and
+    /// what lay in the run directory. What is on the disk stays.
+    pub(crate) fn reboot(&self) {
+        self.host.kill_all();
+        for cgroup in self.host.cgroups() {
+            let gone = eventually(PATIENCE, || remove_tree(&cgroup).then_some(()));
+            assert!(gone.is_some(), "{} is not empty", cgroup.display());
+        }
+        let run = self.host.run_dir();
+        // Namespaces that plugins were told of are mounted there.
+        let _ = std::process::Command::new("sh")
+            .args([
+                "-c",
+                "for m in $(cut -d' ' -f5 /proc/self/mountinfo | grep \"^$0/\"); do umount -l $m; done",
+            ])
+            .arg(&run)
+            .status();
+        std::fs::remove_dir_all(&run).unwrap();
+        std::fs::create_dir(&run).unwrap();
+        self.machine.sh(
+            "nft flush ruleset; for link in $(ip -o link | sed 's/^[0-9]*: //; s/[@:].*//'); do
+             case $link in lo|uplink) ;; *) ip link del $link 2> /dev/null || :;; esac; done",
+        );
+    }
+
     /// Stops pods.
     #[track_caller]
     pub(crate) fn stop(&self, pods: &[&str]) {
@@ -184,6 +210,15 @@ impl Lab {
             .filter(|address| address.contains(':') != ipv4);
         addresses.next().unwrap().split('/').next().unwrap().into()
     }
+}
+
+fn remove_tree(cgroup: &Path) -> bool {
+    for below in std::fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&below.path());
+        }
+    }
+    std::fs::remove_dir(cgroup).is_ok() || !cgroup.exists()
 }
 
 /// What a web server answers, once it does.

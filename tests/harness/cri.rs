@@ -218,6 +218,11 @@ impl Cri {
         ImageServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_MAX)
     }
 
+    /// What all clients speak through, for calls that no client has.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// Waits for anything asynchronous.
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
         self.tokio.block_on(future)

@@ -6,11 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use engine::pods::watch::Watch;
-use tokio::sync::broadcast::Receiver;
 
 use super::compare::happened;
 use super::snapshot::Snapshot;
-use crate::api::ContainerEventResponse;
+use super::watchers::Watching;
 use crate::error::CriError;
 use crate::journal;
 use crate::shim::Shim;
@@ -24,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// If it can't be found out.
-pub(crate) fn watch(shim: &Arc<Shim>) -> Result<Receiver<Arc<ContainerEventResponse>>, CriError> {
-    let (receiver, mut is_looking) = shim.watchers.subscribe();
+pub(crate) fn watch(shim: &Arc<Shim>) -> Result<Watching, CriError> {
+    let (watching, mut is_looking) = shim.watchers.subscribe();
     if !*is_looking {
         let (begun, begins) = sync_channel(1);
         let shim = Arc::clone(shim);
@@ -37,7 +36,7 @@ pub(crate) fn watch(shim: &Arc<Shim>) -> Result<Receiver<Arc<ContainerEventRespo
         begins.map_err(|_| CriError::Internal("nobody looks for events".to_owned()))??;
         *is_looking = true;
     }
-    Ok(receiver)
+    Ok(watching)
 }
 
 /// Looks for changes as long as anybody watches. `begun` is told when what happens from then on is noticed.
@@ -84,6 +83,6 @@ fn follow(shim: &Shim, watch: &mut Watch) -> Result<Snapshot, CriError> {
 
 fn tell(shim: &Shim, before: &Snapshot, now: &Snapshot) {
     for (id, kind) in happened(&before.phases, &now.phases) {
-        shim.watchers.tell(now.event(before, &id, kind));
+        shim.watchers.tell(&now.event(before, &id, kind));
     }
 }

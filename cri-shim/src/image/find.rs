@@ -1,12 +1,14 @@
 //! Images by their ids, by what these begin with, and by their names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use engine::images::{choice, registries};
 use image_name::Digest;
 use image_store::RefRecord;
 
-use super::stored::{Stored, load};
+use super::seen::Facts;
+use super::stored::{Stored, all};
 use crate::error::CriError;
 use crate::shim::Shim;
 
@@ -19,31 +21,24 @@ const DIGITS_MIN: usize = 6;
 /// If the text can't be a name, or is the beginning of several ids; or the store can't be read.
 pub(super) fn find(shim: &Shim, text: &str) -> Result<Option<Stored>, CriError> {
     let store = shim.engine.store();
-    if let Some(record) = by_name(shim, text)? {
-        let Some(image) = load(&store, &record) else {
-            return Ok(None);
-        };
-        let names = shim.image_ids.names(&store)?;
-        let is_its = |(_, id): &(RefRecord, Digest)| id == image.config_digest();
-        let names: Vec<_> = names
-            .into_iter()
-            .filter(is_its)
-            .map(|(name, _)| name)
-            .collect();
-        // It may have lost its name meanwhile.
-        return Ok((!names.is_empty()).then_some(Stored { image, names }));
-    }
-    let Some(digits) = digits(text) else {
-        return Ok(None);
+    let id = match by_name(shim, text)? {
+        Some(record) => match shim.images.image(&store, &record) {
+            Some(facts) => facts.id.clone(),
+            None => return Ok(None),
+        },
+        None => {
+            let Some(digits) = digits(text) else {
+                return Ok(None);
+            };
+            match by_digits(&shim.images.names(&store)?, text, digits)? {
+                Some(id) => id,
+                None => return Ok(None),
+            }
+        }
     };
-    let names = shim.image_ids.names(&store)?;
-    let Some(id) = by_digits(&names, text, digits)? else {
-        return Ok(None);
-    };
-    let names = names.into_iter().filter(|(_, of)| *of == id);
-    let names: Vec<_> = names.map(|(name, _)| name).collect();
-    let image = names.iter().find_map(|name| load(&store, name));
-    Ok(image.map(|image| Stored { image, names }))
+    // It may have lost its name meanwhile.
+    let mut all = all(shim)?.into_iter();
+    Ok(all.find(|stored| stored.facts.id == id))
 }
 
 /// What the store has by a name: a tag, or a digest of a repository.
@@ -70,17 +65,17 @@ fn digits(text: &str) -> Option<&str> {
 
 /// The image whose id begins so; else the one whose manifest or index does.
 fn by_digits(
-    names: &[(RefRecord, Digest)],
+    names: &[(RefRecord, Arc<Facts>)],
     text: &str,
     digits: &str,
 ) -> Result<Option<Digest>, CriError> {
     let begins = |digest: &Digest| digest.hex().starts_with(digits);
-    let ids = names.iter().map(|(_, id)| id);
+    let ids = names.iter().map(|(_, facts)| &facts.id);
     let mut found: BTreeSet<&Digest> = ids.filter(|id| begins(id)).collect();
     if found.is_empty() {
         let of_manifest = |name: &RefRecord| begins(&name.digest) || begins(&name.manifest);
         let others = names.iter().filter(|(name, _)| of_manifest(name));
-        found = others.map(|(_, id)| id).collect();
+        found = others.map(|(_, facts)| &facts.id).collect();
     }
     let only = found.pop_first();
     match found.is_empty() {

@@ -13,7 +13,7 @@ pub(crate) fn list(
     request: ListImagesRequest,
 ) -> Result<ListImagesResponse, CriError> {
     let stored = match wanted(request.filter.as_ref()) {
-        None => all(&shim.engine.store())?,
+        None => all(shim)?,
         Some(text) => find(shim, text)?.into_iter().collect(),
     };
     let pinned = &shim.settings.pinned_images;

@@ -42,7 +42,7 @@ pub(crate) fn pull(
                 what: "image",
                 id: text.to_owned(),
             })?;
-            return Ok(response(stored.id().to_string()));
+            return Ok(response(stored.facts.id.to_string()));
         }
     };
     let metadata = request.sandbox_config.as_ref();

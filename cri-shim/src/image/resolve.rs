@@ -45,7 +45,7 @@ pub(crate) fn resolve(shim: &Shim, spec: &ImageSpec) -> Result<Resolved, CriErro
         return Ok(resolved(record, image));
     }
     let stored = find(shim, text)?.ok_or_else(not_found)?;
-    let image = stored.image;
+    let image = stored.image(&shim.engine.store()).ok_or_else(not_found)?;
     // A tag says more than a digest.
     let mut names = stored.names.into_iter();
     let first = names.next().ok_or_else(not_found)?;

@@ -24,7 +24,7 @@ pub(crate) fn status(
         return Ok(ImageStatusResponse::default());
     };
     let info = match request.verbose {
-        true => information(&stored)?,
+        true => information(shim, &stored)?,
         false => BTreeMap::new(),
     };
     Ok(ImageStatusResponse {
@@ -34,8 +34,10 @@ pub(crate) fn status(
 }
 
 /// What only people look at.
-fn information(stored: &Stored) -> Result<BTreeMap<String, String>, CriError> {
-    let image = &stored.image;
+fn information(shim: &Shim, stored: &Stored) -> Result<BTreeMap<String, String>, CriError> {
+    let Some(image) = stored.image(&shim.engine.store()) else {
+        return Ok(BTreeMap::new());
+    };
     let layers: Vec<_> = image.layers().iter().map(|layer| &layer.diff_id).collect();
     let info = json!({
         "names": stored.names,

@@ -1,26 +1,29 @@
 //! The images of the store, by their ids.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use image_document::Platform;
 use image_name::Digest;
 use image_store::{Image, RefRecord, Store};
 
+use super::seen::Facts;
 use crate::error::CriError;
+use crate::shim::Shim;
 
 /// An image, and all names that the store has for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
-    /// The image.
-    pub(super) image: Image,
+    /// What is told of it.
+    pub(super) facts: Arc<Facts>,
     /// Its names; at least one.
     pub(super) names: Vec<RefRecord>,
 }
 
 impl Stored {
-    /// Its id.
-    pub(super) fn id(&self) -> &Digest {
-        self.image.config_digest()
+    /// The image itself; `None` if it is gone meanwhile.
+    pub(super) fn image(&self, store: &Store) -> Option<Image> {
+        self.names.iter().find_map(|name| load(store, name))
     }
 }
 
@@ -33,30 +36,14 @@ pub(super) fn load(store: &Store, record: &RefRecord) -> Option<Image> {
 ///
 /// # Errors
 /// If the store can't be read.
-pub(super) fn all(store: &Store) -> Result<Vec<Stored>, CriError> {
-    let records = store.references().map_err(engine::Error::from)?;
-    // Many names stand for one document, which is read once.
-    let mut loaded: BTreeMap<Digest, Option<Digest>> = BTreeMap::new();
+pub(super) fn all(shim: &Shim) -> Result<Vec<Stored>, CriError> {
     let mut all: BTreeMap<Digest, Stored> = BTreeMap::new();
-    for record in records {
-        let id = match loaded.get(&record.digest) {
-            Some(id) => id.clone(),
-            None => {
-                let image = load(store, &record);
-                let id = image.as_ref().map(|image| image.config_digest().clone());
-                loaded.insert(record.digest.clone(), id.clone());
-                if let (Some(image), Some(id)) = (image, &id) {
-                    all.entry(id.clone()).or_insert(Stored {
-                        image,
-                        names: Vec::new(),
-                    });
-                }
-                id
-            }
-        };
-        if let Some(stored) = id.and_then(|id| all.get_mut(&id)) {
-            stored.names.push(record);
-        }
+    for (name, facts) in shim.images.names(&shim.engine.store())? {
+        let stored = all.entry(facts.id.clone()).or_insert_with(|| Stored {
+            facts,
+            names: Vec::new(),
+        });
+        stored.names.push(name);
     }
     Ok(all.into_values().collect())
 }

@@ -15,15 +15,13 @@ pub(super) fn told(stored: &Stored, pinned: &[String]) -> Image {
     let digests = stored.names.iter();
     let digests = digests.map(|name| name.reference.at_digest(&name.digest).to_string());
     let digests: BTreeSet<String> = digests.collect();
-    let user = stored.image.config().config().as_ref();
-    let user = user.and_then(|config| config.user().as_deref());
-    let (uid, username) = user_of(user.unwrap_or_default());
+    let (uid, username) = user_of(&stored.facts.user);
     let mut names = stored.names.iter();
     Image {
-        id: stored.id().to_string(),
+        id: stored.facts.id.to_string(),
         repo_tags: tags.into_iter().collect(),
         repo_digests: digests.into_iter().collect(),
-        size: stored.image.size(),
+        size: stored.facts.size,
         uid: uid.map(|value| Int64Value { value }),
         username,
         spec: None,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use pod::manifest::PodManifest;
+
 use crate::api::{
     LinuxPodSandboxStatus, Namespace, PodIp, PodSandboxNetworkStatus, PodSandboxState,
     PodSandboxStatus, PodSandboxStatusRequest, PodSandboxStatusResponse,
@@ -91,7 +93,10 @@ fn network(sandbox: &Sandbox) -> PodSandboxNetworkStatus {
 
 /// What only people look at.
 fn information(sandbox: &Sandbox) -> Result<BTreeMap<String, String>, CriError> {
-    let text = serde_json::to_string(sandbox.manifest())
-        .map_err(|error| CriError::Internal(error.to_string()))?;
+    // What is kept of it lacks some texts.
+    let whole = PodManifest::load(&sandbox.entry.path);
+    let manifest = whole.as_ref().unwrap_or(sandbox.manifest());
+    let text =
+        serde_json::to_string(manifest).map_err(|error| CriError::Internal(error.to_string()))?;
     Ok(BTreeMap::from([("pod".to_owned(), text)]))
 }

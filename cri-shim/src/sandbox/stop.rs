@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use engine::pods::stop::{Stop, end_remains, stop as end_pod};
-use pod::PodError;
 use pod::lock::PodLock;
+use pod::{PodEntry, PodError};
 
 use crate::api::{StopPodSandboxRequest, StopPodSandboxResponse};
 use crate::error::CriError;
@@ -23,7 +23,10 @@ pub(crate) fn stop(
     shim: &Shim,
     request: StopPodSandboxRequest,
 ) -> Result<StopPodSandboxResponse, CriError> {
-    if let Some(sandbox) = state::sandbox_if_any(shim, &request.pod_sandbox_id)? {
+    let id = &request.pod_sandbox_id;
+    if let Some(wreck) = state::wreck(shim, id)? {
+        end_entry(shim, &wreck)?;
+    } else if let Some(sandbox) = state::sandbox_if_any(shim, id)? {
         end(shim, &sandbox)?;
     }
     Ok(StopPodSandboxResponse {})
@@ -31,7 +34,10 @@ pub(crate) fn stop(
 
 /// Ends a sandbox; returns when nothing of it runs any more, and its network is given back, whoever does that.
 pub(crate) fn end(shim: &Shim, sandbox: &Sandbox) -> Result<(), CriError> {
-    let entry = &sandbox.entry;
+    end_entry(shim, &sandbox.entry)
+}
+
+fn end_entry(shim: &Shim, entry: &PodEntry) -> Result<(), CriError> {
     // While its lock is held by who clears up after it, it is no sandbox that begins. A disk without room keeps no pod running.
     if let Err(error) = state::mark_stopping(&entry.path) {
         journal::line(&error.to_string());

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::StreamExt;
 use tonic::codegen::BoxStream;
 use tonic::{Response, Status};
 
@@ -20,29 +18,9 @@ impl Service {
     ) -> Result<Response<BoxStream<ContainerEventResponse>>, Status> {
         let shim = Arc::clone(&self.shim);
         let begun = tokio::task::spawn_blocking(move || events::watch(&shim)).await;
-        let mut events = begun.map_err(|error| Status::internal(error.to_string()))??;
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
-            loop {
-                let event = tokio::select! {
-                    event = events.recv() => event,
-                    () = sender.closed() => return,
-                };
-                let (message, is_over) = match event {
-                    Ok(event) => (Ok(ContainerEventResponse::clone(&event)), false),
-                    Err(RecvError::Closed) => return,
-                    Err(RecvError::Lagged(count)) => {
-                        let told = format!("{count} events were not read in time: list anew");
-                        (Err(Status::resource_exhausted(told)), true)
-                    }
-                };
-                // Whoever doesn't read falls behind meanwhile.
-                if sender.send(message).await.is_err() || is_over {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let events = begun.map_err(|error| Status::internal(error.to_string()))??;
+        let events = events.map(|event| event.map_err(Status::from));
+        Ok(Response::new(Box::pin(events)))
     }
 }
 
@@ -56,7 +34,6 @@ mod tests {
     use image_registry::Environment;
     use image_store::WindowMemory;
     use pod::network::CniFolders;
-    use tokio_stream::StreamExt;
     use tonic::Code;
 
     use super::*;
@@ -96,11 +73,11 @@ mod tests {
         runtime.block_on(async {
             let watch = async || service.events().await.unwrap().into_inner();
             let (mut slow, mut reader) = (watch().await, watch().await);
-            shim.watchers.tell(event(0));
+            shim.watchers.tell(&event(0));
             let first = reader.next().await.unwrap().unwrap();
             assert_eq!(first.container_id, "0");
             for number in 0..5000 {
-                shim.watchers.tell(event(number));
+                shim.watchers.tell(&event(number));
             }
             // What had been handed on is still there.
             let mut told = slow.next().await.unwrap();

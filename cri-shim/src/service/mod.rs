@@ -5,6 +5,7 @@ mod caller;
 mod deadline;
 mod events;
 mod image;
+mod incoming;
 mod runtime;
 mod threads;
 
@@ -14,6 +15,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::caller::Caller;
+pub(crate) use self::incoming::{Bounded, Room};
 pub(crate) use self::threads::THREADS_MAX;
 use self::threads::{Pace, Threads};
 use crate::error::CriError;

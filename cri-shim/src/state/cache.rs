@@ -18,7 +18,7 @@ use crate::record::{self, ContainerRecord, SandboxRecord};
 /// What the manifest of a sandbox's pod says.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// All of it.
+    /// All of it but for the texts of the records, which are kept as what they say.
     pub(crate) manifest: PodManifest,
     /// The sandbox.
     pub(crate) record: SandboxRecord,
@@ -134,25 +134,25 @@ fn unreadable(uuid: PodUuid, source: PodError) -> CriError {
     }
 }
 
-fn sandbox(manifest: PodManifest, path: &Path) -> Result<Option<Known>, PodError> {
+fn sandbox(mut manifest: PodManifest, path: &Path) -> Result<Option<Known>, PodError> {
     let damaged = |what: String| {
         move |error: serde_json::Error| PodError::Damaged {
             path: path.to_path_buf(),
             reason: format!("the request for {what} in it can't be understood: {error}"),
         }
     };
-    let record = record::read(&manifest.annotations).map_err(damaged("the sandbox".to_owned()))?;
-    let Some(record) = record else {
+    let record = record::take(&mut manifest.annotations);
+    let Some(record) = record.map_err(damaged("the sandbox".to_owned()))? else {
         return Ok(None);
     };
     let own = SandboxId(manifest.uuid);
-    let known = |app: &App| {
-        let record = record::read(&app.annotations);
+    let known = |app: &mut App| {
+        let record = record::take(&mut app.annotations);
         let record = record.map_err(damaged(format!("container {}", app.name)))?;
         let id = ContainerId::of(own, &app.name);
         Ok(record.map(|record| KnownContainer { record, id }))
     };
-    let containers = manifest.apps.iter().map(known);
+    let containers = manifest.apps.iter_mut().map(known);
     let containers = containers.collect::<Result<_, PodError>>()?;
     Ok(Some(Known {
         manifest,

@@ -1,7 +1,10 @@
 //! Sandboxes and containers by their ids, or by what these begin with.
 
-use pod::AppName;
-use pod::Phase;
+use std::io;
+
+use pod::lock::PodLock;
+use pod::manifest::PodManifest;
+use pod::{AppName, Phase, PodEntry, PodError};
 
 use super::container::Container;
 use super::sandbox::{Sandbox, SandboxPhase, all};
@@ -34,6 +37,24 @@ pub(crate) fn sandbox_if_any(shim: &Shim, id: &str) -> Result<Option<Sandbox>, C
         id,
         all.filter(|one| one.id().to_string().starts_with(id)),
     )
+}
+
+/// The pod of this id, if it doesn't run and what was asked for can't be told any more, such as after a loss of power.
+/// Nobody else will ever be able to do more with it than to remove it.
+pub(crate) fn wreck(shim: &Shim, id: &str) -> Result<Option<PodEntry>, CriError> {
+    let Some(id) = SandboxId::parse(id) else {
+        return Ok(None);
+    };
+    let entry = shim.engine.pods().by_uuid(id.0)?;
+    let Some(entry) = entry.filter(|entry| entry.phase == Phase::Run) else {
+        return Ok(None);
+    };
+    let is_lost = match PodManifest::load(&entry.path) {
+        Err(PodError::Damaged { .. }) => true,
+        Err(PodError::Io { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    };
+    Ok((is_lost && !PodLock::is_held(&entry.path)?).then_some(entry))
 }
 
 fn by_id(shim: &Shim, id: SandboxId) -> Result<Option<Sandbox>, CriError> {

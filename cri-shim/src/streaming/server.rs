@@ -25,9 +25,14 @@ pub(crate) fn start(settings: &Cri, directories: &Directories) -> Result<StreamS
             let files = TlsFiles {
                 certificate: certificate.clone(),
                 key: key.clone(),
-                client_authorities: None,
+                client_authorities: settings.stream_client_ca.clone(),
             };
             config.tls = Some(files.load().map_err(|error| invalid(&error))?);
+        }
+        (None, None) if settings.stream_client_ca.is_some() => {
+            return Err(invalid(
+                &"stream-client-ca needs stream-certificate and stream-key",
+            ));
         }
         (None, None) => {}
         _ => return Err(invalid(&"stream-certificate and stream-key go together")),

@@ -23,6 +23,8 @@ pub struct Cri {
     pub stream_certificate: Option<PathBuf>,
     /// Its key, in PEM.
     pub stream_key: Option<PathBuf>,
+    /// Authorities of clients, in PEM: only who has a certificate of theirs gets streams; who has a URL does if absent.
+    pub stream_client_ca: Option<PathBuf>,
     /// Where metrics are served for Prometheus; nowhere if absent.
     pub metrics_address: Option<SocketAddr>,
     /// Images that are not to be collected: names, which may end with `*`.
@@ -54,6 +56,7 @@ impl Cri {
             stream_address: later.stream_address.or(self.stream_address),
             stream_certificate: later.stream_certificate.or(self.stream_certificate),
             stream_key: later.stream_key.or(self.stream_key),
+            stream_client_ca: later.stream_client_ca.or(self.stream_client_ca),
             metrics_address: later.metrics_address.or(self.metrics_address),
             pinned_images: match later.pinned_images.is_empty() {
                 true => self.pinned_images,

@@ -52,7 +52,7 @@ fn forget(engine: &Engine) -> Result<(), Error> {
     let mut entries = pods.in_phase(Phase::Run)?;
     entries.extend(pods.in_phase(Phase::Garbage)?);
     for entry in entries {
-        if PodExit::load(&entry.path)?.is_some() {
+        if PodExit::load_if_whole(&entry.path)?.is_some() {
             continue;
         }
         // Nobody has one that is dead; who starts it again meanwhile holds it.

@@ -72,7 +72,7 @@ fn free(
     Ok(true)
 }
 
-/// Whether a pod has run, and nobody has written down how it ended.
+/// Whether a pod has run, and nobody has written down how it ended, or what was written was lost with power.
 fn was_killed(entry: &PodEntry) -> Result<bool, Error> {
-    Ok(entry.state()? == State::Exited && PodExit::load(&entry.path)?.is_none())
+    Ok(entry.state()? == State::Exited && PodExit::load_if_whole(&entry.path)?.is_none())
 }

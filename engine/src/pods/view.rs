@@ -12,7 +12,8 @@ use pod::exit::{AppStatus, OutOfMemory, Outcome, PodExit};
 use pod::machine::MachineRecord;
 use pod::manifest::{
     App, AppPath, Capability, Cpu, Device, HostNamespace, ImageFilesystem, InsecureOption, Limit,
-    Network, PodManifest, Resources, Restart, Rlimit, User, UserNamespace, VerificationRecord,
+    MANIFEST_FILE, Network, PodManifest, Resources, Restart, Rlimit, User, UserNamespace,
+    VerificationRecord,
 };
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
@@ -290,10 +291,19 @@ pub fn look(entry: &PodEntry, live: Option<&LiveStatus>) -> Result<Option<PodVie
     };
     let manifest = match PodManifest::load(&entry.path) {
         Ok(manifest) => manifest,
+        Err(PodError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound && !entry.path.exists() =>
+        {
+            // It has moved on.
+            return Ok(None);
+        }
         Err(PodError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            // A pod that is being prepared has none yet; any other has moved on.
-            let has_none = matches!(state, State::Preparing | State::AbortedPrepare);
-            return Ok((has_none && entry.path.exists()).then_some(view));
+            // A pod that is being prepared has none yet, and one that goes has none any more. Any other has lost it.
+            let is_removed = matches!(state, State::Garbage | State::Deleting);
+            if !matches!(state, State::Preparing | State::AbortedPrepare) {
+                view.damaged = Some(format!("its {MANIFEST_FILE} is missing"));
+            }
+            return Ok((!is_removed).then_some(view));
         }
         Err(error) => {
             view.damaged = Some(error.to_string());

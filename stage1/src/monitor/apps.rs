@@ -178,7 +178,6 @@ impl Monitor {
         last_words::make_room(&self.pod_dir, app)?;
         let handed_over = isolator.hand_over(&self.manifest, app, sockets)?;
         AppStatus::reserve(&self.pod_dir, name)?;
-        app_dir::mark_started(&self.pod_dir, name)?;
         let streams = self.streams.for_app(app, joining, &mut *self.init)?;
         let mut spec = app_spec(app, security, streams, names);
         if !app.execution.addresses.is_empty() {
@@ -186,6 +185,8 @@ impl Monitor {
             let addresses: Vec<_> = status.addresses().collect();
             spec.execution = app.execution.with_addresses(&addresses);
         }
+        // Nothing can keep it from starting any more but pod init itself: one that has only been made stays so otherwise.
+        app_dir::mark_started(&self.pod_dir, name)?;
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
         let is_supervised = self.supervision.is_some();
         if let Some(record) = self.record(name) {

@@ -10,10 +10,10 @@ use tonic::Code;
 use super::{PATIENCE, Victim};
 
 /// What an HTTP/2 client begins with.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend([kind, flags]);
@@ -29,7 +29,7 @@ fn lying(kind: u8, length: u32) -> Vec<u8> {
     frame
 }
 
-fn connect(victim: &Victim) -> UnixStream {
+pub(super) fn connect(victim: &Victim) -> UnixStream {
     let stream = UnixStream::connect(victim.cri.socket()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream

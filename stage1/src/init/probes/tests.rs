@@ -8,6 +8,9 @@ use pod::manifest::{HttpGetAction, ProbeAction, Scheme};
 
 use super::*;
 
+/// Longer than any server here takes, on a machine that has much else to do.
+const PATIENCE_MS: u64 = 120_000;
+
 fn tcp(port: u16) -> ProbeAction {
     ProbeAction::TcpSocket { port, host: None }
 }
@@ -76,9 +79,9 @@ fn answering(answer: &'static [u8]) -> (u16, std::thread::JoinHandle<Vec<u8>>) {
 fn a_port_that_somebody_listens_on_is_well_and_one_that_nobody_does_is_not() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    assert_eq!(ask(tcp(port), 5000), ProbeOutcome::Passed);
+    assert_eq!(ask(tcp(port), PATIENCE_MS), ProbeOutcome::Passed);
     drop(listener);
-    let ProbeOutcome::Failed { reason } = ask(tcp(port), 5000) else {
+    let ProbeOutcome::Failed { reason } = ask(tcp(port), PATIENCE_MS) else {
         panic!("nobody listens");
     };
     assert!(reason.contains("refused"), "{reason}");
@@ -87,14 +90,14 @@ fn a_port_that_somebody_listens_on_is_well_and_one_that_nobody_does_is_not() {
 #[test]
 fn a_server_says_by_its_status_whether_it_is_well() {
     let (port, server) = answering(b"HTTP/1.1 204 No Content\r\n\r\n");
-    assert_eq!(ask(http(port), 5000), ProbeOutcome::Passed);
+    assert_eq!(ask(http(port), PATIENCE_MS), ProbeOutcome::Passed);
     let asked = String::from_utf8(server.join().unwrap()).unwrap();
     assert!(asked.starts_with("GET / HTTP/1.1\r\n"), "{asked}");
     let (port, server) = answering(b"HTTP/1.1 503 Busy\r\n\r\n");
     let busy = ProbeOutcome::Failed {
         reason: "the status is 503".to_owned(),
     };
-    assert_eq!(ask(http(port), 5000), busy);
+    assert_eq!(ask(http(port), PATIENCE_MS), busy);
     server.join().unwrap();
 }
 
@@ -156,7 +159,7 @@ fn a_redirect_to_the_same_host_is_followed() {
         2,
     );
     let busy = failed("the status is 503");
-    assert_eq!(ask(get(port, "/old", Scheme::Http), 5000), busy);
+    assert_eq!(ask(get(port, "/old", Scheme::Http), PATIENCE_MS), busy);
     server.join().unwrap();
 }
 
@@ -166,7 +169,7 @@ fn a_redirect_elsewhere_is_an_answer() {
         |_, _| "HTTP/1.1 301 Moved\r\nLocation: http://elsewhere.lan/\r\n\r\n".to_owned(),
         1,
     );
-    let outcome = ask(get(port, "/", Scheme::Http), 5000);
+    let outcome = ask(get(port, "/", Scheme::Http), PATIENCE_MS);
     assert_eq!(outcome, ProbeOutcome::Passed);
     server.join().unwrap();
 }
@@ -178,7 +181,7 @@ fn redirects_are_followed_for_a_while() {
         11,
     );
     let again = failed("the answer is a redirect, again and again");
-    assert_eq!(ask(get(port, "/", Scheme::Http), 5000), again);
+    assert_eq!(ask(get(port, "/", Scheme::Http), PATIENCE_MS), again);
     server.join().unwrap();
 }
 
@@ -237,11 +240,11 @@ fn a_server_over_tls_is_asked_whoever_vouches_for_it() {
     static ONLY_12: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
     for versions in [&ONLY_13, &ONLY_12] {
         let (port, server) = serving_tls(b"HTTP/1.1 200 OK\r\n\r\n", versions);
-        let outcome = ask(get(port, "/", Scheme::Https), 5000);
+        let outcome = ask(get(port, "/", Scheme::Https), PATIENCE_MS);
         assert_eq!(outcome, ProbeOutcome::Passed);
         server.join().unwrap();
         let (port, server) = serving_tls(b"HTTP/1.1 500 Bad\r\n\r\n", versions);
-        let outcome = ask(get(port, "/", Scheme::Https), 5000);
+        let outcome = ask(get(port, "/", Scheme::Https), PATIENCE_MS);
         assert_eq!(outcome, failed("the status is 500"));
         server.join().unwrap();
     }
@@ -257,7 +260,7 @@ fn a_server_that_does_not_speak_tls_is_told_from_one_that_does() {
         // Until the other side has hung up.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let ProbeOutcome::Failed { reason } = ask(get(port, "/", Scheme::Https), 5000) else {
+    let ProbeOutcome::Failed { reason } = ask(get(port, "/", Scheme::Https), PATIENCE_MS) else {
         panic!("it is not well");
     };
     assert!(reason.contains("the connection failed"), "{reason}");
@@ -294,12 +297,17 @@ fn the_health_service_of_grpc_is_asked() {
         for part in parts {
             stream.write_all(part).unwrap();
         }
+        // What the client says to that is taken too: who hangs up before resets the connection.
+        stream.read_to_end(&mut asked).unwrap();
     });
-    assert_eq!(ask(grpc(port), 5000), ProbeOutcome::Passed);
+    assert_eq!(ask(grpc(port), PATIENCE_MS), ProbeOutcome::Passed);
     server.join().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
-    assert!(matches!(ask(grpc(port), 5000), ProbeOutcome::Failed { .. }));
+    assert!(matches!(
+        ask(grpc(port), PATIENCE_MS),
+        ProbeOutcome::Failed { .. }
+    ));
     server.join().unwrap();
 }
