@@ -185,6 +185,12 @@ pub enum PluginFailure {
     /// It was ended because it took too long.
     #[error("it did not finish within {} s and was ended", .0.as_secs_f32())]
     Timeout(Duration),
+    /// What somebody else has called for the same pod goes on.
+    #[error("what was called before for the same pod still runs: process {}", .0.iter().map(i32::to_string).collect::<Vec<_>>().join(", "))]
+    Busy(Vec<i32>),
+    /// The file by which those are kept apart that work on one pod.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What it wrote is no result.
     #[error("its answer can't be understood: {0}")]
     Garbage(String),

@@ -106,26 +106,34 @@ pub(crate) fn send_frame(interface: &str, frame: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Makes `command` start its program as a plugin: nothing of this process is inherited but the three streams and the
-/// environment, no signal is blocked, and it dies with the thread that started it.
-pub(crate) fn start_alone(command: &mut Command) -> &mut Command {
+/// Makes `command` start its program as a plugin: nothing of this process is inherited but the three streams, the
+/// environment and, if given, a lock, and no signal is blocked. Without a lock it dies with the thread that started it.
+pub(crate) fn start_alone<'a>(
+    command: &'a mut Command,
+    lock: Option<BorrowedFd<'_>>,
+) -> &'a mut Command {
     let parent = std::process::id();
+    let lock = lock.map(|lock| lock.as_raw_fd());
     let prepare = move || {
         // SAFETY: `close_range` with this flag marks descriptors and closes none; `sigset_t` is plain data that
-        // `sigemptyset` fills in; all four calls may be made between fork and exec.
+        // `sigemptyset` fills in; `fcntl` is given a number; all five calls may be made between fork and exec.
         let answer = unsafe {
             let mut none: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut none);
             libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+            if lock.is_none() && libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                 -1
             } else {
-                libc::syscall(
+                let marked = libc::syscall(
                     libc::SYS_close_range,
                     3,
                     libc::c_uint::MAX,
                     libc::CLOSE_RANGE_CLOEXEC,
-                )
+                );
+                match lock {
+                    Some(lock) if marked == 0 => libc::fcntl(lock, libc::F_SETFD, 0).into(),
+                    _ => marked,
+                }
             }
         };
         if answer != 0 {

@@ -130,6 +130,13 @@ impl PodLock {
         Ok(holder(&file, &path)? == libc::F_WRLCK)
     }
 
+    /// Lets go of it for all who have inherited it. Without that, a child of another thread that is yet to execute its program
+    /// would hold it for a moment longer, and who asks would take the pod for one that runs.
+    pub(crate) fn release(self) {
+        // If it fails, it goes with the descriptor.
+        let _ = fcntl(&self.0, FcntlArg::F_OFD_SETLK(&lock(libc::F_UNLCK)));
+    }
+
     /// Takes over a lock that the parent or the previous program image handed down as a descriptor.
     /// The descriptor is marked close-on-exec: no app may inherit it.
     ///
@@ -204,6 +211,16 @@ mod tests {
         ] {
             assert!(error.to_string().contains("not a regular file"), "{error}");
         }
+    }
+
+    #[test]
+    fn who_has_inherited_it_does_not_hold_what_was_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = PodLock::acquire(dir.path()).unwrap().unwrap();
+        let inherited = lock.0.try_clone().unwrap();
+        lock.release();
+        assert!(!PodLock::is_held(dir.path()).unwrap());
+        drop(inherited);
     }
 
     #[test]

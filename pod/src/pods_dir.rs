@@ -378,6 +378,11 @@ impl LockedPod {
         })
     }
 
+    /// Lets go of a pod that nothing of runs, for all who have inherited its lock.
+    pub fn release(self) {
+        self.lock.release();
+    }
+
     /// The pod's identity.
     pub fn uuid(&self) -> PodUuid {
         self.entry.uuid

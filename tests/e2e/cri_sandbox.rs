@@ -76,7 +76,7 @@ pub(crate) fn status(cri: &Cri, id: &str) -> Result<PodSandboxStatus, Status> {
     Ok(told.status.expect("a status"))
 }
 
-fn list(cri: &Cri, filter: Option<PodSandboxFilter>) -> Vec<PodSandbox> {
+pub(crate) fn list(cri: &Cri, filter: Option<PodSandboxFilter>) -> Vec<PodSandbox> {
     let request = ListPodSandboxRequest { filter };
     let listed = cri.call(cri.runtime().list_pod_sandbox(request));
     listed.unwrap().items

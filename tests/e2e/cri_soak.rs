@@ -1,9 +1,8 @@
 //! A shim, monitors and pod inits that are killed at any moment while kubelets go on: in the end nothing is left, and at no
 //! time is anything told to run that doesn't.
 //!
-//! `FAIRING_SOAK_KILLS` says how often the shim is killed.
+//! `make soak` kills the shim a thousand times, other runs a tenth of that.
 
-mod dice;
 mod kubelet;
 
 use std::collections::BTreeMap;
@@ -15,13 +14,13 @@ use std::time::Duration;
 
 use harness::{Cri, Host, Process, eventually, wait_until};
 
-use self::dice::Dice;
 use self::kubelet::{Kubelet, READY};
 use crate::cri_containers::RUNNING;
+use crate::dice::Dice;
 use crate::network_lab::Lab;
 
 /// Kills of the shim, without the variable that says so.
-const USUAL: usize = 60;
+const USUAL: usize = 100;
 /// Kubelets that work at once.
 const KUBELETS: u64 = 4;
 /// How long at most after its start the shim is killed, in milliseconds: in the midst of its first answers, or of work.
@@ -198,13 +197,11 @@ fn kills_at_any_moment_leave_nothing_in_a_network_of_plugins() {
     soak(&lab, Some(&data.join("lan")));
 }
 
-/// A network as a distribution of Kubernetes configures it; addresses are kept below `data`. It doesn't masquerade: the
-/// plugin finds its rules for that by the addresses in the namespace, which ends with a monitor that is killed while the
-/// plugin works.
+/// A network as a distribution of Kubernetes configures it; addresses are kept below `data`.
 pub(crate) fn of_plugins(data: &Path) -> String {
     format!(
         r#"{{"cniVersion": "1.0.0", "name": "lan", "plugins": [
-        {{"type": "bridge", "bridge": "lan0", "isGateway": true, "hairpinMode": true,
+        {{"type": "bridge", "bridge": "lan0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
           "ipam": {{"type": "host-local", "dataDir": "{}", "subnet": "10.95.0.0/24",
                    "routes": [{{"dst": "0.0.0.0/0"}}]}}}},
         {{"type": "portmap", "capabilities": {{"portMappings": true}}, "snat": true}}]}}"#,

@@ -1,6 +1,9 @@
 //! Networks of CNI plugins.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use harness::{Signal, wait_until};
 
 use crate::network_lab::{HOST, Lab, OUTSIDE, fetch, greet};
 use crate::stocked::{IDLE, IMAGE};
@@ -44,6 +47,39 @@ fn a_list_of_plugins_connects_a_pod_and_lets_go_of_it() {
         process.kill();
     }
     lab.host.collect();
+    lab.expect_traces(&before);
+}
+
+#[test]
+fn what_a_plugin_has_called_has_ended_before_a_killed_start_is_undone() {
+    let lab = Lab::new();
+    configure(&lab);
+    lab.pod(&["--net=lan"], "true");
+    let before = lab.traces();
+    // It outlives the plugin that calls it for a new chain, and makes that late.
+    let late = lab.host.write(
+        "bin/iptables",
+        format!(
+            "#!/bin/sh\ncd {}\ncase \"$*\" in *\" -N CNI-\"*) : > called; sleep 2; : > made;; esac\n\
+             exec /usr/sbin/iptables \"$@\"\n",
+            lab.host.base().display()
+        ),
+    );
+    std::fs::set_permissions(&late, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", late.parent().unwrap().display());
+    let run = lab.host.fairing(["run", "--net=lan", IMAGE]);
+    let run = run.env("PATH", path);
+    let running = run.args(["--exec", "/bin/true"]).spawn();
+    wait_until(
+        "the plugin to make its chain",
+        Duration::from_secs(60),
+        || lab.host.base().join("called").exists().then_some(()),
+    );
+    running.signal(Signal::KILL);
+    running.wait();
+    lab.host.collect();
+    assert!(lab.host.base().join("made").exists());
     lab.expect_traces(&before);
 }
 

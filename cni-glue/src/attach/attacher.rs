@@ -246,7 +246,7 @@ impl Attacher {
             let owner = PortOwner::pod(container);
             first = first.and(self.reservations().release(&owner).map_err(Into::into));
         }
-        if first.is_ok() && path.is_some() && attachments.iter().all(wanted) {
+        if first.is_ok() && mount.is_left() && attachments.iter().all(wanted) {
             first = mount.remove();
         }
         first

@@ -162,6 +162,13 @@ impl Attacher {
             .map(|cached| cached.container_id)
             .collect();
         let mut removed = 0;
+        let at_work = crate::runtime::at_work(state);
+        for name in record::names(&at_work)? {
+            let container = name.parse::<ContainerId>();
+            if container.is_ok_and(|one| !live(&one) && !remembered.contains(&one)) {
+                removed += usize::from(record::remove(&at_work.join(name))?);
+            }
+        }
         for name in record::names(&super::namespace_mount::folder(state))? {
             let Ok(container) = name.parse::<ContainerId>() else {
                 continue;

@@ -51,6 +51,11 @@ impl NamespaceMount {
         netns::is_at(&self.path).then(|| self.path.display().to_string())
     }
 
+    /// Whether there is at least the file over which it was mounted.
+    pub(super) fn is_left(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Unmounts it, if it is mounted.
     pub(super) fn remove(&self) -> Result<(), NetworkError> {
         let failed = |errno: Errno| FileError::io("unmount", &self.path)(io::Error::from(errno));

@@ -13,6 +13,7 @@ use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::Deserialize;
 
+use super::at_work::AtWork;
 use super::shown::shown;
 use crate::error::PluginFailure;
 use crate::sys;
@@ -53,12 +54,13 @@ pub(super) struct Limits<'a> {
 }
 
 /// Runs a program with `environment` added to this process's, gives it `input`, and returns what it wrote if it
-/// ended well.
+/// ended well. What is `at_work` on a pod outlives this process, and keeps others off the pod until it has ended.
 pub(super) fn call(
     program: &Path,
     environment: &[(&str, std::ffi::OsString)],
     input: &[u8],
     limits: Limits<'_>,
+    at_work: Option<AtWork>,
 ) -> Result<Vec<u8>, PluginFailure> {
     let failed = |source| PluginFailure::Run {
         path: program.to_path_buf(),
@@ -86,7 +88,9 @@ pub(super) fn call(
         command.env(name, value);
     }
     let mut running = Running {
-        child: sys::start_alone(&mut command).spawn().map_err(failed)?,
+        child: sys::start_alone(&mut command, at_work.as_ref().map(AsFd::as_fd))
+            .spawn()
+            .map_err(failed)?,
         reaped: false,
     };
     let talked = running.talk(limits).map_err(failed)?;
@@ -96,6 +100,10 @@ pub(super) fn call(
         CallOutcome::TooLong => return Err(PluginFailure::TooLong(LONGEST_ANSWER)),
         CallOutcome::Interrupted => return Err(PluginFailure::Interrupted),
     };
+    // What one that was killed has started may still be at work for a moment.
+    if status.code().is_some() {
+        at_work.into_iter().for_each(AtWork::end);
+    }
     if status.success() {
         Ok(talk.answer)
     } else {
@@ -301,6 +309,7 @@ mod tests {
             &[("CNI_COMMAND", "ADD".into())],
             input,
             within(Duration::from_secs(60)),
+            None,
         )
     }
 
@@ -354,7 +363,7 @@ mod tests {
         let noise = "head -c 3000000 /dev/zero >&2; printf yes";
         assert_eq!(run(noise, b"").unwrap(), b"yes");
         let (_folder, path) = script("yes >&2");
-        let error = call(&path, &[], b"", within(Duration::from_millis(300))).unwrap_err();
+        let error = call(&path, &[], b"", within(Duration::from_millis(300)), None).unwrap_err();
         assert!(matches!(error, PluginFailure::Timeout(_)), "{error}");
     }
 
@@ -362,7 +371,7 @@ mod tests {
     fn one_that_hangs_is_ended_with_all_that_it_started() {
         let (folder, path) =
             script("mkfifo $0.fifo; (exec 3<>$0.fifo; flock 9; read x <&3) 9>$0.lock & wait");
-        let error = call(&path, &[], b"", within(Duration::from_millis(300))).unwrap_err();
+        let error = call(&path, &[], b"", within(Duration::from_millis(300)), None).unwrap_err();
         assert!(matches!(error, PluginFailure::Timeout(_)), "{error}");
         // The lock of the one that it started becomes free.
         if let Ok(file) = std::fs::File::open(folder.path().join("plugin.lock")) {
@@ -379,7 +388,7 @@ mod tests {
             ..within(Duration::from_secs(600))
         };
         let error = std::thread::scope(|scope| {
-            let running = scope.spawn(|| call(&path, &[], b"", limits));
+            let running = scope.spawn(|| call(&path, &[], b"", limits, None));
             (&writer).write_all(b"x").unwrap();
             running.join().unwrap().unwrap_err()
         });

@@ -3,6 +3,7 @@
 //! Operations on one network share its lock; garbage collection has it alone. That no two operations are under way for
 //! one pod is the caller's duty: who holds the pod's lock.
 
+mod at_work;
 mod cache;
 mod chain;
 mod invocation;
@@ -15,6 +16,7 @@ mod verbs;
 mod whole_network;
 
 pub use crate::error::{PluginError, PluginFailure};
+pub(crate) use at_work::folder as at_work;
 pub(crate) use cache::{Cache, CachedAttachment, DamagedAttachment};
 pub use invocation::PluginFolders;
 pub use result::Dns;

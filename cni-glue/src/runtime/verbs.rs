@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::at_work::AtWork;
 use super::cache::{Cache, CachedAttachment};
 use super::chain;
 use super::invocation::{self, Limits, PluginFolders};
@@ -329,7 +330,14 @@ impl Runtime {
                 .and_then(|attachment| attachment.interrupt)
                 .filter(|_| verb == Verb::Add),
         };
-        Ok(invocation::call(&program, &environment, &input, limits).map_err(failed)?)
+        let changed = call
+            .attachment
+            .filter(|_| matches!(verb, Verb::Add | Verb::Del));
+        let at_work = changed
+            .map(|attachment| AtWork::begin(&self.state, attachment.container, self.timeout))
+            .transpose()
+            .map_err(failed)?;
+        Ok(invocation::call(&program, &environment, &input, limits, at_work).map_err(failed)?)
     }
 
     pub(super) fn failed(

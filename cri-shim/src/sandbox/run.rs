@@ -39,9 +39,6 @@ pub(crate) fn run(
             Ok(prepared) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let uuid = background::start(prepared, &shim.engine, left, &Journal)?;
-                if let Some(entry) = shim.engine.pods().by_uuid(uuid)? {
-                    state::mark_up(&entry.path)?;
-                }
                 return Ok(response(uuid));
             }
             Err(engine::Error::Pod(PodError::NameInUse { holder, .. })) => {
@@ -77,11 +74,7 @@ fn await_other(
                 match sandbox.map(|sandbox| (sandbox.phase, sandbox)) {
                     Some((SandboxPhase::Ready, sandbox)) => {
                         return match sandbox.record().config.metadata == config.metadata {
-                            true => {
-                                // Whoever has begun it may have been killed before that.
-                                state::mark_up(&sandbox.entry.path)?;
-                                Ok(Some(holder))
-                            }
+                            true => Ok(Some(holder)),
                             false => Err(CriError::Busy(format!("the name of sandbox {id}"))),
                         };
                     }

@@ -13,5 +13,5 @@ mod sandbox;
 pub(crate) use self::cache::Cache;
 pub(crate) use self::container::{Container, ContainerEnd, ContainerPhase, Look};
 pub(crate) use self::find::{container, container_if_any, sandbox, sandbox_if_any, wreck};
-pub(crate) use self::marks::{mark_stopping, mark_up};
+pub(crate) use self::marks::mark_stopping;
 pub(crate) use self::sandbox::{Sandbox, SandboxPhase, all, nanoseconds};

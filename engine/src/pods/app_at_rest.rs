@@ -23,6 +23,12 @@ pub fn remove_app_at_rest(entry: &PodEntry, app: &AppName, engine: &Engine) -> R
     let Some(pod) = lock(entry, engine)? else {
         return Ok(false);
     };
+    let removed = remove_from(&pod, app);
+    pod.release();
+    removed
+}
+
+fn remove_from(pod: &LockedPod, app: &AppName) -> Result<bool, Error> {
     let mut manifest = PodManifest::load(pod.path())?;
     let was_there = manifest.apps.remove(app).is_some();
     if was_there {

@@ -92,7 +92,10 @@ fn clear(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), 
         if PodManifest::load(&entry.path)
             .is_ok_and(|manifest| manifest.annotations.contains_key(CRI_ANNOTATION))
         {
-            clear_elsewhere(&engine.pods().lock(&entry)?, engine, observer)?;
+            let pod = engine.pods().lock(&entry)?;
+            let cleared = clear_elsewhere(&pod, engine, observer);
+            pod.release();
+            cleared?;
         }
     }
     remove_left(uuid, engine, observer)

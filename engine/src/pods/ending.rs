@@ -32,7 +32,8 @@ pub(super) fn wait_by(
 ) -> Result<bool, Error> {
     // Opened while the pod is sure to be there: one that removes itself is moved before it ends.
     let watch = entry.watch()?;
-    let deadline = patience.map(|patience| Instant::now() + patience);
+    // Longer than the clock counts is for ever.
+    let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if !wait_for_word(&connection, left)? {

@@ -92,7 +92,8 @@ impl Monitor {
         connection: &SeqPacket,
         patience: Option<Duration>,
     ) -> Result<bool, Error> {
-        let deadline = patience.map(|patience| Instant::now() + patience);
+        // Longer than the clock counts is for ever.
+        let deadline = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             self.wake();
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

@@ -94,7 +94,10 @@ pub fn end_remains(
     // A monitor that ends in good order removes its runtime directory and writes the record.
     let left = engine.directories.pod_run(entry.uuid).exists();
     if left || PodExit::load_if_whole(&entry.path)?.is_none() {
-        clear_elsewhere(&engine.pods().lock(entry)?, engine, observer)?;
+        let pod = engine.pods().lock(entry)?;
+        let cleared = clear_elsewhere(&pod, engine, observer);
+        pod.release();
+        cleared?;
     }
     Ok(left)
 }

@@ -60,8 +60,8 @@ pub use self::namespaces::HostNamespace;
 pub use self::network::Network;
 pub use self::path::{AppPath, NotAPath};
 pub use self::pod::{
-    AppFailure, CRI_ANNOTATION, DEFAULT_GRACE, Lifetime, MANIFEST_VERSION, PodManifest,
-    Stage1Choice, Streams,
+    AppFailure, CRI_ANNOTATION, CRI_STOPPING_FILE, CRI_UP_FILE, DEFAULT_GRACE, Lifetime,
+    MANIFEST_VERSION, PodManifest, Stage1Choice, Streams,
 };
 pub use self::probes::{
     ExecAction, Header, HookAction, Hooks, HttpGetAction, Probe, ProbeAction, Probes, Scheme,

@@ -37,6 +37,11 @@ use crate::timestamp::Timestamp;
 pub const MANIFEST_VERSION: u64 = 3;
 /// The annotation that makes a pod a sandbox of a kubelet, and an app a container of it: what was asked for over the CRI.
 pub const CRI_ANNOTATION: &str = "fairing/cri";
+/// The file in a pod's directory by which the monitor of one that was made for a kubelet marks that it has been up.
+pub const CRI_UP_FILE: &str = "cri-up";
+/// The file in a pod's directory by which one that was made for a kubelet is marked as ending: by who ends it, and by its
+/// monitor.
+pub const CRI_STOPPING_FILE: &str = "cri-stopping";
 /// Time between the stop signal and SIGKILL unless the user says otherwise.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 

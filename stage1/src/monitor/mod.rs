@@ -53,7 +53,7 @@ mod supervision;
 mod terminal;
 mod turns;
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ use std::time::{Duration, Instant};
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::{CRI_ANNOTATION, PodManifest};
+use pod::manifest::{CRI_ANNOTATION, CRI_STOPPING_FILE, CRI_UP_FILE, PodManifest};
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::{Phase, PodError, app_dir};
@@ -232,8 +232,13 @@ fn start_and_serve(
         },
     )?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
+    // When nobody listens any more, it doesn't look as if it were still to come up.
+    let is_sandbox = is_sandbox(pod);
+    if is_sandbox {
+        mark(pod, CRI_UP_FILE)?;
+    }
     records::reserve(&manifest, pod.path())?;
-    event_loop::Monitor::new(
+    let end = event_loop::Monitor::new(
         manifest,
         pod.path(),
         (link, process, isolator.companions()),
@@ -242,7 +247,20 @@ fn start_and_serve(
         peers,
         supervision,
     )?
-    .run(isolator, caller)
+    .run(isolator, caller);
+    if is_sandbox {
+        // It isn't ready while it leaves its networks. A disk without room keeps none from ending.
+        let _ = mark(pod, CRI_STOPPING_FILE);
+    }
+    end
+}
+
+fn mark(pod: &LockedPod, name: &str) -> Result<(), PodError> {
+    let path = pod.path().join(name);
+    match File::create(&path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(PodError::io("create", path)(error)),
+    }
 }
 
 /// An app whose turn has not come has not run, whoever looks.

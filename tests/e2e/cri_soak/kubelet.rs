@@ -16,9 +16,9 @@ use cri_shim::api::{
 use harness::Cri;
 use tonic::{Code, Response, Status};
 
-use super::dice::Dice;
 use crate::cri_containers::{CREATED, RUNNING, idle};
 use crate::cri_sandbox::config;
+use crate::dice::Dice;
 
 pub(super) const READY: i32 = PodSandboxState::SandboxReady as i32;
 
