@@ -80,15 +80,12 @@ fn conditions(shim: &Shim) -> Vec<RuntimeCondition> {
         (Ok(_), Some(lack)) => bad("RuntimeReady", "SystemdNotRunning", &lack),
     };
     let network = match network::of_pods(shim) {
-        Ok(Some(_)) => good("NetworkReady"),
-        Ok(None) => bad(
-            "NetworkReady",
-            "NetworkPluginNotReady",
-            &format!(
-                "no network is configured in {}",
-                shim.engine.cni.config.display()
-            ),
-        ),
+        Ok(Some(selection)) => network::ask_plugins(shim, &selection),
+        Ok(None) => Err(CriError::NotReady(network::none_there(shim))),
+        Err(error) => Err(error),
+    };
+    let network = match network {
+        Ok(()) => good("NetworkReady"),
         Err(error) => bad("NetworkReady", "NetworkPluginNotReady", &error),
     };
     vec![runtime, network]

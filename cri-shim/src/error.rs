@@ -9,6 +9,7 @@ use std::time::Duration;
 use engine::error::AppError;
 use engine::policy::remedy::{self, Origin};
 use nix::errno::Errno;
+use pod::exit::FailureKind;
 use pod::stage1::Stage1Error;
 use pod::{PodError, PodUuid};
 use tonic::{Code, Status};
@@ -198,6 +199,10 @@ fn of_engine(error: &engine::Error) -> Code {
         engine::Error::App(AppError::Unknown { .. }) => Code::NotFound,
         engine::Error::Pod(PodError::NoSuchPod(_)) => Code::NotFound,
         engine::Error::State { .. } => Code::FailedPrecondition,
+        engine::Error::Refusing {
+            kind: FailureKind::TooMany,
+            ..
+        } => Code::ResourceExhausted,
         // What is asked for can't be had, however often.
         engine::Error::Security(_)
         | engine::Error::Device(_)

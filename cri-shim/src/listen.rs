@@ -5,10 +5,36 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pod::activation::ActivationSockets;
 
 use crate::error::CriError;
+
+/// How long an address is waited for that somebody listens on: it may be the shim's before this one, which has been killed.
+const TAKEN_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries.
+const TAKEN_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Begins to listen, also on an address that whoever was killed has not let go of yet.
+///
+/// # Errors
+/// What `begin` says, in the end.
+pub(crate) fn patiently<T, E>(
+    is_taken: impl Fn(&E) -> bool,
+    mut begin: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let deadline = Instant::now() + TAKEN_PATIENCE;
+    loop {
+        match begin() {
+            Err(error) if is_taken(&error) && Instant::now() < deadline => {
+                thread::sleep(TAKEN_INTERVAL);
+            }
+            other => return other,
+        }
+    }
+}
 
 /// Listens on the socket that a service manager has handed over, or on one at this path.
 ///
@@ -76,6 +102,29 @@ fn make(path: &Path) -> Result<UnixListener, CriError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_waited_for_until_it_is_free() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let mut taken = Some(taken);
+        let mut tries = 0;
+        let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        let listening = patiently(is_taken, || {
+            tries += 1;
+            // Whoever has it goes after a while.
+            taken.take_if(|_| tries == 3);
+            std::net::TcpListener::bind(address)
+        });
+        listening.unwrap();
+        assert_eq!(tries, 3);
+        let failed = patiently(is_taken, || {
+            tries += 1;
+            Err::<(), _>(io::ErrorKind::PermissionDenied.into())
+        });
+        failed.unwrap_err();
+        assert_eq!(tries, 4);
+    }
 
     #[test]
     fn a_socket_that_nobody_listens_on_is_taken_over_and_nothing_else() {

@@ -63,6 +63,8 @@ pub enum FailureKind {
         /// The signal's number.
         signal: i32,
     },
+    /// Too many ask for something at once.
+    TooMany,
     /// Anything else.
     Other,
 }
@@ -78,7 +80,7 @@ impl FailureKind {
             Self::NoSpace => 117,
             Self::NameTaken => 120,
             Self::Interrupted { signal } => 128 + signal,
-            Self::Other => 125,
+            Self::TooMany | Self::Other => 125,
         }
     }
 }

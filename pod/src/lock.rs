@@ -26,6 +26,15 @@ pub const LOCK_FILE: &str = "lock";
 #[derive(Debug)]
 pub struct PodLock(OwnedFd);
 
+/// Opens a lock file. Whatever an attacker, or a mishap, has put in its place, nobody waits for it.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is not a regular file")),
+    }
+}
+
 /// A lock on the whole file.
 fn lock(kind: libc::c_int) -> libc::flock {
     libc::flock {
@@ -67,7 +76,7 @@ impl LockWatch {
     /// [`PodError::Io`] if it can't be opened.
     pub fn open(folder: &Path) -> Result<Option<Self>, PodError> {
         let path = folder.join(LOCK_FILE);
-        match File::open(&path) {
+        match open(OpenOptions::new().read(true), &path) {
             Ok(file) => Ok(Some(Self { file, path })),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(PodError::io("open", &path)(e)),
@@ -91,14 +100,9 @@ impl PodLock {
     /// [`PodError::Io`] if the file can't be opened. `Ok(None)` if another process holds the lock.
     pub fn acquire(folder: &Path) -> Result<Option<Self>, PodError> {
         let path = folder.join(LOCK_FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(PodError::io("open", &path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = open(options.mode(0o600), &path).map_err(PodError::io("open", &path))?;
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(libc::F_WRLCK))) {
             Ok(_) => return Ok(Some(Self(file.into()))),
             Err(Errno::EAGAIN | Errno::EACCES) => {}
@@ -118,7 +122,7 @@ impl PodLock {
     /// [`PodError::Io`] if the lock can't be asked about. A missing file or directory counts as not held.
     pub fn is_held(folder: &Path) -> Result<bool, PodError> {
         let path = folder.join(LOCK_FILE);
-        let file = match OpenOptions::new().read(true).open(&path) {
+        let file = match open(OpenOptions::new().read(true), &path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(e) => return Err(PodError::io("open", &path)(e)),
@@ -190,6 +194,22 @@ mod tests {
             PodLock::acquire(&file).map(drop).unwrap_err(),
         ] {
             assert!(error.to_string().contains("file/lock"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_in_its_place_is_told_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(dir.path().join(LOCK_FILE))
+            .status();
+        assert!(made.unwrap().success());
+        for error in [
+            PodLock::is_held(dir.path()).unwrap_err(),
+            LockWatch::open(dir.path()).map(drop).unwrap_err(),
+            PodLock::acquire(dir.path()).map(drop).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("not a regular file"), "{error}");
         }
     }
 

@@ -10,15 +10,15 @@ use serde_json::Value;
 use crate::stocked::{IDLE, IMAGE, busybox, status};
 
 /// A cgroup of a test's own in all hierarchies, removed with those below it that are empty.
-struct Parent(String);
+pub(crate) struct Parent(pub(crate) String);
 
 impl Parent {
-    fn of(host: &Host) -> Self {
+    pub(crate) fn of(host: &Host) -> Self {
         let base = host.base().display().to_string();
         Self(base.trim_start_matches('/').replace('/', "-"))
     }
 
-    fn folders(&self) -> Vec<PathBuf> {
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
         hierarchies().map(|one| one.join(&self.0)).collect()
     }
 }
@@ -40,7 +40,7 @@ fn hierarchies() -> impl Iterator<Item = PathBuf> {
 }
 
 /// Where a process is in each hierarchy that is mounted where all are: others may come and go with other tests.
-fn places(pid: &Value) -> Vec<String> {
+pub(crate) fn places(pid: &Value) -> Vec<String> {
     places_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap())
 }
 

@@ -1,4 +1,8 @@
-//! Which processes containers of a sandbox see.
+//! Which namespaces containers of a sandbox are in: which processes, segments and files in memory they see.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cri_shim::api::{ContainerConfig, NamespaceMode, NamespaceOption};
 use harness::ImageBuilder;
@@ -100,4 +104,84 @@ fn containers_of_a_sandbox_with_the_hosts_processes_see_them() {
     let text = format!("test -d /proc/{shim} && echo seen");
     ground.run_to_end(&among(script("web", &text), NamespaceMode::Node));
     assert_eq!(ground.logged("web"), "seen");
+}
+
+/// A segment of System V in the namespace of the machine.
+struct Segment(String);
+
+impl Segment {
+    fn new() -> Self {
+        let made = Command::new("ipcmk").args(["--shmem", "4096"]).output();
+        let told = String::from_utf8(made.unwrap().stdout).unwrap();
+        Self(told.rsplit(' ').next().unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let _ = Command::new("ipcrm").args(["--shmem-id", &self.0]).status();
+    }
+}
+
+/// A file in the memory of the machine.
+struct Shared(PathBuf);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Which of the machine's segment and file containers see whose sandbox has this IPC, and what one leaves to another one.
+fn seen(ipc: NamespaceMode) -> (bool, bool) {
+    let segment = Segment::new();
+    let mut ground = Ground::of(ImageBuilder::busybox(), |sandbox| {
+        let linux = sandbox.linux.get_or_insert_default();
+        let security = linux.security_context.get_or_insert_default();
+        let options = security.namespace_options.get_or_insert_default();
+        options.ipc = ipc as i32;
+    });
+    let name = ground.host.base().file_name().unwrap().to_owned();
+    let file = Shared(Path::new("/dev/shm").join(name));
+    fs::write(&file.0, "").unwrap();
+    let among = |mut config: ContainerConfig| {
+        let options = security(&mut config)
+            .namespace_options
+            .get_or_insert_default();
+        options.ipc = ipc as i32;
+        config
+    };
+    let path = file.0.display();
+    let first = ground.run(&among(idle("first")));
+    let second = ground.run(&among(idle("second")));
+    ground.sh(&first, &format!("echo hello > {path}-of-pod"));
+    let shared = ground.sh(&second, &format!("cat {path}-of-pod; rm {path}-of-pod"));
+    assert_eq!(shared, "hello");
+    let namespace = "readlink /proc/self/ns/ipc";
+    let own = ground.sh(&first, namespace);
+    assert_eq!(own, ground.sh(&second, namespace));
+    let of_machine = fs::read_link("/proc/self/ns/ipc").unwrap();
+    assert_eq!(
+        Path::new(&own) == of_machine,
+        ipc == NamespaceMode::Node,
+        "{own}"
+    );
+    let segments = ground.sh(&first, "tail -n +2 /proc/sysvipc/shm");
+    let mut segments = segments.lines().map(|line| line.split_whitespace().nth(1));
+    let is_there = segments.any(|id| id == Some(&*segment.0));
+    let file_is_there = ground.sh(&first, &format!("test -e {path} && echo yes || echo no"));
+    // Its containers end before what they see of the machine does.
+    crate::cri_sandbox::remove(&ground.cri, &ground.sandbox).unwrap();
+    ground.sandbox.clear();
+    (is_there, file_is_there == "yes")
+}
+
+#[test]
+fn containers_share_the_memory_of_their_sandbox_and_nobody_elses() {
+    assert_eq!(seen(NamespaceMode::Pod), (false, false));
+}
+
+#[test]
+fn containers_of_a_sandbox_with_the_hosts_ipc_share_the_hosts_memory() {
+    assert_eq!(seen(NamespaceMode::Node), (true, true));
 }

@@ -122,3 +122,15 @@ fn the_first_network_of_the_node_is_that_of_sandboxes_as_soon_as_it_is_there() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     cri_sandbox::remove(&cri, &id).unwrap();
 }
+
+#[test]
+fn where_nothing_is_said_of_names_the_hosts_servers_are_asked() {
+    for nothing in [None, Some(DnsConfig::default())] {
+        let ground = Ground::of(ImageBuilder::busybox(), |sandbox| {
+            sandbox.dns_config.clone_from(&nothing);
+        });
+        let hosts = std::fs::read_to_string("/etc/resolv.conf").unwrap();
+        let said = ground.said("web", "cat /etc/resolv.conf", |_| ());
+        assert_eq!(said.trim_end(), hosts.trim_end());
+    }
+}

@@ -154,9 +154,9 @@ fn volumes_keep_their_owners_where_their_mounts_are_mapped() {
     let refused = ground.try_create(&other).unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(
-        refused
-            .message()
-            .contains("config.mounts[/mapped].uidMappings: "),
+        refused.message().contains(
+            "config.mounts[/mapped].uid_mappings: a mount has the mappings of its sandbox"
+        ),
         "{refused}"
     );
 }

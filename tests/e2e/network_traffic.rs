@@ -40,7 +40,7 @@ fn at(ip: &str, port: u16) -> String {
 }
 
 /// Sends a datagram and has it back from where it went. Whose it seemed to be there.
-fn exchange(client: &UdpSocket, server: &UdpSocket, to: &str) -> String {
+pub(crate) fn exchange(client: &UdpSocket, server: &UdpSocket, to: &str) -> String {
     client.send_to(b"ping", to).unwrap();
     let mut buffer = [0; 8];
     let (length, from) = server.recv_from(&mut buffer).unwrap();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::quantity::{Burst, Rate};
 
 /// The capability by which a network takes limits.
-pub(crate) const CAPABILITY: &str = "bandwidth";
+pub const CAPABILITY: &str = "bandwidth";
 
 /// The limit of one direction: a bucket that fills at a rate and holds a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

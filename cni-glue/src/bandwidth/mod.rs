@@ -5,7 +5,6 @@ mod limits;
 mod quantity;
 mod spec;
 
-pub(crate) use limits::CAPABILITY;
-pub use limits::{Bandwidth, RateLimit};
+pub use limits::{Bandwidth, CAPABILITY, RateLimit};
 pub use quantity::{Burst, InvalidQuantity, Rate};
 pub use spec::{BandwidthSpec, InvalidBandwidth};

@@ -126,6 +126,7 @@ impl FromStr for Rate {
                 ("Mi", _) => 1 << 20,
                 ("Gi", _) => 1 << 30,
                 ("Ti", _) => 1 << 40,
+                (exponent, _) if let Some(power) = power(exponent) => power,
                 ("m", _) => {
                     return Err("m is a thousandth in Kubernetes; write M or mbit");
                 }
@@ -201,6 +202,15 @@ fn bits(unit: &str) -> Option<u64> {
         "tibit" => 1 << 40,
         _ => return None,
     })
+}
+
+/// The power of ten that an exponent stands for, as in Kubernetes' `1e6`.
+fn power(exponent: &str) -> Option<u64> {
+    let digits = exponent.strip_prefix(['e', 'E'])?;
+    let digit = |c: u8| c.is_ascii_digit();
+    let is_number = !digits.is_empty() && digits.bytes().all(digit);
+    let exponent = is_number.then(|| digits.parse().ok()).flatten()?;
+    10_u64.checked_pow(exponent)
 }
 
 /// A number as it is written, with at most nine digits after the point.

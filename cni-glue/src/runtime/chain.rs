@@ -49,8 +49,9 @@ pub(super) fn valid_attachments(valid: &[(ContainerId, InterfaceName)]) -> Value
 
 /// `CNI_ARGS`. A plugin that doesn't know one of them shall not mind.
 pub(super) fn arguments(arguments: &[(String, String)]) -> String {
-    let mut text = String::from("IgnoreUnknown=1");
-    for (key, value) in arguments {
+    const SAID: &str = "IgnoreUnknown";
+    let mut text = format!("{SAID}=1");
+    for (key, value) in arguments.iter().filter(|(key, _)| key != SAID) {
         text.push(';');
         text.push_str(key);
         text.push('=');
@@ -152,7 +153,10 @@ mod tests {
 
     #[test]
     fn arguments_are_one_string() {
-        let one = [("IP".to_string(), "10.0.0.1".to_string())];
-        assert_eq!(arguments(&one), "IgnoreUnknown=1;IP=10.0.0.1");
+        let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let said = [("IgnoreUnknown", "1"), ("IP", "10.0.0.1")].map(own);
+        for given in [&said[..], &said[1..]] {
+            assert_eq!(arguments(given), "IgnoreUnknown=1;IP=10.0.0.1");
+        }
     }
 }

@@ -51,7 +51,9 @@ impl Facts {
         Some(Self {
             id: image.config_digest().clone(),
             size: image.size(),
-            user: config.and_then(|one| one.user().clone()).unwrap_or_default(),
+            user: config
+                .and_then(|one| one.user().clone())
+                .unwrap_or_default(),
             files: files.collect::<Option<_>>()?,
         })
     }

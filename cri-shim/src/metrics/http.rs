@@ -11,6 +11,7 @@ use super::exposition::text;
 use super::listed::of_all;
 use crate::error::CriError;
 use crate::journal;
+use crate::listen::patiently;
 use crate::shim::Shim;
 
 /// How long a client may be silent.
@@ -25,8 +26,9 @@ const CLIENTS_MAX: usize = 8;
 /// # Errors
 /// If nobody can listen there.
 pub(crate) fn serve(shim: &Arc<Shim>, address: SocketAddr) -> Result<(), CriError> {
-    let listener =
-        TcpListener::bind(address).map_err(CriError::io(format!("serve metrics at {address}")))?;
+    let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    let listener = patiently(is_taken, || TcpListener::bind(address))
+        .map_err(CriError::io(format!("serve metrics at {address}")))?;
     let shim = Arc::clone(shim);
     let thread = thread::Builder::new().name("metrics".to_owned());
     thread

@@ -8,12 +8,12 @@ use crate::error::CriError;
 /// Most servers, search domains and options, of each: a library looks at fewer of them.
 const MOST: usize = 64;
 
-/// What a request says; as the host has it if nothing.
+/// What a request says; as the host has it if that is nothing.
 ///
 /// # Errors
 /// [`CriError::Invalid`] if a server has no address, or a word can't stand in resolv.conf.
 pub(super) fn options(config: Option<&DnsConfig>) -> Result<DnsOptions, CriError> {
-    let Some(config) = config else {
+    let Some(config) = config.filter(|config| **config != DnsConfig::default()) else {
         return Ok(DnsOptions {
             mode: DnsMode::Host,
             ..DnsOptions::default()
@@ -68,8 +68,9 @@ mod tests {
 
     #[test]
     fn what_is_said_is_all_that_there_is() {
-        let nothing = options(None).unwrap();
-        assert_eq!(nothing.mode, DnsMode::Host);
+        for nothing in [None, Some(&DnsConfig::default())] {
+            assert_eq!(options(nothing).unwrap().mode, DnsMode::Host);
+        }
         let said = options(Some(&DnsConfig {
             servers: vec!["10.96.0.10".into()],
             searches: vec!["default.svc.cluster.local".into()],

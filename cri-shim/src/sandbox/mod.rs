@@ -1,5 +1,6 @@
 //! Sandboxes: made, stopped, removed, told of.
 
+mod bandwidth;
 mod dns;
 mod list;
 mod machine;

@@ -10,7 +10,7 @@ use pod::PodUuid;
 use pod::feature::Feature;
 use pod::manifest::{AppFailure, HostNamespace, Lifetime, Streams};
 
-use super::{dns, machine, ports};
+use super::{bandwidth, dns, machine, ports};
 use crate::api::{LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig};
 use crate::error::CriError;
 use crate::identity::{SandboxId, pod_name};
@@ -49,7 +49,12 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
         true => Selection::Host,
         false => network::of_sandbox(shim, SandboxId(uuid), metadata)?,
     };
+    let limits = match bandwidth::asked(&config.annotations)? {
+        Some(limits) => network::limits(shim, &selection, metadata, limits)?,
+        None => None,
+    };
     let mut network = NetworkSpec::from(selection);
+    network.bandwidth = limits;
     network.dns = dns::options(config.dns_config.as_ref())?;
     if !is_host_network {
         network.ports = ports::specs(&config.port_mappings)?;

@@ -1,11 +1,14 @@
 //! The server of all streams, as the configuration has it.
 
-use cri_streaming::{Config, Server, TlsFiles};
+use std::io;
+
+use cri_streaming::{Config, Server, StartError, TlsFiles};
 use engine::config::cri::Cri;
 use engine::config::directories::Directories;
 
 use super::target::PodStreams;
 use crate::error::CriError;
+use crate::listen::patiently;
 
 /// The server of all streams.
 pub(crate) type StreamServer = Server<PodStreams>;
@@ -37,6 +40,9 @@ pub(crate) fn start(settings: &Cri, directories: &Directories) -> Result<StreamS
         (None, None) => {}
         _ => return Err(invalid(&"stream-certificate and stream-key go together")),
     }
-    let streams = PodStreams::new(directories.clone());
-    Server::start(config, streams).map_err(|error| invalid(&error))
+    let is_taken = |error: &StartError| matches!(error, StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
+    patiently(is_taken, || {
+        Server::start(config.clone(), PodStreams::new(directories.clone()))
+    })
+    .map_err(|error| invalid(&error))
 }

@@ -228,6 +228,7 @@ impl Caller {
             FailureKind::NotExecutable => Some(Errno::ACCESS),
             FailureKind::NoSpace => Some(Errno::NOSPC),
             FailureKind::NameTaken => Some(Errno::EXIST),
+            FailureKind::TooMany => Some(Errno::AGAIN),
             FailureKind::UnknownUser | FailureKind::Interrupted { .. } | FailureKind::Other => None,
         };
         let mut message = Message::new()

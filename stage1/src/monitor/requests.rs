@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pod::control::bounds::{CLIENTS_MAX, GRACE_MS_MAX};
 use pod::control::{AppStats, Event, EventKind, LiveStatus, PodStats, Request, Response};
+use pod::exit::FailureKind;
 use pod::signal::SignalNumber;
 use pod::timestamp::Timestamp;
 use pod::{AppName, PodError};
@@ -299,9 +300,10 @@ impl Monitor {
         }
         let waiting = self.clients.iter().filter(|client| !client.is_free());
         match waiting.count() {
-            CLIENTS_MAX.. => Err(StartFailure::other(format!(
-                "{CLIENTS_MAX} clients of this pod wait for something already"
-            ))),
+            CLIENTS_MAX.. => Err(StartFailure {
+                kind: FailureKind::TooMany,
+                message: format!("{CLIENTS_MAX} clients of this pod wait for something already"),
+            }),
             _ if !descriptors::are_left(descriptors::OF_A_WAIT) => Err(descriptors::too_many()),
             _ => Ok(()),
         }

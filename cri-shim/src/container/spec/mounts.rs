@@ -177,8 +177,8 @@ fn idmap(
     match Some(&asked) == sandbox.users {
         true => Ok(MountOption::Idmap),
         false => Err(CriError::unsupported(
-            of("uidMappings"),
-            "only the mappings of the sandbox can be those of a mount",
+            of("uid_mappings"),
+            "a mount has the mappings of its sandbox (userns_options), which are those that kubelets give, or none",
         )),
     }
 }
