@@ -4,7 +4,7 @@ use image_name::Reference;
 use image_store::{Image, RefRecord};
 
 use super::find::{by_name, find};
-use super::stored::load;
+use super::seen::load;
 use crate::api::ImageSpec;
 use crate::error::CriError;
 use crate::handlers;

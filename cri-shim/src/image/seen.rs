@@ -7,10 +7,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use image_document::Platform;
 use image_name::Digest;
 use image_store::{Image, RefRecord, Store};
 
-use super::stored::load;
 use crate::error::CriError;
 
 /// What lists tell of an image.
@@ -63,6 +63,11 @@ impl Facts {
         let mut files = self.files.iter();
         files.all(|(path, seen)| identity(path).as_ref() == Some(seen))
     }
+}
+
+/// What a name stands for; `None` if that is damaged, or can't run here: kubelets pull such an image again.
+pub(super) fn load(store: &Store, record: &RefRecord) -> Option<Image> {
+    store.image(&record.digest, &Platform::host()).ok()
 }
 
 fn identity(path: &Path) -> Option<Identity> {
@@ -130,7 +135,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = ["manifest", "config"].map(|name| dir.path().join(name));
         let facts = || {
-            paths.each_ref().map(|path| fs::write(path, "{}").unwrap());
+            let _ = paths.each_ref().map(|path| fs::write(path, "{}").unwrap());
             let seen = |path: &PathBuf| (path.clone(), identity(path).unwrap());
             Facts {
                 id: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use image_document::Platform;
 use image_name::Digest;
 use image_store::{Image, RefRecord, Store};
 
-use super::seen::Facts;
+use super::seen::{Facts, load};
 use crate::error::CriError;
 use crate::shim::Shim;
 
@@ -25,11 +24,6 @@ impl Stored {
     pub(super) fn image(&self, store: &Store) -> Option<Image> {
         self.names.iter().find_map(|name| load(store, name))
     }
-}
-
-/// What a name stands for; `None` if that is damaged, or can't run here: kubelets pull such an image again.
-pub(super) fn load(store: &Store, record: &RefRecord) -> Option<Image> {
-    store.image(&record.digest, &Platform::host()).ok()
 }
 
 /// All images of the store, in the order of their ids.

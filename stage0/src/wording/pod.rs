@@ -88,6 +88,7 @@ pub(crate) fn ended(outcome: &Outcome, out_of_memory: Option<OutOfMemory>) -> St
             pod::exit::FailureKind::NoSpace => "not started: no space was left".to_owned(),
             pod::exit::FailureKind::NameTaken
             | pod::exit::FailureKind::Interrupted { .. }
+            | pod::exit::FailureKind::TooMany
             | pod::exit::FailureKind::Other => "not started".to_owned(),
         },
     }
