@@ -343,7 +343,7 @@ fn messages_that_are_none_are_refused_and_say_where() {
         raw(&victim, method, bytes, Code::Internal, part);
     }
     // What is unknown is passed over, however much it is.
-    let unknown = vec![0x98, 0x06, 1].repeat(1 << 20);
+    let unknown = [0x98, 0x06, 1].repeat(1 << 20);
     raw(
         &victim,
         "PodSandboxStatus",

@@ -85,8 +85,8 @@ proptest! {
         block.set_cksum();
         let mut bytes = *block.as_bytes();
         prop_assert!(Header(bytes).checksum_fits());
-        // What ends the checksum's own field says nothing.
-        prop_assume!(!(154..156).contains(&at));
+        // The checksum's own field may say the same number in other bytes: with a space for a leading zero, or another end.
+        prop_assume!(!(148..156).contains(&at));
         bytes[at] = bytes[at].wrapping_add(change);
         prop_assert!(!Header(bytes).checksum_fits(), "byte {}", at);
     }
