@@ -14,7 +14,7 @@ use crate::error::CriError;
 
 /// How long an address is waited for that somebody listens on: it may be the shim's before this one, which has been killed.
 const TAKEN_PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries.
+/// Between two tries. Nobody tells when an address is free again.
 const TAKEN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Begins to listen, also on an address that whoever was killed has not let go of yet.

@@ -14,7 +14,7 @@ use pod::exit::{FailureKind, PodExit};
 use pod::manifest::{CRI_ANNOTATION, MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
-use pod::{PodUuid, PodsDir, record};
+use pod::{PodError, PodUuid, PodsDir, record};
 
 use crate::environment::variable;
 
@@ -164,15 +164,20 @@ impl PodNetworks {
 }
 
 /// Takes the pod in the working directory out of its networks, whatever became of its monitor. A pod whose manifest can't be
-/// understood may have joined any. Where nothing is remembered of one that was killed, the machine was booted since.
+/// understood may have joined any. Where nothing is remembered of one that was killed, the machine was booted since; a loss of
+/// power may have left any of its records empty, and none of them keeps it from being taken out.
 ///
 /// # Errors
 /// What failed, on what.
 pub fn leave() -> Result<(), StartFailure> {
     let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
-    let network = PodManifest::load(&folder).map(|manifest| manifest.network);
-    if matches!(network, Ok(Network::None | Network::Host)) || !folder.join(MANIFEST_FILE).exists()
-    {
+    let record = folder.join(NETWORK_FILE);
+    let selection = match PodManifest::load(&folder) {
+        Ok(manifest) => manifest.network,
+        Err(_) if folder.join(MANIFEST_FILE).exists() || record.exists() => Network::All,
+        Err(_) => return Ok(()),
+    };
+    if matches!(selection, Network::None | Network::Host) {
         return Ok(());
     }
     let uuid: Option<PodUuid> = folder
@@ -185,26 +190,27 @@ pub fn leave() -> Result<(), StartFailure> {
     // What is damaged is seen to now.
     let is_remembered = remembered.map_or(true, |networks| !networks.is_empty());
     networks.leave()?;
-    // A loss of power may have left any of the pod's records empty: none of them keeps it from being taken out.
-    let joined = pod::network::load(&folder);
-    let has_left = matches!(PodExit::load(&folder), Ok(Some(_)));
-    let was_in_some = !matches!(joined, Ok(None));
-    if let (true, Ok(selection), false) = (was_in_some, network, has_left) {
-        if !is_remembered {
-            let (attacher, container) = (&networks.attacher, &networks.container);
-            let left = match joined {
-                Ok(Some(joined)) => attacher.detach_forgotten(container, &selection, &joined),
-                _ => attacher.detach_selected(container, &selection),
-            };
-            left.map_err(failed)?;
-        }
-        // It is in none any more, and whoever comes next need not ask plugins for nothing.
-        match std::fs::remove_file(folder.join(NETWORK_FILE)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StartFailure::os("remove network.json")(error));
-            }
-            _ => {}
-        }
+    let joined = match pod::network::load(&folder) {
+        Ok(None) => return Ok(()),
+        Ok(Some(joined)) => Some(joined),
+        Err(PodError::Damaged { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if PodExit::load_if_whole(&folder)?.is_some() {
+        return Ok(());
     }
-    Ok(())
+    if !is_remembered {
+        let left =
+            networks
+                .attacher
+                .detach_forgotten(&networks.container, &selection, joined.as_ref());
+        left.map_err(failed)?;
+    }
+    // It is in none any more, and whoever comes next need not ask plugins for nothing.
+    match std::fs::remove_file(record) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StartFailure::os("remove network.json")(error))
+        }
+        _ => Ok(()),
+    }
 }

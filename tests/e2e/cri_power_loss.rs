@@ -1,5 +1,9 @@
 //! Power goes while sandboxes run, over the CRI: whatever is left of one, its kubelet can clear it up, and makes it anew.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use cri_shim::api::{
     ContainerConfig, ContainerStatusRequest, CreateContainerRequest, ListContainersRequest,
     ListPodSandboxRequest, PodSandboxConfig, PodSandboxState, PortMapping, StartContainerRequest,
@@ -14,7 +18,7 @@ use crate::power_loss::{Damage, Wreck, Wrong};
 
 const READY: i32 = PodSandboxState::SandboxReady as i32;
 
-fn asked(lab: &Lab) -> PodSandboxConfig {
+pub(crate) fn asked(lab: &Lab) -> PodSandboxConfig {
     let mut config = config("web");
     config.log_directory = lab.host.base().to_str().unwrap().to_owned();
     config.port_mappings = vec![PortMapping {
@@ -25,7 +29,7 @@ fn asked(lab: &Lab) -> PodSandboxConfig {
     config
 }
 
-fn create(cri: &Cri, sandbox: &str, config: ContainerConfig) -> Result<String, Status> {
+pub(crate) fn create(cri: &Cri, sandbox: &str, config: ContainerConfig) -> Result<String, Status> {
     let request = CreateContainerRequest {
         pod_sandbox_id: sandbox.to_owned(),
         config: Some(config),
@@ -110,7 +114,31 @@ fn removed(cri: &Cri, id: &str) -> Result<(), Status> {
     }
 }
 
-fn check(lab: &Lab) {
+/// The addresses that the plugin `host-local` keeps in a directory.
+pub(crate) fn addresses(leases: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(leases).into_iter().flatten().flatten();
+    let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("10."));
+    files.map(|file| file.path()).collect()
+}
+
+/// That the addresses of all pods are given back; with the record of networks, it is lost who may have one.
+fn expect_no_address(
+    wrong: &mut Wrong,
+    leases: &Path,
+    (file, damage): (&Path, Damage),
+    case: &str,
+) {
+    for address in addresses(leases) {
+        let is_unknown = file.file_name() == Some(OsStr::new("network.json"));
+        if !(is_unknown && damage == Damage::Missing) {
+            wrong.add(case, &format!("{} is not free", address.display()));
+        }
+        fs::remove_file(address).unwrap();
+    }
+}
+
+/// `leases` is where a plugin keeps addresses on the disk.
+fn check(lab: &Lab, leases: &Path) {
     let mut cri = Cri::start(&lab.host);
     let config = asked(lab);
     let id = begin(&cri, &config);
@@ -126,6 +154,7 @@ fn check(lab: &Lab) {
             wrong.add(&of("made anew"), &error.to_string());
         }
         wrong.nothing_but(&of("made anew"), lab, Some(&cri));
+        expect_no_address(&mut wrong, leases, (file, damage), &of("made anew"));
         if !matches!(damage, Damage::Empty | Damage::Missing) {
             continue;
         }
@@ -136,6 +165,7 @@ fn check(lab: &Lab) {
             wrong.add(&of("removed"), &error.to_string());
         }
         wrong.nothing_but(&of("removed"), lab, Some(&cri));
+        expect_no_address(&mut wrong, leases, (file, damage), &of("removed"));
     }
     cri.kill();
     wrong.expect_none(wreck.cases().len());
@@ -146,7 +176,7 @@ fn a_sandbox_of_a_built_in_network_is_made_anew_whatever_is_left_of_it() {
     let lab = Lab::new();
     lab.host
         .write("etc/config.toml", "[cri]\nnetwork = \"default\"\n");
-    check(&lab);
+    check(&lab, &lab.host.base().join("none"));
 }
 
 #[test]
@@ -155,5 +185,5 @@ fn a_sandbox_of_plugins_is_made_anew_whatever_is_left_of_it() {
     let data = lab.host.base().join("host-local");
     lab.host
         .write("cni/50-lan.conflist", crate::cri_soak::of_plugins(&data));
-    check(&lab);
+    check(&lab, &data.join("lan"));
 }

@@ -4,39 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use cri_shim::api::{
-    CreateContainerRequest, ListContainersRequest, PodSandboxConfig, PodSandboxState, PortMapping,
-    RemoveContainerRequest, StartContainerRequest, StopContainerRequest,
+    ListContainersRequest, PodSandboxState, RemoveContainerRequest, StartContainerRequest,
+    StopContainerRequest,
 };
 use harness::{Cri, wait_until};
 use tonic::Code;
 
 use crate::cri_containers::{CREATED, EXITED, RUNNING, SOON, idle, script};
-use crate::cri_sandbox::{config, remove, run, status, stop};
+use crate::cri_power_loss::{addresses, asked, create};
+use crate::cri_sandbox::{remove, run, status, stop};
 use crate::network_lab::Lab;
 
 const READY: i32 = PodSandboxState::SandboxReady as i32;
 const NOT_READY: i32 = PodSandboxState::SandboxNotready as i32;
-
-fn asked(lab: &Lab, name: &str) -> PodSandboxConfig {
-    let mut config = config(name);
-    config.log_directory = lab.host.base().to_str().unwrap().to_owned();
-    config.port_mappings = vec![PortMapping {
-        container_port: 80,
-        host_port: 8080,
-        ..PortMapping::default()
-    }];
-    config
-}
-
-fn create(cri: &Cri, sandbox: &str, config: cri_shim::api::ContainerConfig) -> String {
-    let request = CreateContainerRequest {
-        pod_sandbox_id: sandbox.to_owned(),
-        config: Some(config),
-        sandbox_config: None,
-    };
-    let made = cri.call(cri.runtime().create_container(request));
-    made.unwrap().container_id
-}
 
 fn start(cri: &Cri, id: &str) {
     let container_id = id.to_owned();
@@ -61,19 +41,19 @@ fn container(cri: &Cri, id: &str) -> cri_shim::api::ContainerStatus {
 /// a plugin keeps addresses on the disk. `torn` are the records of pods that a loss of power leaves empty.
 fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>, torn: &[&str]) {
     let mut cri = Cri::start(&lab.host);
-    let config = asked(lab, "web");
+    let config = asked(lab);
     let id = run(&cri, &config).unwrap();
     let before = status(&cri, &id).unwrap();
     let address = before.network.as_ref().unwrap().ip.clone();
     assert!(!address.is_empty());
-    let running = create(&cri, &id, idle("running"));
+    let running = create(&cri, &id, idle("running")).unwrap();
     start(&cri, &running);
-    let ended = create(&cri, &id, script("ended", "exit 7"));
+    let ended = create(&cri, &id, script("ended", "exit 7")).unwrap();
     start(&cri, &ended);
     wait_until("its end", SOON, || {
         (state(&cri, &ended) == EXITED).then_some(())
     });
-    let created = create(&cri, &id, idle("created"));
+    let created = create(&cri, &id, idle("created")).unwrap();
 
     cri.kill();
     lab.reboot();
@@ -125,7 +105,7 @@ fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>, torn: &[&str
     next.metadata.as_mut().unwrap().attempt = 1;
     let next = run(&cri, &next).unwrap();
     assert_eq!(status(&cri, &next).unwrap().state, READY);
-    let again = create(&cri, &next, idle("running"));
+    let again = create(&cri, &next, idle("running")).unwrap();
     start(&cri, &again);
     assert_eq!(state(&cri, &again), RUNNING);
     remove(&cri, &id).unwrap();
@@ -136,10 +116,8 @@ fn pods_are_told_of_and_made_anew(lab: &Lab, leases: Option<&Path>, torn: &[&str
     let left = cri.call(cri.runtime().list_containers(all)).unwrap();
     assert!(left.containers.is_empty());
     if let Some(leases) = leases {
-        let left = fs::read_dir(leases).unwrap().flatten();
-        let names = left.map(|entry| entry.file_name().into_string().unwrap());
-        let names: Vec<_> = names.filter(|name| name.starts_with("10.")).collect();
-        assert!(names.is_empty(), "{names:?}");
+        let left = addresses(leases);
+        assert!(left.is_empty(), "{left:?}");
     }
     cri.kill();
     lab.host.expect_clean();
@@ -153,20 +131,21 @@ fn pods_of_a_built_in_network_are_told_of_and_made_anew_after_a_boot() {
     pods_are_told_of_and_made_anew(&lab, None, &[]);
 }
 
-#[test]
-fn pods_of_plugins_give_back_what_plugins_keep_on_disk_after_a_boot() {
+/// The same with plugins, which keep addresses on the disk.
+fn with_plugins(torn: &[&str]) {
     let lab = Lab::new();
     let data = lab.host.base().join("host-local");
     lab.host
         .write("cni/50-lan.conflist", crate::cri_soak::of_plugins(&data));
-    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")), &[]);
+    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")), torn);
+}
+
+#[test]
+fn pods_of_plugins_give_back_what_plugins_keep_on_disk_after_a_boot() {
+    with_plugins(&[]);
 }
 
 #[test]
 fn what_plugins_keep_is_given_back_where_nobody_knows_any_more_which_networks_a_pod_joined() {
-    let lab = Lab::new();
-    let data = lab.host.base().join("host-local");
-    lab.host
-        .write("cni/50-lan.conflist", crate::cri_soak::of_plugins(&data));
-    pods_are_told_of_and_made_anew(&lab, Some(&data.join("lan")), &["network.json"]);
+    with_plugins(&["network.json"]);
 }

@@ -15,7 +15,7 @@ use crate::stocked::{IDLE, IMAGE};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What may have become of a file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Damage {
     Empty,
     Half,

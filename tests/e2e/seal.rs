@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{FairingCommand, Host, ImageBuilder, Layer, Output};
+use harness::{Artifact, FairingCommand, Host, ImageBuilder, Layer, Output, Registry};
 
 use crate::stocked::{IMAGE, host_with, shell};
 
@@ -36,6 +36,21 @@ fn wants(host: &Host, integrity: &str) {
         "[[rule]]\nprefix = \"*\"\nintegrity = \"{integrity}\"\ntype = \"accept-unsigned\"\n"
     );
     host.write_policy("tests.toml", &rule);
+}
+
+/// A host with an image from a registry, which says what its file `/mark` says.
+pub(crate) fn marked() -> (Registry, Host, Artifact, String) {
+    let registry = Registry::start();
+    let host = Host::new();
+    host.accept_unsigned();
+    let mark = Layer::new().file("mark", "good", 0o644);
+    let image = ImageBuilder::busybox()
+        .layer(mark)
+        .cmd(["/bin/cat", "/mark"])
+        .build();
+    let reference = image.push(&registry, "team/image:1");
+    host.fairing(["fetch", &reference]).run().ok();
+    (registry, host, image, reference)
 }
 
 /// The directory of the layer whose tree has this path.

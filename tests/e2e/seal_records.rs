@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{Host, ImageBuilder, Layer, Registry};
-
-use crate::seal::{host, layer_with, start, verify};
+use crate::seal::{host, layer_with, marked, start, verify};
 use crate::stocked::{IDLE, IMAGE, detached};
 
 /// Something that is done to a seal, and what a start says of it.
@@ -116,16 +114,7 @@ fn verification_of_all_tells_what_does_not_belong() {
 
 #[test]
 fn a_layer_whose_blob_is_gone_comes_from_the_registry_again() {
-    let registry = Registry::start();
-    let host = Host::new();
-    host.accept_unsigned();
-    let mark = Layer::new().file("mark", "good", 0o644);
-    let image = ImageBuilder::busybox()
-        .layer(mark)
-        .cmd(["/bin/cat", "/mark"])
-        .build();
-    let reference = image.push(&registry, "team/image:1");
-    host.fairing(["fetch", &reference]).run().ok();
+    let (registry, host, image, reference) = marked();
     let hex = image.layer_digests()[1].replace("sha256:", "");
     let blob = host.data_dir().join("images/blobs/sha256").join(hex);
     fs::remove_file(&blob).unwrap();

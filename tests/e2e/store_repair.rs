@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::{Host, ImageBuilder, Layer, Output, Registry};
+use harness::Output;
 
 use crate::power_loss::Damage;
+use crate::seal::marked;
 
 /// All files below a directory, of a layer's tree only the test's own.
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
@@ -26,16 +27,7 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn every_file_of_an_image_comes_back_from_its_registry() {
-    let registry = Registry::start();
-    let host = Host::new();
-    host.accept_unsigned();
-    let mark = Layer::new().file("mark", "good", 0o644);
-    let image = ImageBuilder::busybox()
-        .layer(mark)
-        .cmd(["/bin/cat", "/mark"])
-        .build();
-    let reference = image.push(&registry, "team/image:1");
-    host.fairing(["fetch", &reference]).run().ok();
+    let (_registry, host, _, reference) = marked();
     let images = host.data_dir().join("images");
     let mut files = Vec::new();
     walk(&images, &mut files);

@@ -22,7 +22,7 @@ use crate::record::{self, FileError};
 const ORPHANS: Duration = Duration::from_secs(5);
 /// How long it may take until who was killed is gone, and until a caller that lives has ended what took too long.
 const ENDING: Duration = Duration::from_secs(5);
-/// Between two looks at the lock.
+/// Between two looks at the lock, for which nobody can wait with a limit of time: flock(2) has none.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Between two looks at who has it.
 const LONG_PAUSE: Duration = Duration::from_millis(100);
