@@ -21,6 +21,7 @@ pub mod remote_command;
 pub mod server;
 pub mod spdy;
 mod streams;
+mod sys;
 mod times;
 pub mod token;
 mod transport;

@@ -14,10 +14,13 @@ const CONGESTED: usize = 128 << 10;
 /// With more than that, not even what the client says is read: it asks for answers without reading
 /// any. Output alone never becomes so much, so a slow terminal's Ctrl-C still gets through.
 const OVERFULL: usize = 512 << 10;
-/// How long a client that is being left may take for what was sent to it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a client that has been told of the end may take to leave.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a client that was refused may take for its answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client whose kernel has all that was sent, the end too, may be silent before it is
+/// left: twice as long as Kubernetes' clients are between two pings.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How often is looked whether the client's kernel has it all. Nothing tells of that.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A connection with a client, in bytes.
 pub(crate) struct Link<'a> {
@@ -39,6 +42,17 @@ pub(crate) struct Ready {
     pub(crate) hung_up: bool,
     /// Which of the others are ready, in their order.
     pub(crate) others: Vec<bool>,
+}
+
+/// What of a client a wait is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heed {
+    /// What it sends.
+    Input,
+    /// That it leaves, in whichever way: what it has sent before that is for nobody then.
+    Leaving,
+    /// That the connection breaks. What it has sent before it leaves still counts.
+    Break,
 }
 
 /// What a session waits for, besides its link.
@@ -130,12 +144,13 @@ impl<'a> Link<'a> {
     /// it is used: all descriptors are non-blocking.
     pub(crate) fn wait(
         &self,
-        for_input: bool,
+        heed: Heed,
         others: &[Interest<'_>],
         until: Option<Instant>,
     ) -> io::Result<Ready> {
         let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, for_input);
+        flags.set(PollFlags::IN, heed == Heed::Input);
+        flags.set(PollFlags::RDHUP, heed == Heed::Leaving);
         flags.set(
             PollFlags::OUT,
             self.waiting() > 0 || self.transport.has_backlog(),
@@ -153,10 +168,10 @@ impl<'a> Link<'a> {
         wait_for(&mut polled, until)?;
         let stop = polled.last().filter(|_| self.stop.is_some());
         let stopped = stop.is_some_and(|stop| !stop.revents().is_empty());
-        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL | PollFlags::RDHUP;
         let client = polled.first().map_or(PollFlags::empty(), PollFd::revents);
         // Where there is something to read, reading tells.
-        let hung_up = !for_input && client.intersects(gone);
+        let hung_up = heed != Heed::Input && client.intersects(gone);
         let others = polled.iter().skip(1).take(others.len());
         let others = others.map(|other| !other.revents().is_empty()).collect();
         Ok(Ready {
@@ -167,23 +182,59 @@ impl<'a> Link<'a> {
     }
 
     /// Sends what is left, says that this was all, and waits until the client has read it and
-    /// leaves: a socket that is closed with something unread takes back what the other side hasn't
-    /// read.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        let mut until = Instant::now() + PATIENCE;
-        while self.waiting() > 0 || self.transport.has_backlog() {
-            let before = self.waiting();
+    /// leaves: a socket that is closed before that takes back what the other side hasn't read, as
+    /// soon as that sends something, be it a ping. Without a byte in either direction, it is left
+    /// after `patience`.
+    pub(crate) fn finish(mut self, patience: Duration) -> io::Result<()> {
+        self.last_traffic = Instant::now();
+        if !self.drain(patience)? {
+            return Ok(());
+        }
+        self.transport.say_end();
+        if !self.drain(patience)? {
+            return Ok(());
+        }
+        self.transport.end()?;
+        self.await_leaving(patience)
+    }
+
+    /// Sends all that waits. Whether that could be done before the client left.
+    fn drain(&mut self, patience: Duration) -> io::Result<bool> {
+        loop {
             self.flush()?;
-            if self.waiting() < before {
-                until = Instant::now() + PATIENCE;
-            } else if self.discard(until)? {
+            if self.waiting() == 0 && !self.transport.has_backlog() {
+                return Ok(true);
+            }
+            if self.discard(self.last_traffic + patience)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits until a client that was told of the end leaves.
+    fn await_leaving(&mut self, patience: Duration) -> io::Result<()> {
+        let mut owed = usize::MAX;
+        loop {
+            let left = self.transport.unacknowledged()?;
+            if left < owed {
+                self.last_traffic = Instant::now();
+            }
+            owed = left;
+            let most = if owed == 0 {
+                FAREWELL.min(patience)
+            } else {
+                patience
+            };
+            let until = self.last_traffic + most;
+            let look = if owed == 0 {
+                until
+            } else {
+                until.min(Instant::now() + LOOK)
+            };
+            if Instant::now() >= until || self.discard_until(look)? {
                 return Ok(());
             }
         }
-        self.transport.end()?;
-        let until = Instant::now() + FAREWELL;
-        while !self.discard(until)? {}
-        Ok(())
     }
 
     fn waiting(&self) -> usize {
@@ -192,7 +243,12 @@ impl<'a> Link<'a> {
 
     /// Waits for the client, and forgets what it sends. Whether it is over.
     fn discard(&mut self, until: Instant) -> io::Result<bool> {
-        if Instant::now() >= until || self.wait(true, &[], Some(until))?.stopped {
+        Ok(Instant::now() >= until || self.discard_until(until)?)
+    }
+
+    /// The same, though it is not over when the time is.
+    fn discard_until(&mut self, until: Instant) -> io::Result<bool> {
+        if self.wait(Heed::Input, &[], Some(until))?.stopped {
             return Ok(true);
         }
         let received = self.receive()?;
@@ -208,5 +264,32 @@ pub(crate) fn wait_for(polled: &mut [PollFd<'_>], until: Option<Instant>) -> io:
     match poll(polled, timeout.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_client_that_leaves_is_seen_before_what_it_sent_is_read_where_that_is_for_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut link = Link::new(
+            Transport::new(listener.accept().unwrap().0, None).unwrap(),
+            None,
+        );
+        client.write_all(b"last").unwrap();
+        drop(client);
+        let until = Instant::now() + Duration::from_secs(20);
+        let left = |heed| link.wait(heed, &[], Some(until)).unwrap().hung_up;
+        assert!(left(Heed::Leaving));
+        assert!(!left(Heed::Input));
+        let soon = Instant::now() + Duration::from_millis(50);
+        assert!(!link.wait(Heed::Break, &[], Some(soon)).unwrap().hung_up);
+        link.receive().unwrap();
+        assert_eq!(link.incoming(), b"last");
     }
 }

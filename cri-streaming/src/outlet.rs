@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 
-/// The most bytes that wait. While they do, nothing more is read from the client.
+/// The most bytes that wait, where a client has one outlet. While they do, nothing more is read from
+/// it.
 const MOST: usize = 64 << 10;
 /// Control-D: what a terminal's reader takes for the end of its input, unless it reads every key.
 const END_OF_TRANSMISSION: u8 = 0x04;
@@ -87,9 +88,9 @@ impl Outlet {
         }
     }
 
-    /// Whether the client has ended it.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
+    /// Whether nobody takes anything any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.to, To::Closed)
     }
 
     /// Whether more can be taken from the client.

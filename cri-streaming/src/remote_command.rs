@@ -21,4 +21,4 @@ pub(crate) use self::abandoned::Abandoned;
 pub(crate) use self::channels::Channels;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::fuzz::fuzz;
-pub(crate) use self::pump::serve;
+pub(crate) use self::pump::{Heir, serve};

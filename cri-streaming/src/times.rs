@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) struct Times {
     /// From the upgrade until all streams are there; for ports, from one of a pair to the other.
     pub(crate) creation: Duration,
+    /// For a port that takes nothing and thereby holds up other ports of its client.
+    pub(crate) stalled: Duration,
     /// Without a byte in either direction.
     pub(crate) idle: Duration,
 }

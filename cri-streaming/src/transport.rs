@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustls::Connection;
 
+use crate::sys;
+
 /// The most bytes that are taken from the socket at once.
 const CHUNK: usize = 64 << 10;
 /// The most bytes that TLS keeps of what is to be sent.
@@ -78,13 +80,21 @@ impl Transport {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Says that nothing more is sent. What the client sends can still be received.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
+    /// Says within TLS that nothing more is sent, which is to be sent as everything else is.
+    pub(crate) fn say_end(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            flush_encrypted(&mut self.socket, tls)?;
         }
+    }
+
+    /// Ends what is sent. What the client sends can still be received.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Write)
+    }
+
+    /// How many bytes, with the end, the other side's kernel doesn't have yet.
+    pub(crate) fn unacknowledged(&self) -> io::Result<usize> {
+        sys::unacknowledged(self.descriptor())
     }
 }
 

@@ -126,6 +126,10 @@ impl Streams for PodStreams {
         Ok(port_forward::connect(request, &self.directories, port)?.into())
     }
 
+    fn owner(&self, request: &Command) -> String {
+        format!("{} {}", request.app.pod.uuid, request.app.app)
+    }
+
     fn warn(&self, text: &str) {
         journal::line(&format!("warning: {text}"));
     }

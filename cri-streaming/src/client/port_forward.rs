@@ -228,7 +228,12 @@ impl PortForward {
     }
 
     fn take_some(&mut self, until: Instant) -> io::Result<()> {
+        let was_congested = self.link.is_congested();
         self.flush()?;
+        if was_congested && !self.link.is_congested() {
+            // Who waits to send can go on.
+            return Ok(());
+        }
         if self.link.incoming().is_empty() {
             step(&mut self.link, until)?;
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::handshake::{ClientError, PATIENCE, Trust, Upgraded, step, upgrade};
 use crate::http::Framing;
-use crate::link::Link;
+use crate::link::{Heed, Link};
 use crate::spdy::{self, Headers, Limits, ResetReason};
 use crate::websocket::{self, ChannelReader, Encoding, write_channel};
 
@@ -141,7 +141,7 @@ impl RemoteCommand {
         while sent < most {
             while self.link.is_congested() {
                 let until = Instant::now() + Duration::from_secs(1);
-                self.link.wait(false, &[], Some(until))?;
+                self.link.wait(Heed::Break, &[], Some(until))?;
                 if Instant::now() >= until {
                     return Ok(sent);
                 }
@@ -152,6 +152,18 @@ impl RemoteCommand {
             sent += 32 << 10;
         }
         Ok(sent)
+    }
+
+    /// Asks whether the server is there.
+    ///
+    /// # Errors
+    /// The connection is over.
+    pub fn ping(&mut self) -> io::Result<()> {
+        match &mut self.wire {
+            Wire::Spdy { connection, .. } => connection.ping(1),
+            Wire::WebSocket { connection, .. } => connection.ping(),
+        }
+        self.flush()
     }
 
     /// Gives the terminal a size.
@@ -304,7 +316,12 @@ impl RemoteCommand {
     }
 
     fn take_some(&mut self, until: Instant) -> io::Result<()> {
+        let was_congested = self.link.is_congested();
         self.flush()?;
+        if was_congested && !self.link.is_congested() {
+            // Who waits to send can go on.
+            return Ok(());
+        }
         let result = match self.link.incoming().is_empty() {
             true => step(&mut self.link, until),
             false => Ok(()),

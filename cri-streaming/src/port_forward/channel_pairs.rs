@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::pair::{Incoming, Pair};
+use super::pair::{Ending, Incoming, Pair};
 use crate::violation::Violation;
 use crate::websocket::{ChannelReader, Connection, Encoding, Event, Role, write_channel};
 
@@ -75,8 +75,8 @@ impl ChannelPairs {
     }
 
     /// Ends a pair. When none is left, the connection ends: there is no other way to say so.
-    pub(super) fn finish(&mut self, pair: Pair, text: Option<&str>) {
-        if let Some(text) = text {
+    pub(super) fn finish(&mut self, pair: Pair, ending: Ending<'_>) {
+        if let Ending::Failed(text) = ending {
             self.put(error(pair), text.as_bytes());
         }
         if let Some(open) = usize::try_from(pair)

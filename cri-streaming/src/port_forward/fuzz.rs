@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::pair::Incoming;
+use super::pair::{Ending, Incoming};
 use super::pairs::Pairs;
 use crate::http::Upgrade;
 
@@ -27,7 +27,7 @@ pub(crate) fn fuzz(upgrade: &Upgrade, data: &[u8], now: Instant) {
                     pairs.send(pair, &bytes);
                 }
                 Incoming::End(pair) => pairs.end(pair),
-                Incoming::Reset(pair) => pairs.finish(pair, None),
+                Incoming::Reset(pair) => pairs.finish(pair, Ending::Done),
                 Incoming::Gone => break,
             }
         }
@@ -40,6 +40,6 @@ pub(crate) fn fuzz(upgrade: &Upgrade, data: &[u8], now: Instant) {
     assert!(taken <= data.len());
     assert_eq!(pairs.expire(now + Duration::from_secs(1)), None);
     for pair in connected {
-        pairs.finish(pair, Some("broken"));
+        pairs.finish(pair, Ending::Failed("refused"));
     }
 }

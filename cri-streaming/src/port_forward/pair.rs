@@ -3,6 +3,18 @@
 /// The number of a pair among those of its client.
 pub(super) type Pair = u32;
 
+/// How a pair ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending<'a> {
+    /// All was forwarded, or the client wants no more.
+    Done,
+    /// The connection to the port broke. That is told without a text: for one, `kubectl` leaves
+    /// with all its pairs.
+    Broken,
+    /// There has never been a connection, and why.
+    Failed(&'a str),
+}
+
 /// What a client did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Incoming {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::channel_pairs::ChannelPairs;
-use super::pair::{Incoming, Pair};
+use super::pair::{Ending, Incoming, Pair};
 use super::spdy_pairs::SpdyPairs;
 use super::tunnel::Tunnel;
 use crate::http::{Framing, Refusal, Upgrade};
@@ -77,12 +77,12 @@ impl Pairs {
         }
     }
 
-    /// Ends a pair, and says why if something went wrong.
-    pub(super) fn finish(&mut self, pair: Pair, error: Option<&str>) {
+    /// Ends a pair, and says how.
+    pub(super) fn finish(&mut self, pair: Pair, ending: Ending<'_>) {
         match self {
-            Self::Spdy(pairs) => pairs.finish(pair, error),
-            Self::Tunnel(tunnel) => tunnel.pairs.finish(pair, error),
-            Self::Channels(pairs) => pairs.finish(pair, error),
+            Self::Spdy(pairs) => pairs.finish(pair, ending),
+            Self::Tunnel(tunnel) => tunnel.pairs.finish(pair, ending),
+            Self::Channels(pairs) => pairs.finish(pair, ending),
         }
     }
 

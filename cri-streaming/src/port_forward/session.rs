@@ -7,10 +7,10 @@ use std::time::Instant;
 use rustix::event::PollFlags;
 
 use super::connector::{Connect, Connected, Connector, Permits};
-use super::pair::{Incoming, Pair};
+use super::pair::{Ending, Incoming, Pair};
 use super::pairs::Pairs;
 use super::target::{Read, Target};
-use crate::link::{Interest, Link, Ready};
+use crate::link::{Heed, Interest, Link, PATIENCE, Ready};
 use crate::times::Times;
 use crate::transport::Received;
 use crate::violation::Violation;
@@ -71,11 +71,14 @@ pub(crate) fn serve(
     if let End::Violation(violation) = &end {
         session.pairs.refuse(violation);
     }
-    if !matches!(end, End::Gone) {
-        session.link.queue(session.pairs.output());
-        // A client that is gone by now has nothing left to be told.
-        let _ = session.link.finish();
-    }
+    session.link.queue(session.pairs.output());
+    // A client that is gone by now has nothing left to be told.
+    let _ = match end {
+        // One that says that it leaves is answered, if it can be at once.
+        End::Gone => session.link.flush(),
+        End::Done => session.link.finish(times.idle),
+        End::Violation(_) => session.link.finish(PATIENCE),
+    };
 }
 
 impl Session<'_> {
@@ -92,6 +95,7 @@ impl Session<'_> {
         self.take_in()?;
         let now = Instant::now();
         self.end_targets(now);
+        self.end_stalled(now);
         let expired = now.checked_sub(self.times.creation);
         let oldest = expired.and_then(|expired| self.pairs.expire(expired));
         self.link.queue(self.pairs.output());
@@ -99,7 +103,7 @@ impl Session<'_> {
         if self.pairs.are_over() {
             return Err(End::Done);
         }
-        let for_input = self.has_room();
+        let for_input = self.has_room() && !self.link.is_overfull();
         let until = self.wake_at(oldest);
         let (readable, ready) = self.wait(for_input, until)?;
         let idle = Instant::now() >= self.link.last_traffic() + self.times.idle;
@@ -117,7 +121,7 @@ impl Session<'_> {
             self.connected(pair, made);
         }
         for target in self.targets.values_mut() {
-            target.to.write();
+            target.write();
         }
         for pair in readable {
             self.read(pair);
@@ -125,15 +129,28 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whether more can be taken from the client: what waits is bounded for each port, and for all.
+    /// Whether more can be kept for the ports. It is one bound for all: what comes for one can't be
+    /// read without what comes for another before it.
     fn has_room(&self) -> bool {
-        let waiting: usize = self
-            .targets
-            .values()
-            .map(|target| target.to.waiting())
-            .sum();
-        let each = self.targets.values().all(|target| target.to.has_room());
-        each && waiting < MOST_WAITING && !self.link.is_overfull()
+        self.targets.values().map(Target::waiting).sum::<usize>() < MOST_WAITING
+    }
+
+    /// The pair for whose port most waits, if that keeps others from being served, and when it has
+    /// done so for too long. One alone may take as long as it likes.
+    fn stalled(&self) -> Option<(Pair, Instant)> {
+        if self.has_room() || self.targets.len() < 2 {
+            return None;
+        }
+        let most = self.targets.iter().max_by_key(|(_, one)| one.waiting());
+        most.map(|(pair, target)| (*pair, target.taken() + self.times.stalled))
+    }
+
+    fn end_stalled(&mut self, now: Instant) {
+        if let Some((pair, at)) = self.stalled()
+            && at <= now
+        {
+            self.finish(pair, Ending::Broken);
+        }
     }
 
     /// Waits, and says which ports have something.
@@ -142,10 +159,7 @@ impl Session<'_> {
         let mut interests = vec![interest(self.connector.descriptor(), PollFlags::IN)];
         let mut readers = Vec::new();
         // The readers come last, so that their answers can be told from the others'.
-        let writers = self
-            .targets
-            .values()
-            .filter_map(|target| target.to.descriptor());
+        let writers = self.targets.values().filter_map(|target| target.writable());
         interests.extend(writers.map(|fd| interest(fd, PollFlags::OUT)));
         let others = interests.len();
         if !self.link.is_congested() {
@@ -156,7 +170,12 @@ impl Session<'_> {
                 }
             }
         }
-        let ready = self.link.wait(for_input, &interests, Some(until))?;
+        let heed = if for_input {
+            Heed::Input
+        } else {
+            Heed::Leaving
+        };
+        let ready = self.link.wait(heed, &interests, Some(until))?;
         let readable = readers.into_iter().zip(ready.others.iter().skip(others));
         let readable = readable.filter(|(_, ready)| **ready).map(|(pair, _)| pair);
         Ok((readable.collect(), ready))
@@ -166,7 +185,9 @@ impl Session<'_> {
         let idle = self.link.last_traffic() + self.times.idle;
         let over = self.targets.values().filter_map(Target::over_at).min();
         let expired = oldest_half.map(|since| since + self.times.creation);
-        over.into_iter().chain(expired).fold(idle, Instant::min)
+        let stalled = self.stalled().map(|(_, at)| at);
+        let others = over.into_iter().chain(expired).chain(stalled);
+        others.fold(idle, Instant::min)
     }
 
     /// Understands what has come in.
@@ -193,10 +214,10 @@ impl Session<'_> {
             }
             Incoming::End(pair) => {
                 if let Some(target) = self.targets.get_mut(&pair) {
-                    target.to.end();
+                    target.end();
                 }
             }
-            Incoming::Reset(pair) => self.finish(pair, None),
+            Incoming::Reset(pair) => self.finish(pair, Ending::Done),
             Incoming::Gone => return Err(End::Gone),
         }
         Ok(())
@@ -209,7 +230,7 @@ impl Session<'_> {
         };
         let opened = made.and_then(|made| target.open(made).map_err(|error| error.to_string()));
         if let Err(reason) = opened {
-            self.finish(pair, Some(&reason));
+            self.fail(pair, &reason);
         }
     }
 
@@ -224,7 +245,7 @@ impl Session<'_> {
             }
             Read::Nothing => {}
             Read::End => self.pairs.end(pair),
-            Read::Broken(errno) => self.finish(pair, Some(&errno.to_string())),
+            Read::Broken => self.finish(pair, Ending::Broken),
         }
     }
 
@@ -233,16 +254,22 @@ impl Session<'_> {
         let over = |target: &Target| target.over_at().is_some_and(|at| at <= now);
         let over = self.targets.iter().filter(|(_, target)| over(target));
         for pair in over.map(|(pair, _)| *pair).collect::<Vec<_>>() {
-            self.finish(pair, None);
+            self.finish(pair, Ending::Done);
         }
     }
 
-    fn finish(&mut self, pair: Pair, reason: Option<&str>) {
+    /// Ends a pair that was never connected.
+    fn fail(&mut self, pair: Pair, reason: &str) {
+        if let Some(target) = self.targets.get(&pair) {
+            let text = format!("error forwarding port {}: {reason}", target.port);
+            self.finish(pair, Ending::Failed(&text));
+        }
+    }
+
+    fn finish(&mut self, pair: Pair, ending: Ending<'_>) {
         self.connector.forget(pair);
-        if let Some(target) = self.targets.remove(&pair) {
-            let port = target.port;
-            let text = reason.map(|reason| format!("error forwarding port {port}: {reason}"));
-            self.pairs.finish(pair, text.as_deref());
+        if self.targets.remove(&pair).is_some() {
+            self.pairs.finish(pair, ending);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use super::pair::{Incoming, Pair};
+use super::pair::{Ending, Incoming, Pair};
 use crate::spdy::{Connection, Event, Headers, Limits, ResetReason, Role, StreamId, Violation};
 
 /// Streams of a client at once: two for each connection.
@@ -84,13 +84,14 @@ impl SpdyPairs {
         self.connection.end(pair);
     }
 
-    /// Ends a pair, and says why if something went wrong.
-    pub(super) fn finish(&mut self, pair: Pair, error: Option<&str>) {
+    /// Ends a pair, and says how: the stream of data has an end only if all of it came.
+    pub(super) fn finish(&mut self, pair: Pair, ending: Ending<'_>) {
         if let Some(stream) = self.pairs.remove(&pair) {
-            self.connection
-                .send(stream, error.unwrap_or_default().as_bytes());
+            if let Ending::Failed(text) = ending {
+                self.connection.send(stream, text.as_bytes());
+            }
             self.connection.end(stream);
-            if error.is_none() {
+            if ending == Ending::Done {
                 self.connection.end(pair);
             }
             // What the client may still want to send is for nobody.
@@ -308,21 +309,28 @@ mod tests {
     #[test]
     fn the_end_and_an_error_are_told_on_both_streams() {
         let (mut client, mut pairs, now) = (client(), SpdyPairs::new(), Instant::now());
-        let mut pair = |id: &str, error: Option<&str>| {
+        let mut pair = |id: &str, ending: Ending<'_>| {
             let errors = open(&mut client, "error", "80", id);
             let data = open(&mut client, "data", "80", id);
             deliver(&mut client, &mut pairs, now);
             told(&mut pairs, &mut client);
-            pairs.finish(data, error);
+            pairs.finish(data, ending);
             (errors, data, told(&mut pairs, &mut client))
         };
-        let (errors, data, events) = pair("a", None);
+        let (errors, data, events) = pair("a", Ending::Done);
         let ends = [Event::Ended(errors), Event::Ended(data), Event::Reset(data)];
         assert_eq!(events, [&ends[..], &[Event::Reset(errors)]].concat());
-        let (errors, data, events) = pair("b", Some("refused"));
+        let (errors, data, events) = pair("b", Ending::Failed("refused"));
         let text = Event::Data(errors, b"refused".into());
         let ends = [
             text,
+            Event::Ended(errors),
+            Event::Reset(data),
+            Event::Reset(errors),
+        ];
+        assert_eq!(events, ends);
+        let (errors, data, events) = pair("c", Ending::Broken);
+        let ends = [
             Event::Ended(errors),
             Event::Reset(data),
             Event::Reset(errors),

@@ -11,14 +11,18 @@ use crate::outlet::{AtEnd, Outlet};
 
 /// How long a client may pause that goes on to send to a port from which nothing more comes.
 const HALF_CLOSED: Duration = Duration::from_secs(1);
+/// How long such a port may leave untaken what has come for it.
+const UNTAKEN: Duration = Duration::from_secs(30);
 
 /// A connection to a port.
 pub(super) struct Target {
     pub(super) port: u16,
     /// What goes to the port.
-    pub(super) to: Outlet,
+    to: Outlet,
+    /// When it last took something of that, or since when there is something to take.
+    taken: Instant,
     from: Option<(OwnedFd, Permit)>,
-    /// Since when nothing more comes from it, and nothing has gone to it.
+    /// Since when nothing more comes from it, nothing has come for it and nothing has gone to it.
     half_closed: Option<Instant>,
 }
 
@@ -32,7 +36,7 @@ pub(super) enum Read {
     /// Nothing from now on.
     End,
     /// The connection broke.
-    Broken(Errno),
+    Broken,
 }
 
 impl Target {
@@ -41,6 +45,7 @@ impl Target {
         Self {
             port,
             to: Outlet::awaited(AtEnd::Shutdown),
+            taken: Instant::now(),
             from: None,
             half_closed: None,
         }
@@ -49,6 +54,7 @@ impl Target {
     /// It is connected.
     pub(super) fn open(&mut self, connected: Connected) -> io::Result<()> {
         self.to.open(connected.socket.try_clone()?);
+        self.taken = Instant::now();
         self.from = Some((connected.socket, connected.permit));
         Ok(())
     }
@@ -61,9 +67,46 @@ impl Target {
         }
     }
 
+    /// What becomes writable when it takes something that waits for it.
+    pub(super) fn writable(&self) -> Option<BorrowedFd<'_>> {
+        self.to.descriptor()
+    }
+
     /// Takes what the client sent.
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.to.waiting() == 0 {
+            self.taken = Instant::now();
+        }
         self.to.push(bytes);
+        self.renew();
+    }
+
+    /// The client sends nothing more.
+    pub(super) fn end(&mut self) {
+        self.to.end();
+    }
+
+    /// Hands the port as much as it takes.
+    pub(super) fn write(&mut self) {
+        let before = self.to.waiting();
+        self.to.write();
+        if self.to.waiting() < before {
+            self.taken = Instant::now();
+            self.renew();
+        }
+    }
+
+    /// How many bytes wait for it.
+    pub(super) fn waiting(&self) -> usize {
+        self.to.waiting()
+    }
+
+    /// Since when it has taken nothing of what waits.
+    pub(super) fn taken(&self) -> Instant {
+        self.taken
+    }
+
+    fn renew(&mut self) {
         if self.half_closed.is_some() {
             self.half_closed = Some(Instant::now());
         }
@@ -80,15 +123,18 @@ impl Target {
             }
             Ok(length) => Read::Bytes(length),
             Err(Errno::AGAIN | Errno::INTR) => Read::Nothing,
-            Err(errno) => Read::Broken(errno),
+            Err(_) => Read::Broken,
         }
     }
 
-    /// When it is over, unless the client goes on to send. `None` as long as something may come.
+    /// When it is over, unless the client goes on to send, or the port to take. `None` as long as
+    /// something may come.
     pub(super) fn over_at(&self) -> Option<Instant> {
         let since = self.half_closed?;
-        Some(if self.to.has_ended() {
+        Some(if self.to.is_closed() {
             since
+        } else if self.to.waiting() > 0 {
+            self.taken.max(since) + UNTAKEN
         } else {
             since + HALF_CLOSED
         })

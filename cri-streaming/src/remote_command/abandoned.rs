@@ -1,7 +1,7 @@
 //! Commands whose clients have left. They go on: what they write is read and thrown away, by one
 //! thread for all.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -13,11 +13,14 @@ use crate::link::wait_for;
 use crate::outlet::Outlet;
 use crate::process::ProcessControl;
 
-/// How many are kept. The oldest ones beyond lose their streams.
+/// How many are kept. Beyond, whoever has most of them loses its oldest one's streams, so that
+/// nobody can push out those of others.
 const MOST: usize = 256;
 
 /// A command, what it still reads, and where its output comes from.
 pub(super) struct Command {
+    /// In which container it is.
+    pub(super) owner: String,
     pub(super) stdin: Outlet,
     pub(super) outputs: Vec<OwnedFd>,
     pub(super) control: Box<dyn ProcessControl>,
@@ -91,10 +94,27 @@ impl Abandoned {
             let _ = rustix::io::read(&self.wake, &mut [0; 8]);
             let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
             commands.extend(given.drain(..));
-            let excess = commands.len().saturating_sub(MOST);
-            commands.drain(..excess);
+            drop(given);
+            while let Some(excess) = excess(commands.iter().map(|command| &*command.owner)) {
+                commands.remove(excess);
+            }
         }
     }
+}
+
+/// Which of these, the oldest first, has to go, if there are too many.
+fn excess<'a>(owners: impl ExactSizeIterator<Item = &'a str> + Clone) -> Option<usize> {
+    if owners.len() <= MOST {
+        return None;
+    }
+    let mut counts = BTreeMap::<_, usize>::new();
+    for owner in owners.clone() {
+        *counts.entry(owner).or_default() += 1;
+    }
+    let most = counts.values().max().copied();
+    // Of several that have as many, the one with the oldest.
+    let mut owners = owners;
+    owners.position(|owner| counts.get(owner).copied() == most)
 }
 
 /// Reads once, so that one that writes without end doesn't keep the others waiting.
@@ -103,5 +123,20 @@ fn is_open(output: &OwnedFd, buffer: &mut [u8]) -> bool {
         Ok(0) => false,
         Ok(_) | Err(Errno::AGAIN | Errno::INTR) => true,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_most_loses_the_oldest() {
+        let one = std::iter::once("one").chain(vec!["most"; MOST]);
+        let owners: Vec<_> = one.collect();
+        assert_eq!(excess(owners.iter().copied().skip(1)), None);
+        assert_eq!(excess(owners.iter().copied()), Some(1));
+        let same = vec!["same"; MOST + 1];
+        assert_eq!(excess(same.iter().copied()), Some(0));
     }
 }

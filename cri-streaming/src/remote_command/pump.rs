@@ -15,16 +15,18 @@ use super::channels::Channels;
 use super::ending::Ending;
 use super::resize::SizeReader;
 use super::status::{Kind, Status, exit_status};
-use crate::link::{Interest, Link};
+use crate::link::{Heed, Interest, Link, PATIENCE};
 use crate::outlet::{AtEnd, Outlet};
 use crate::process::{Ended, Process, ProcessControl, ProcessStreams};
 use crate::times::Times;
 use crate::transport::Received;
 use crate::violation::Violation;
 
-/// The most bytes that a client may send before the process is there. No client that waits for
+/// The most memory for what a client may send before the process is there. No client that waits for
 /// answers sends more.
 const MOST_EARLY: usize = 1 << 20;
+/// What the least of it takes: its place in a list, and what the heap gives for a byte.
+const LEAST_EARLY: usize = size_of::<Incoming>() + 32;
 /// The most bytes that are read from a process at once.
 const CHUNK: usize = 32 << 10;
 
@@ -50,13 +52,19 @@ struct Client<'a> {
     times: Times,
 }
 
+/// Where a command goes whose client has left, and whose it is.
+pub(crate) struct Heir<'a> {
+    pub(crate) abandoned: &'a Abandoned,
+    pub(crate) owner: String,
+}
+
 /// Serves a client: waits for its streams, has the process started, and moves bytes until the end.
 pub(crate) fn serve(
     link: Link<'_>,
     channels: Channels,
     kind: Kind,
     times: Times,
-    abandoned: &Abandoned,
+    heir: Heir<'_>,
     start: impl FnOnce() -> Result<Process, String>,
 ) {
     let mut client = Client {
@@ -76,7 +84,7 @@ pub(crate) fn serve(
     match session.run(&mut client) {
         Ok(ended) => client.finish(&exit_status(kind, ended)),
         Err(loss) => {
-            session.abandon(abandoned);
+            session.abandon(heir);
             client.leave(loss);
         }
     }
@@ -86,13 +94,14 @@ impl Client<'_> {
     /// What the client sends before all its streams are there.
     fn wait_for_streams(&mut self) -> Result<Vec<Incoming>, Loss> {
         let until = Instant::now() + self.times.creation;
-        let (mut early, mut bytes) = (Vec::new(), 0);
+        let (mut early, mut memory) = (Vec::new(), 0);
         self.take_in()?;
         loop {
             while let Some(incoming) = self.channels.incoming() {
+                memory += LEAST_EARLY;
                 match &incoming {
                     Incoming::Gone => return Err(Loss::Client),
-                    Incoming::Data(_, data) => bytes += data.len(),
+                    Incoming::Data(_, data) => memory += data.len(),
                     Incoming::End(_) => {}
                 }
                 early.push(incoming);
@@ -101,8 +110,8 @@ impl Client<'_> {
             if self.channels.are_ready() {
                 return Ok(early);
             }
-            let waited = Instant::now() >= until || bytes > MOST_EARLY || self.link.is_overfull();
-            if waited || self.link.wait(true, &[], Some(until))?.stopped {
+            let waited = Instant::now() >= until || memory > MOST_EARLY || self.link.is_overfull();
+            if waited || self.link.wait(Heed::Input, &[], Some(until))?.stopped {
                 return Err(Loss::Client);
             }
             self.receive()?;
@@ -135,15 +144,21 @@ impl Client<'_> {
         self.channels.finish(status);
         self.link.queue(self.channels.output());
         // A client that is gone by now has nothing left to be told.
-        let _ = self.link.finish();
+        let _ = self.link.finish(self.times.idle);
     }
 
     fn leave(mut self, loss: Loss) {
-        if let Loss::Violation(violation) = &loss {
-            self.channels.refuse(violation);
-            self.link.queue(self.channels.output());
-            // As above.
-            let _ = self.link.finish();
+        match &loss {
+            // One that says that it leaves is answered, if it can be at once.
+            Loss::Client => {
+                let _ = self.send();
+            }
+            Loss::Violation(violation) => {
+                self.channels.refuse(violation);
+                self.link.queue(self.channels.output());
+                // As above.
+                let _ = self.link.finish(PATIENCE);
+            }
         }
     }
 }
@@ -193,10 +208,11 @@ impl Session {
                 return Ok(ended);
             }
             let for_input = self.stdin.has_room() && !client.link.is_overfull();
+            let heed = if for_input { Heed::Input } else { Heed::Break };
             let until = self.wake_at(&client.link, client.times.idle);
             let ready = client
                 .link
-                .wait(for_input, &self.interests(&client.link), Some(until))?;
+                .wait(heed, &self.interests(&client.link), Some(until))?;
             let idle = Instant::now() >= client.link.last_traffic() + client.times.idle;
             if ready.stopped || ready.hung_up || idle {
                 return Err(Loss::Client);
@@ -310,11 +326,12 @@ impl Session {
     }
 
     /// Leaves the process to itself: without its client, a command goes on.
-    fn abandon(mut self, abandoned: &Abandoned) {
+    fn abandon(mut self, heir: Heir<'_>) {
         if self.kind == Kind::Exec && self.ended.is_none() {
             self.stdin.end();
             let outputs = self.outputs.into_iter().map(|output| output.from).collect();
-            abandoned.take_over(Command {
+            heir.abandoned.take_over(Command {
+                owner: heir.owner,
                 stdin: self.stdin,
                 outputs,
                 control: self.control,

@@ -32,6 +32,9 @@ pub struct Limits {
     pub head: Duration,
     /// From the upgrade until all streams are there.
     pub creation: Duration,
+    /// For a port that takes nothing of the MiB that waits, so that other ports of its client get
+    /// nothing either.
+    pub stalled: Duration,
     /// Without a byte in either direction.
     pub idle: Duration,
 }
@@ -57,6 +60,7 @@ impl Default for Limits {
             forwarded: 1024,
             head: Duration::from_secs(30),
             creation: Duration::from_secs(30),
+            stalled: Duration::from_secs(30),
             idle: Duration::from_secs(4 * 60 * 60),
         }
     }

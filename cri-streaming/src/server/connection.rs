@@ -9,10 +9,10 @@ use std::time::Instant;
 use super::shared::{Pending, Seat, Shared, block_sigpipe};
 use super::tls::TlsError;
 use crate::http::{Refusal, Request, Upgrade};
-use crate::link::Link;
+use crate::link::{Heed, Link, PATIENCE};
 use crate::port_forward::{self, Connect, Pairs};
 use crate::process::{Process, Wanted};
-use crate::remote_command::{self, Channels, Kind};
+use crate::remote_command::{self, Channels, Heir, Kind};
 use crate::streams::{Failure, Streams, chain};
 use crate::times::Times;
 use crate::transport::{Received, Transport};
@@ -69,7 +69,7 @@ fn read_head<S: Streams>(
             Ok(None) => {}
             Err(refusal) => return Ok(Err(refusal)),
         }
-        if link.wait(true, &[], Some(until))?.stopped || link.receive()? == Received::End {
+        if link.wait(Heed::Input, &[], Some(until))?.stopped || link.receive()? == Received::End {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
@@ -116,12 +116,15 @@ fn begin<S: Streams>(
 ) {
     match pending {
         Pending::Exec(request, wanted) => {
+            let owner = shared.streams.owner(&request);
             let start = || shared.streams.exec(request, wanted);
-            run(link, upgrade, wanted, Kind::Exec, shared, start);
+            run(link, upgrade, wanted, Kind::Exec, owner, shared, start);
         }
         Pending::Attach(request, wanted) => {
             let start = || shared.streams.attach(request, wanted);
-            run(link, upgrade, wanted, Kind::Attach, shared, start);
+            // What is attached to is never left to itself: it is nobody's here.
+            let owner = String::new();
+            run(link, upgrade, wanted, Kind::Attach, owner, shared, start);
         }
         Pending::PortForward(request, ports) => {
             let pairs = match Pairs::new(upgrade, &ports) {
@@ -145,25 +148,22 @@ fn run<S: Streams>(
     upgrade: &Upgrade,
     wanted: Wanted,
     kind: Kind,
+    owner: String,
     shared: &Shared<S>,
     start: impl FnOnce() -> Result<Process, Failure>,
 ) {
     link.queue(&mut upgrade.answer());
     let channels = Channels::new(upgrade, wanted);
     let start = || start().map_err(|failure| chain(&failure));
-    remote_command::serve(
-        link,
-        channels,
-        kind,
-        times(shared),
-        &shared.abandoned,
-        start,
-    );
+    let abandoned = &shared.abandoned;
+    let heir = Heir { abandoned, owner };
+    remote_command::serve(link, channels, kind, times(shared), heir, start);
 }
 
 fn times<S: Streams>(shared: &Shared<S>) -> Times {
     Times {
         creation: shared.limits.creation,
+        stalled: shared.limits.stalled,
         idle: shared.limits.idle,
     }
 }
@@ -171,5 +171,5 @@ fn times<S: Streams>(shared: &Shared<S>) -> Times {
 fn refuse(mut link: Link<'_>, refusal: &Refusal) {
     link.queue(&mut refusal.to_bytes());
     // Whoever left meanwhile isn't told.
-    let _ = link.finish();
+    let _ = link.finish(PATIENCE);
 }

@@ -22,8 +22,11 @@ pub struct Tls {
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
-    /// The files as they were when they were last read, whatever came of it.
+    /// The files as they were when they were last read, whatever came of it, unless that may be
+    /// otherwise the next time.
     seen: Seen,
+    /// Those of which was told that they can't be used.
+    told: Option<Seen>,
 }
 
 /// Which files there are, and in which state: none for one that is missing.
@@ -83,7 +86,11 @@ impl TlsFiles {
         let config = self.read()?;
         Ok(Tls {
             files: self.clone(),
-            loaded: Arc::new(Mutex::new(Loaded { config, seen })),
+            loaded: Arc::new(Mutex::new(Loaded {
+                config,
+                seen,
+                told: None,
+            })),
         })
     }
 
@@ -145,17 +152,50 @@ impl Tls {
         let config = {
             // Each of its members is whole.
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-            let seen = self.files.look();
-            if seen != loaded.seen {
-                loaded.seen = seen;
-                match self.files.read() {
-                    Ok(config) => loaded.config = config,
-                    Err(error) => warn(&error),
-                }
-            }
+            loaded.update(self.files.look(), || self.files.read(), warn);
             Arc::clone(&loaded.config)
         };
         ServerConnection::new(config)
+    }
+}
+
+impl Loaded {
+    /// Reads the files if they are not those from before.
+    fn update(
+        &mut self,
+        seen: Seen,
+        read: impl FnOnce() -> Result<Arc<ServerConfig>, TlsError>,
+        warn: impl FnOnce(&TlsError),
+    ) {
+        if seen == self.seen {
+            return;
+        }
+        match read() {
+            Ok(config) => self.config = config,
+            Err(error) => {
+                if self.told.replace(seen) != Some(seen) {
+                    warn(&error);
+                }
+                if error.may_pass() {
+                    return;
+                }
+            }
+        }
+        self.seen = seen;
+    }
+}
+
+impl TlsError {
+    /// Whether the same files may be read the next time: those of which the kernel has shown
+    /// nothing now, such as for want of descriptors.
+    fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::File {
+                source: pem::Error::Io(_),
+                ..
+            }
+        )
     }
 }
 
@@ -188,5 +228,53 @@ fn failed(file: &Path, what: &'static str, source: pem::Error) -> TlsError {
         file: file.to_owned(),
         what,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::server::ResolvesServerCertUsingSni;
+
+    fn config() -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let nobody = Arc::new(ResolvesServerCertUsingSni::new());
+        Arc::new(builder.with_no_client_auth().with_cert_resolver(nobody))
+    }
+
+    #[test]
+    fn files_that_could_not_be_read_are_read_again_and_told_of_once() {
+        let before = config();
+        let mut loaded = Loaded {
+            config: Arc::clone(&before),
+            seen: [None; 3],
+            told: None,
+        };
+        let new = [Some([1; 6]), None, None];
+        let mut warnings = 0;
+        for _ in 0..2 {
+            let full = std::io::Error::from_raw_os_error(24);
+            let error = failed(Path::new("/node.key"), "private key", pem::Error::Io(full));
+            loaded.update(new, || Err(error), |_| warnings += 1);
+            assert!(Arc::ptr_eq(&loaded.config, &before));
+        }
+        assert_eq!(warnings, 1);
+        let next = config();
+        loaded.update(new, || Ok(Arc::clone(&next)), |_| warnings += 1);
+        assert!(Arc::ptr_eq(&loaded.config, &next));
+        // What is wrong with the files themselves stays so.
+        let other = [Some([2; 6]), None, None];
+        let mut reads = 0;
+        for _ in 0..2 {
+            let read = || {
+                reads += 1;
+                let none = pem::Error::NoItemsFound;
+                Err(failed(Path::new("/node.key"), "private key", none))
+            };
+            loaded.update(other, read, |_| warnings += 1);
+        }
+        assert_eq!((reads, warnings), (1, 2));
     }
 }

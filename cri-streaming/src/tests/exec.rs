@@ -1,5 +1,8 @@
 //! Exec, over each framing and with each version of its protocol.
 
+use std::thread;
+use std::time::Duration;
+
 use super::local::{server, wanted};
 use crate::Server;
 use crate::client::{Outcome, RemoteCommand};
@@ -197,4 +200,28 @@ fn streams_that_were_not_asked_for_are_refused_and_harm_nothing() {
         (outcome.stdout.as_slice(), outcome.status.as_str()),
         (&b"out\n"[..], SUCCESS)
     );
+}
+
+#[test]
+fn a_client_that_pauses_and_pings_after_the_end_gets_all_of_it() {
+    let (server, _) = server();
+    let open = |framing| {
+        let command = "head -c 2097152 /dev/zero; exit 3";
+        open(
+            &server,
+            (framing, "v4.channel.k8s.io"),
+            command,
+            &["stdout"],
+        )
+    };
+    let sessions = [Framing::Spdy, Framing::WebSocket].map(open);
+    // Longer than a client that has it all may take to leave.
+    thread::sleep(Duration::from_secs(11));
+    for mut session in sessions {
+        session.ping().unwrap();
+        let outcome = session.finish();
+        assert_eq!(outcome.stdout.len(), 2 << 20);
+        assert!(outcome.status.contains("exit status 3"), "{outcome:?}");
+        assert!(outcome.orderly);
+    }
 }

@@ -1,8 +1,8 @@
 //! Clients that mean harm, or don't know better.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::exec::open;
 use super::local::{Local, server, server_with, wanted};
 use crate::client::{ClientError, PortForward, RemoteCommand};
 use crate::http::Framing;
+use crate::spdy;
 use crate::{Config, Limits, Server};
 
 const V4: &str = "v4.channel.k8s.io";
@@ -19,6 +20,10 @@ fn upgraded(server: &Server<&'static Local>, websocket: bool) -> TcpStream {
     let url = server
         .exec("cat; echo out".into(), wanted(&["stdin", "stdout"]))
         .unwrap();
+    upgraded_at(server, &url, websocket)
+}
+
+fn upgraded_at(server: &Server<&'static Local>, url: &str, websocket: bool) -> TcpStream {
     let path = url.split_once("//").unwrap().1.split_once('/').unwrap().1;
     let head = match websocket {
         false => format!(
@@ -81,6 +86,55 @@ fn what_breaks_the_protocol_ends_its_connection_alone_and_is_told_so() {
             .any(|four| four[0] == 0x88 && four[2..] == [0x03, 0xea]);
         assert!(close, "{garbage:?}: {answer:?}");
     }
+    still_serves(&server);
+}
+
+#[test]
+fn a_client_that_closes_websocket_is_answered() {
+    let (server, _) = server();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let streams = wanted(&["stdin", "stdout"]);
+    let urls = [
+        server.exec("cat".into(), streams).unwrap(),
+        server.port_forward((), vec![port]).unwrap(),
+    ];
+    for url in urls {
+        let mut socket = upgraded_at(&server, &url, true);
+        socket
+            .write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])
+            .unwrap();
+        let answer = rest(socket);
+        assert!(
+            answer.ends_with(&[0x88, 2, 0x03, 0xe8]),
+            "{url}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn input_in_the_smallest_frames_before_there_is_a_command_is_bounded_by_what_it_takes() {
+    let (server, _) = server();
+    let mut socket = upgraded(&server, false);
+    let mut client = spdy::Connection::new(spdy::Role::Client, spdy::Limits { streams: 9 });
+    client.open(&spdy::Headers::new(&[("streamType", "error")]));
+    let stdin = client.open(&spdy::Headers::new(&[("streamType", "stdin")]));
+    // That of output never comes, so that the command is not started.
+    for _ in 0..400_000 {
+        client.send(stdin.unwrap(), &[7]);
+    }
+    // The end may come while this is still being sent.
+    let _ = socket.write_all(client.output());
+    let end = loop {
+        match socket.read(&mut [0; 4096]) {
+            Ok(1..) => {}
+            end => break end,
+        }
+    };
+    assert!(
+        !end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "all of it was kept"
+    );
     still_serves(&server);
 }
 

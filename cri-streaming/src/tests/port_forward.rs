@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use super::local::{Local, server};
-use crate::Server;
+use super::local::{Local, server, server_with};
 use crate::client::PortForward;
 use crate::http::Framing;
+use crate::{Config, Limits, Server};
 
 /// The protocols with streams, and those with channels.
 const STREAMS: [(Framing, &str); 3] = [
@@ -219,5 +221,124 @@ fn a_client_that_resets_or_leaves_ends_the_connections_to_ports() {
     assert_eq!(session.read(second, 1).unwrap(), b"y");
     drop(session);
     // The port's side sees both ends.
+    thread.join().unwrap();
+}
+
+/// Ends a connection by a reset as soon as something has come.
+fn reset(mut socket: TcpStream) {
+    socket.read_exact(&mut [0]).unwrap();
+    rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
+}
+
+#[test]
+fn a_connection_that_its_port_resets_ends_alone_and_without_a_text() {
+    let (server, _) = server();
+    for protocol in STREAMS {
+        let (resetting, other) = (serve(1, reset), serve(2, echo));
+        let mut session = open(&server, protocol, &[]);
+        let (bad, good) = (
+            session.connect(resetting.0).unwrap(),
+            session.connect(other.0).unwrap(),
+        );
+        session.write(bad, b"x").unwrap();
+        let nothing = (Vec::new(), String::new());
+        assert_eq!(session.finish(bad).unwrap(), nothing, "{protocol:?}");
+        let next = session.connect(other.0).unwrap();
+        for pair in [good, next] {
+            session.write(pair, b"hello").unwrap();
+            assert_eq!(session.read(pair, 5).unwrap(), b"hello", "{protocol:?}");
+        }
+        drop(session);
+        resetting.1.join().unwrap();
+        other.1.join().unwrap();
+    }
+    for protocol in CHANNELS {
+        let (port, thread) = serve(1, reset);
+        let mut session = open(&server, protocol, &[port]);
+        session.write(0, b"x").unwrap();
+        let (_, error) = session.finish(0).unwrap();
+        assert!(!error.contains("error"), "{error}");
+        thread.join().unwrap();
+    }
+}
+
+/// A server that ends connections to ports that hold up others after this time.
+fn server_that_waits(stalled: Duration) -> Server<&'static Local> {
+    let limits = Limits {
+        stalled,
+        ..Limits::default()
+    };
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    server_with(config).0
+}
+
+#[test]
+fn a_port_that_takes_nothing_does_not_hold_up_the_others() {
+    let server = server_that_waits(Duration::from_millis(500));
+    let (until, forever) = mpsc::channel::<()>();
+    let forever = std::sync::Arc::new(std::sync::Mutex::new(forever));
+    let (stuck, echoing) = (
+        serve(1, move |_socket| {
+            forever.lock().unwrap().recv().unwrap_err();
+        }),
+        serve(1, echo),
+    );
+    let mut session = open(&server, STREAMS[0], &[]);
+    let (bad, good) = (
+        session.connect(stuck.0).unwrap(),
+        session.connect(echoing.0).unwrap(),
+    );
+    // More than all buffers on the way hold: it ends when that pair does.
+    session.write(bad, &pattern(24 << 20)).unwrap();
+    session.write(good, b"hello").unwrap();
+    assert_eq!(session.read(good, 5).unwrap(), b"hello");
+    let nothing = (Vec::new(), String::new());
+    assert_eq!(session.finish(bad).unwrap(), nothing);
+    drop((session, until));
+    stuck.1.join().unwrap();
+    echoing.1.join().unwrap();
+}
+
+/// Counts what comes, after a pause that is too long for whom others wait.
+fn count_late(told: &Sender<usize>, socket: &mut TcpStream) {
+    thread::sleep(Duration::from_secs(2));
+    let mut bytes = Vec::new();
+    // What was lost on the way shows in the count.
+    let _ = socket.read_to_end(&mut bytes);
+    told.send(bytes.len()).unwrap();
+}
+
+#[test]
+fn a_port_that_takes_its_time_gets_all_if_nobody_else_waits() {
+    let server = server_that_waits(Duration::from_millis(500));
+    let (told, hear) = mpsc::channel();
+    let (port, thread) = serve(1, move |mut socket| count_late(&told, &mut socket));
+    let mut session = open(&server, STREAMS[0], &[]);
+    let pair = session.connect(port).unwrap();
+    session.write(pair, &pattern(24 << 20)).unwrap();
+    session.end(pair).unwrap();
+    assert_eq!(hear.recv().unwrap(), 24 << 20);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_port_that_ends_first_gets_all_however_late_it_takes_it() {
+    let (server, _) = server();
+    let (told, hear) = mpsc::channel();
+    let (port, thread) = serve(1, move |mut socket| {
+        socket.write_all(b"bye").unwrap();
+        socket.shutdown(Shutdown::Write).unwrap();
+        count_late(&told, &mut socket);
+    });
+    let mut session = open(&server, STREAMS[0], &[]);
+    let pair = session.connect(port).unwrap();
+    assert_eq!(session.read(pair, 4).unwrap(), b"bye");
+    session.write(pair, &pattern(24 << 20)).unwrap();
+    session.end(pair).unwrap();
+    assert_eq!(hear.recv().unwrap(), 24 << 20);
+    assert_eq!(session.finish(pair).unwrap(), (Vec::new(), String::new()));
     thread.join().unwrap();
 }
