@@ -14,8 +14,8 @@ const CONGESTED: usize = 128 << 10;
 /// With more than that, not even what the client says is read: it asks for answers without reading
 /// any. Output alone never becomes so much, so a slow terminal's Ctrl-C still gets through.
 const OVERFULL: usize = 512 << 10;
-/// How long a client that was refused may take for its answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client that was refused may take for its answer, and to leave.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a client whose kernel has all that was sent, the end too, may be silent before it is
 /// left: twice as long as Kubernetes' clients are between two pings.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -183,36 +183,52 @@ impl<'a> Link<'a> {
 
     /// Sends what is left, says that this was all, and waits until the client has read it and
     /// leaves: a socket that is closed before that takes back what the other side hasn't read, as
-    /// soon as that sends something, be it a ping. Without a byte in either direction, it is left
-    /// after `patience`.
-    pub(crate) fn finish(mut self, patience: Duration) -> io::Result<()> {
+    /// soon as that sends something, be it a ping. It is left after that long without a byte in
+    /// either direction.
+    pub(crate) fn finish(self, idle: Duration) -> io::Result<()> {
+        self.leave(|last_traffic, most| last_traffic + most.map_or(idle, |most| most.min(idle)))
+    }
+
+    /// The same for a client that was refused, or broke the protocol: it has that long in all.
+    pub(crate) fn refuse(self) -> io::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        self.leave(|last_traffic, most| end.min(last_traffic + most.unwrap_or(PATIENCE)))
+    }
+
+    /// Leaves a client. `until` says when at the latest: by when something last passed, and how long
+    /// nothing may, if that is less than usual.
+    fn leave(mut self, until: impl Fn(Instant, Option<Duration>) -> Instant) -> io::Result<()> {
         self.last_traffic = Instant::now();
-        if !self.drain(patience)? {
+        if !self.drain(&until)? {
             return Ok(());
         }
         self.transport.say_end();
-        if !self.drain(patience)? {
+        if !self.drain(&until)? {
             return Ok(());
         }
         self.transport.end()?;
-        self.await_leaving(patience)
+        self.await_leaving(&until)
     }
 
     /// Sends all that waits. Whether that could be done before the client left.
-    fn drain(&mut self, patience: Duration) -> io::Result<bool> {
+    fn drain(&mut self, until: impl Fn(Instant, Option<Duration>) -> Instant) -> io::Result<bool> {
         loop {
             self.flush()?;
             if self.waiting() == 0 && !self.transport.has_backlog() {
                 return Ok(true);
             }
-            if self.discard(self.last_traffic + patience)? {
+            let end = until(self.last_traffic, None);
+            if self.discard(end)? || Instant::now() >= end {
                 return Ok(false);
             }
         }
     }
 
     /// Waits until a client that was told of the end leaves.
-    fn await_leaving(&mut self, patience: Duration) -> io::Result<()> {
+    fn await_leaving(
+        &mut self,
+        until: impl Fn(Instant, Option<Duration>) -> Instant,
+    ) -> io::Result<()> {
         let mut owed = usize::MAX;
         loop {
             let left = self.transport.unacknowledged()?;
@@ -220,18 +236,12 @@ impl<'a> Link<'a> {
                 self.last_traffic = Instant::now();
             }
             owed = left;
-            let most = if owed == 0 {
-                FAREWELL.min(patience)
-            } else {
-                patience
+            let (most, look) = match owed {
+                0 => (Some(FAREWELL), FAREWELL),
+                _ => (None, LOOK),
             };
-            let until = self.last_traffic + most;
-            let look = if owed == 0 {
-                until
-            } else {
-                until.min(Instant::now() + LOOK)
-            };
-            if Instant::now() >= until || self.discard_until(look)? {
+            let end = until(self.last_traffic, most);
+            if self.discard(end.min(Instant::now() + look))? || Instant::now() >= end {
                 return Ok(());
             }
         }
@@ -241,13 +251,8 @@ impl<'a> Link<'a> {
         self.outgoing.len() - self.sent
     }
 
-    /// Waits for the client, and forgets what it sends. Whether it is over.
+    /// Waits for the client, and forgets what it sends. Whether it is gone, or the server stops.
     fn discard(&mut self, until: Instant) -> io::Result<bool> {
-        Ok(Instant::now() >= until || self.discard_until(until)?)
-    }
-
-    /// The same, though it is not over when the time is.
-    fn discard_until(&mut self, until: Instant) -> io::Result<bool> {
         if self.wait(Heed::Input, &[], Some(until))?.stopped {
             return Ok(true);
         }

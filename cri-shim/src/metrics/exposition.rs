@@ -13,7 +13,7 @@ pub(super) fn text(all: &[Known]) -> String {
         let mut lines = String::new();
         for (subject, facts) in all {
             for (own, value) in family.values(facts) {
-                let keys = LABELS.into_iter().chain(family.label);
+                let keys = LABELS.into_iter().chain(family.labels());
                 let values = label_values(subject, own);
                 let labels: Vec<_> = keys
                     .zip(&values)
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(
             lines.next().unwrap(),
             "container_cpu_usage_seconds_total{container=\"\",id=\"\",image=\"\",name=\"\",\
-             namespace=\"\",pod=\"a\\\"} 1\\nb\\\\\"} 1.25"
+             namespace=\"\",pod=\"a\\\"} 1\\nb\\\\\",cpu=\"total\"} 1.25"
         );
     }
 }

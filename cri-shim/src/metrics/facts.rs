@@ -3,7 +3,7 @@
 use pod::control::{BlockIoStats, CpuStats, InterfaceUse, MemoryStats, PidsStats, Pressure};
 use pod::disk_usage::DiskUse;
 
-use super::open_files::OpenDescriptors;
+use super::open_files::Open;
 use crate::disk::Capacity;
 
 /// Whom metrics are about: the values of [`LABELS`](super::families::LABELS).
@@ -44,8 +44,8 @@ pub(super) struct Facts {
     pub(super) written: Option<DiskUse>,
     /// The file system that this is on.
     pub(super) file_system: Option<Capacity>,
-    /// What its processes have open, where they are the host's.
-    pub(super) open: Option<OpenDescriptors>,
+    /// What its processes have open.
+    pub(super) open: Open,
     /// The interfaces of its network; none of a container.
     pub(super) interfaces: Vec<InterfaceUse>,
     /// When it was started, in nanoseconds since 1970.

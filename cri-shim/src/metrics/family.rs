@@ -14,8 +14,10 @@ pub(super) struct Family {
     pub(super) help: &'static str,
     /// Whether it only grows.
     pub(super) kind: MetricType,
-    /// The label that it has beside [`LABELS`](super::families::LABELS).
-    pub(super) label: Option<&'static str>,
+    /// The label that its values differ by.
+    label: Option<&'static str>,
+    /// Labels after that one which always have the same value, as cAdvisor's have where it counts the whole.
+    constant: &'static [(&'static str, &'static str)],
     /// How many of what is counted make one.
     pub(super) unit: u64,
     /// Whether a container has it also where nobody counts: then it is 0.
@@ -31,19 +33,36 @@ enum Values {
 }
 
 impl Family {
-    /// Its values, each with that of its own label, if it has one.
-    pub(super) fn values(&self, facts: &Facts) -> Vec<(Option<String>, u64)> {
+    /// The labels that it has beside [`LABELS`](super::families::LABELS), in order.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &'static str> {
+        let constant = self.constant.iter().map(|(label, _)| *label);
+        self.label.into_iter().chain(constant)
+    }
+
+    /// Its values, each with those of these labels.
+    pub(super) fn values(&self, facts: &Facts) -> Vec<(Vec<String>, u64)> {
+        let labelled = |own: Option<String>, value| {
+            let constant = self.constant.iter().map(|(_, value)| (*value).to_owned());
+            (own.into_iter().chain(constant).collect(), value)
+        };
         match self.values {
             Values::One(value) => value(facts)
                 .or((self.is_always_there && facts.is_of_container).then_some(0))
-                .map(|value| (None, value))
+                .map(|value| labelled(None, value))
                 .into_iter()
                 .collect(),
             Values::Each(values) => {
                 let values = values(facts).into_iter();
-                values.map(|(label, value)| (Some(label), value)).collect()
+                values
+                    .map(|(own, value)| labelled(Some(own), value))
+                    .collect()
             }
         }
+    }
+
+    /// With further labels of these values.
+    pub(super) const fn with(self, constant: &'static [(&'static str, &'static str)]) -> Self {
+        Self { constant, ..self }
     }
 
     /// It is counted in nanoseconds, and told in seconds.
@@ -92,6 +111,7 @@ const fn one(
         help,
         kind,
         label: None,
+        constant: &[],
         unit: 1,
         is_always_there: false,
         values: Values::One(value),
@@ -110,6 +130,7 @@ pub(super) const fn each(
         help,
         kind: Counter,
         label: Some(label),
+        constant: &[],
         unit: 1,
         is_always_there: false,
         values: Values::Each(values),

@@ -26,7 +26,7 @@ pub(crate) fn descriptors(
         help: family.help.to_owned(),
         label_keys: LABELS
             .into_iter()
-            .chain(family.label)
+            .chain(family.labels())
             .map(str::to_owned)
             .collect(),
     });
@@ -156,7 +156,7 @@ fn of_container(gathered: &Gathered, container: &Container<'_>, at: i64) -> Opti
 }
 
 /// The values of the labels, in order.
-pub(super) fn label_values(subject: &Subject, own: Option<String>) -> Vec<String> {
+pub(super) fn label_values(subject: &Subject, own: Vec<String>) -> Vec<String> {
     let Subject {
         container,
         id,

@@ -7,6 +7,7 @@ mod family;
 mod http;
 mod listed;
 mod open_files;
+mod seats;
 
 pub(crate) use self::http::serve;
 pub(crate) use self::listed::{descriptors, list, listed};

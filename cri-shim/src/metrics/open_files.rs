@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pod::{AppName, PodUuid};
 
-/// How long is counted: a container can have very much open. What is left then is not counted.
+/// How long the processes of one container are counted: it can have very much open.
+const SHARE: Duration = Duration::from_millis(50);
+/// How long all of them are.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long is looked for processes, whose number the kernel limits.
+const SEARCH: Duration = Duration::from_secs(2);
 
 /// What the processes of one container have open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,14 +24,34 @@ pub(super) struct OpenDescriptors {
     pub(super) sockets: u64,
 }
 
+/// What is known of that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Open {
+    /// So much.
+    Counted(OpenDescriptors),
+    /// It has no processes here, but perhaps in a virtual machine.
+    #[default]
+    Elsewhere,
+    /// It was not counted to its end.
+    Unknown,
+}
+
 /// What those of all containers have open, by the name of the pod's cgroup and that of the app's in it.
 #[derive(Debug, Default)]
-pub(super) struct AllOpen(BTreeMap<(String, String), OpenDescriptors>);
+pub(super) struct AllOpen {
+    counted: BTreeMap<(String, String), Open>,
+    /// Not all processes were found.
+    is_partial: bool,
+}
 
 impl AllOpen {
-    /// That of an app of a pod, if it has processes here.
-    pub(super) fn of(&self, pod: PodUuid, app: &AppName) -> Option<OpenDescriptors> {
-        self.0.get(&(cgroup_of(pod), app.to_string())).copied()
+    /// That of an app of a pod.
+    pub(super) fn of(&self, pod: PodUuid, app: &AppName) -> Open {
+        let counted = self.counted.get(&(cgroup_of(pod), app.to_string()));
+        match counted.copied() {
+            _ if self.is_partial => Open::Unknown,
+            counted => counted.unwrap_or_default(),
+        }
     }
 }
 
@@ -41,11 +65,25 @@ const PREFIX: &str = "fairing-";
 
 /// Counts what is open now.
 pub(super) fn count() -> AllOpen {
-    let deadline = Instant::now() + PATIENCE;
-    let mut all = AllOpen::default();
+    let (processes, is_partial) = processes();
+    let until = Instant::now() + PATIENCE;
+    let counted = processes.into_iter().map(|(app, processes)| {
+        let until = until.min(Instant::now() + SHARE);
+        (app, of_processes(&processes, until))
+    });
+    AllOpen {
+        counted: counted.collect(),
+        is_partial,
+    }
+}
+
+/// The processes of each app, and whether some were not looked at.
+fn processes() -> (BTreeMap<(String, String), Vec<PathBuf>>, bool) {
+    let until = Instant::now() + SEARCH;
+    let mut all = BTreeMap::<_, Vec<_>>::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if Instant::now() >= deadline {
-            break;
+        if Instant::now() >= until {
+            return (all, true);
         }
         let is_process = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
         if !process.file_name().to_str().is_some_and(is_process) {
@@ -54,11 +92,22 @@ pub(super) fn count() -> AllOpen {
         // One that ends meanwhile has nothing open.
         let cgroups = fs::read_to_string(process.path().join("cgroup"));
         if let Some((pod, app)) = cgroups.ok().as_deref().and_then(app_of) {
-            let counted = all.0.entry((pod.to_owned(), app.to_owned())).or_default();
-            add(&process.path().join("fd"), deadline, counted);
+            let app = (pod.to_owned(), app.to_owned());
+            all.entry(app).or_default().push(process.path());
         }
     }
-    all
+    (all, false)
+}
+
+/// What these processes have open, if it can be counted in time.
+fn of_processes(processes: &[PathBuf], until: Instant) -> Open {
+    let mut counted = OpenDescriptors::default();
+    for process in processes {
+        if !add(&process.join("fd"), until, &mut counted) {
+            return Open::Unknown;
+        }
+    }
+    Open::Counted(counted)
 }
 
 /// The pod and the app that a process is of, by the paths of its cgroups.
@@ -71,10 +120,11 @@ fn app_of(cgroups: &str) -> Option<(&str, &str)> {
     })
 }
 
-fn add(descriptors: &Path, deadline: Instant, counted: &mut OpenDescriptors) {
+/// Counts in one more directory of descriptors, if that can be done in time.
+fn add(descriptors: &Path, until: Instant, counted: &mut OpenDescriptors) -> bool {
     for descriptor in fs::read_dir(descriptors).into_iter().flatten().flatten() {
-        if Instant::now() >= deadline {
-            return;
+        if Instant::now() >= until {
+            return false;
         }
         counted.descriptors += 1;
         let target = fs::read_link(descriptor.path()).unwrap_or_default();
@@ -85,10 +135,12 @@ fn add(descriptors: &Path, deadline: Instant, counted: &mut OpenDescriptors) {
                 .starts_with(b"socket:"),
         );
     }
+    true
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Facts;
     use super::*;
 
     #[test]
@@ -112,12 +164,39 @@ mod tests {
     #[test]
     fn descriptors_and_sockets_are_counted() {
         let _both = std::os::unix::net::UnixStream::pair().unwrap();
-        let mut counted = OpenDescriptors::default();
-        let own = Path::new("/proc/self/fd");
-        add(own, Instant::now() + Duration::from_secs(60), &mut counted);
-        assert!(counted.sockets >= 2 && counted.descriptors > counted.sockets);
-        let mut none = OpenDescriptors::default();
-        add(own, Instant::now(), &mut none);
-        assert_eq!(none, OpenDescriptors::default());
+        let own = [PathBuf::from("/proc/self")];
+        let until = Instant::now() + Duration::from_secs(60);
+        let Open::Counted(open) = of_processes(&own, until) else {
+            panic!("not counted");
+        };
+        assert!(open.sockets >= 2 && open.descriptors > open.sockets);
+    }
+
+    #[test]
+    fn what_is_not_counted_in_time_is_not_known_and_not_nothing() {
+        let own = [PathBuf::from("/proc/self")];
+        assert_eq!(of_processes(&own, Instant::now()), Open::Unknown);
+        let (pod, app) = (PodUuid::random(), "web".parse::<AppName>().unwrap());
+        let key = (cgroup_of(pod), app.to_string());
+        let mut all = AllOpen::default();
+        assert_eq!(all.of(pod, &app), Open::Elsewhere);
+        all.counted.insert(key, Open::Unknown);
+        assert_eq!(all.of(pod, &app), Open::Unknown);
+        // One that was not found may be there all the same.
+        all.is_partial = true;
+        assert_eq!(all.of(PodUuid::random(), &app), Open::Unknown);
+        // A container that has none here has 0 of them, and one that is not known nothing.
+        let families = crate::metrics::families::all();
+        let mut families = families.filter(|one| one.name == "container_file_descriptors");
+        let family = families.next().unwrap();
+        let told = |open| {
+            family.values(&Facts {
+                is_of_container: true,
+                open,
+                ..Facts::default()
+            })
+        };
+        assert_eq!(told(Open::Elsewhere), [(vec![], 0)]);
+        assert_eq!(told(Open::Unknown), []);
     }
 }

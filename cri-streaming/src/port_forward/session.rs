@@ -10,7 +10,7 @@ use super::connector::{Connect, Connected, Connector, Permits};
 use super::pair::{Ending, Incoming, Pair};
 use super::pairs::Pairs;
 use super::target::{Read, Target};
-use crate::link::{Heed, Interest, Link, PATIENCE, Ready};
+use crate::link::{Heed, Interest, Link, Ready};
 use crate::times::Times;
 use crate::transport::Received;
 use crate::violation::Violation;
@@ -77,7 +77,7 @@ pub(crate) fn serve(
         // One that says that it leaves is answered, if it can be at once.
         End::Gone => session.link.flush(),
         End::Done => session.link.finish(times.idle),
-        End::Violation(_) => session.link.finish(PATIENCE),
+        End::Violation(_) => session.link.refuse(),
     };
 }
 

@@ -15,7 +15,7 @@ use super::channels::Channels;
 use super::ending::Ending;
 use super::resize::SizeReader;
 use super::status::{Kind, Status, exit_status};
-use crate::link::{Heed, Interest, Link, PATIENCE};
+use crate::link::{Heed, Interest, Link};
 use crate::outlet::{AtEnd, Outlet};
 use crate::process::{Ended, Process, ProcessControl, ProcessStreams};
 use crate::times::Times;
@@ -157,7 +157,7 @@ impl Client<'_> {
                 self.channels.refuse(violation);
                 self.link.queue(self.channels.output());
                 // As above.
-                let _ = self.link.finish(PATIENCE);
+                let _ = self.link.refuse();
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::shared::{Pending, Seat, Shared, block_sigpipe};
 use super::tls::TlsError;
 use crate::http::{Refusal, Request, Upgrade};
-use crate::link::{Heed, Link, PATIENCE};
+use crate::link::{Heed, Link};
 use crate::port_forward::{self, Connect, Pairs};
 use crate::process::{Process, Wanted};
 use crate::remote_command::{self, Channels, Heir, Kind};
@@ -171,5 +171,5 @@ fn times<S: Streams>(shared: &Shared<S>) -> Times {
 fn refuse(mut link: Link<'_>, refusal: &Refusal) {
     link.queue(&mut refusal.to_bytes());
     // Whoever left meanwhile isn't told.
-    let _ = link.finish(PATIENCE);
+    let _ = link.refuse();
 }

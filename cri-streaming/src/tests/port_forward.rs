@@ -320,6 +320,7 @@ fn a_port_that_takes_its_time_gets_all_if_nobody_else_waits() {
     let pair = session.connect(port).unwrap();
     session.write(pair, &pattern(24 << 20)).unwrap();
     session.end(pair).unwrap();
+    assert_eq!(session.finish(pair).unwrap(), (Vec::new(), String::new()));
     assert_eq!(hear.recv().unwrap(), 24 << 20);
     thread.join().unwrap();
 }
@@ -338,7 +339,7 @@ fn a_port_that_ends_first_gets_all_however_late_it_takes_it() {
     assert_eq!(session.read(pair, 4).unwrap(), b"bye");
     session.write(pair, &pattern(24 << 20)).unwrap();
     session.end(pair).unwrap();
-    assert_eq!(hear.recv().unwrap(), 24 << 20);
     assert_eq!(session.finish(pair).unwrap(), (Vec::new(), String::new()));
+    assert_eq!(hear.recv().unwrap(), 24 << 20);
     thread.join().unwrap();
 }

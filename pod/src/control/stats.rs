@@ -114,6 +114,9 @@ pub struct MemoryStats {
     /// What belongs to no file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<u64>,
+    /// What belongs to files, mapped or not. Monitors from before it was counted don't tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
     /// What files that are mapped take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapped_files: Option<u64>,

@@ -47,6 +47,7 @@ impl Details {
             },
             memory: MemoryStats {
                 anonymous: memory("total_rss"),
+                files: memory("total_cache"),
                 mapped_files: memory("total_mapped_file"),
                 kernel: number_of("memory", "memory.kmem.usage_in_bytes"),
                 peak: number_of("memory", "memory.max_usage_in_bytes"),
@@ -86,6 +87,7 @@ impl Details {
             },
             memory: MemoryStats {
                 anonymous: memory("anon"),
+                files: memory("file"),
                 mapped_files: memory("file_mapped"),
                 kernel: memory("kernel"),
                 peak: number_of("memory", "memory.peak"),
@@ -155,10 +157,11 @@ mod tests {
         }
     }
 
-    /// Files that are mapped, the kernel's own, the peak, and hits of the limit.
-    fn further(read: &Details) -> [Option<u64>; 4] {
+    /// Files, those that are mapped, the kernel's own, the peak, and hits of the limit.
+    fn further(read: &Details) -> [Option<u64>; 5] {
         let memory = &read.memory;
         [
+            memory.files,
             memory.mapped_files,
             memory.kernel,
             memory.peak,
@@ -171,7 +174,7 @@ mod tests {
         let read = Details::v1(&files(&[
             (
                 "memory.stat",
-                "rss 1\ntotal_rss 100\ntotal_swap 7\ntotal_pgfault 5\ntotal_pgmajfault 2\n\
+                "rss 1\ncache 1\ntotal_rss 100\ntotal_cache 9000\ntotal_swap 7\ntotal_pgfault 5\ntotal_pgmajfault 2\n\
                  mapped_file 1\ntotal_mapped_file 8192\n",
             ),
             ("memory.kmem.usage_in_bytes", "11\n"),
@@ -202,7 +205,10 @@ mod tests {
         assert_eq!(cpu, (Some(30), Some(40), Some(50)));
         let periods = (read.cpu.periods, read.cpu.throttled_periods);
         assert_eq!(periods, (Some(2), Some(1)));
-        assert_eq!(further(&read), [Some(8192), Some(11), Some(12), Some(13)]);
+        assert_eq!(
+            further(&read),
+            [Some(9000), Some(8192), Some(11), Some(12), Some(13)]
+        );
         assert_eq!((read.disk_reads, read.disk_writes), (Some(3), Some(4)));
         assert_eq!(read.processes, Some(2));
         assert_eq!(read.pressure, Pressure::default());
@@ -221,7 +227,7 @@ mod tests {
         let read = Details::v2(&files(&[
             (
                 "memory.stat",
-                "anon 100\nfile_mapped 8192\nkernel_stack 1\nkernel 11\npgfault 5\npgmajfault 2\n",
+                "anon 100\nfile 9000\nfile_mapped 8192\nkernel_stack 1\nkernel 11\npgfault 5\npgmajfault 2\n",
             ),
             ("memory.peak", "12\n"),
             ("memory.events", "low 1\nhigh 2\nmax 13\noom 0\n"),
@@ -247,7 +253,10 @@ mod tests {
         );
         let periods = (read.cpu.periods, read.cpu.throttled_periods);
         assert_eq!(periods, (Some(2), Some(1)));
-        assert_eq!(further(&read), [Some(8192), Some(11), Some(12), Some(13)]);
+        assert_eq!(
+            further(&read),
+            [Some(9000), Some(8192), Some(11), Some(12), Some(13)]
+        );
         assert_eq!((read.disk_reads, read.disk_writes), (Some(3), Some(4)));
         let memory = read.pressure.memory.unwrap();
         let expected = StallTimes {

@@ -25,7 +25,7 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "container_memory_cache",
         "Memory that belongs to files, in bytes",
-        |facts| Some(facts.memory.usage?.saturating_sub(facts.memory.anonymous?)),
+        |facts| facts.memory.files,
     )
     .always(),
     gauge(
@@ -68,7 +68,8 @@ pub(super) const FAMILIES: &[Family] = &[
                 ("pgmajfault", facts.memory.major_page_faults),
             ])
         },
-    ),
+    )
+    .with(&[("scope", "container")]),
     counter(
         "container_oom_events_total",
         "Processes that were killed because memory was short",

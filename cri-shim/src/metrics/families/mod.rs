@@ -69,7 +69,7 @@ mod tests {
         "container_threads_max",
     ];
 
-    fn values(name: &str, facts: &Facts) -> Vec<(Option<String>, u64)> {
+    fn values(name: &str, facts: &Facts) -> Vec<(Vec<String>, u64)> {
         let family = all().find(|family| family.name == name).unwrap();
         family.values(facts)
     }
@@ -108,6 +108,7 @@ mod tests {
             memory: MemoryStats {
                 usage: Some(10),
                 anonymous: Some(4),
+                files: Some(5),
                 page_faults: Some(7),
                 ..MemoryStats::default()
             },
@@ -125,27 +126,49 @@ mod tests {
             }],
             ..Facts::default()
         };
-        let label = |text: &str| Some(text.to_owned());
-        assert_eq!(values("container_memory_cache", &facts), [(None, 6)]);
-        assert_eq!(
-            values("container_memory_failures_total", &facts),
-            [(label("pgfault"), 7)]
+        let value = |name: &str, labels: &[&str], value| {
+            let labels: Vec<_> = labels.iter().map(|label| (*label).to_owned()).collect();
+            assert_eq!(values(name, &facts), [(labels, value)], "{name}");
+        };
+        value("container_memory_cache", &[], 5);
+        value(
+            "container_memory_failures_total",
+            &["pgfault", "container"],
+            7,
         );
+        let disks = ["Read", "", "", ""];
+        value("container_blkio_device_usage_total", &disks, 8);
+        value("container_spec_memory_limit_bytes", &[], 0);
+        value("container_network_receive_bytes_total", &["eth0"], 5);
+        value("container_network_transmit_bytes_total", &["eth0"], 0);
+    }
+
+    #[test]
+    fn labels_are_those_of_cadvisor() {
+        let labels = |name: &str| {
+            let family = all().find(|family| family.name == name).unwrap();
+            family.labels().collect::<Vec<_>>()
+        };
+        assert_eq!(labels("container_cpu_usage_seconds_total"), ["cpu"]);
         assert_eq!(
-            values("container_blkio_device_usage_total", &facts),
-            [(label("Read"), 8)]
+            labels("container_memory_failures_total"),
+            ["failure_type", "scope"]
         );
-        assert_eq!(
-            values("container_spec_memory_limit_bytes", &facts),
-            [(None, 0)]
-        );
-        assert_eq!(
-            values("container_network_receive_bytes_total", &facts),
-            [(label("eth0"), 5)]
-        );
-        assert_eq!(
-            values("container_network_transmit_bytes_total", &facts),
-            [(label("eth0"), 0)]
-        );
+        let disks = ["operation", "device", "major", "minor"];
+        assert_eq!(labels("container_blkio_device_usage_total"), disks);
+        for family in all().filter(|family| family.name.starts_with("container_fs_")) {
+            assert_eq!(labels(family.name), ["device"], "{}", family.name);
+        }
+        assert_eq!(labels("container_memory_usage_bytes"), [""; 0]);
+        // A value for each label, whatever it is.
+        let facts = Facts {
+            is_of_container: true,
+            ..Facts::default()
+        };
+        for family in all() {
+            for (values, _) in family.values(&facts) {
+                assert_eq!(values.len(), labels(family.name).len(), "{}", family.name);
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Processes, and what they have open.
 
+use crate::metrics::facts::Facts;
 use crate::metrics::family::{Family, gauge};
+use crate::metrics::open_files::{Open, OpenDescriptors};
 
 /// The metrics.
 pub(super) const FAMILIES: &[Family] = &[
@@ -18,15 +20,13 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge(
         "container_file_descriptors",
         "File descriptors that processes have open",
-        |facts| Some(facts.open?.descriptors),
-    )
-    .always(),
+        |facts| Some(open(facts)?.descriptors),
+    ),
     gauge(
         "container_sockets",
         "File descriptors of sockets that processes have open",
-        |facts| Some(facts.open?.sockets),
-    )
-    .always(),
+        |facts| Some(open(facts)?.sockets),
+    ),
     gauge(
         "container_start_time_seconds",
         "When it was started, in seconds since 1970",
@@ -41,3 +41,12 @@ pub(super) const FAMILIES: &[Family] = &[
     )
     .in_seconds(),
 ];
+
+/// What processes have open. A container has that in any case, but for one that was not counted to its end: 0 would be wrong.
+fn open(facts: &Facts) -> Option<OpenDescriptors> {
+    match facts.open {
+        Open::Counted(open) => Some(open),
+        Open::Elsewhere => facts.is_of_container.then(OpenDescriptors::default),
+        Open::Unknown => None,
+    }
+}

@@ -9,6 +9,7 @@ pub(super) const FAMILIES: &[Family] = &[
         "Processor time",
         |facts| facts.cpu.usage_ns,
     )
+    .with(&[("cpu", "total")])
     .in_seconds()
     .always(),
     counter(
