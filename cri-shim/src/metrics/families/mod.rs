@@ -31,6 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Family> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Facts;
+    use super::super::open_files::{Open, OpenDescriptors};
     use super::*;
     use pod::control::{BlockIoStats, InterfaceUse, MemoryStats, Traffic};
 
@@ -141,6 +142,25 @@ mod tests {
         value("container_spec_memory_limit_bytes", &[], 0);
         value("container_network_receive_bytes_total", &["eth0"], 5);
         value("container_network_transmit_bytes_total", &["eth0"], 0);
+    }
+
+    #[test]
+    fn what_is_open_is_nothing_elsewhere_and_absent_where_it_is_not_known() {
+        let told = |open| {
+            let facts = Facts {
+                is_of_container: true,
+                open,
+                ..Facts::default()
+            };
+            ["container_file_descriptors", "container_sockets"].map(|name| values(name, &facts))
+        };
+        assert_eq!(told(Open::Elsewhere), [[(vec![], 0)], [(vec![], 0)]]);
+        assert_eq!(told(Open::Unknown), [[], []]);
+        let open = OpenDescriptors {
+            descriptors: 7,
+            sockets: 2,
+        };
+        assert_eq!(told(Open::Counted(open)), [[(vec![], 7)], [(vec![], 2)]]);
     }
 
     #[test]
