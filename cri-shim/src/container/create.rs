@@ -51,7 +51,8 @@ pub(crate) fn create(
         .filter(|image| !image.image.is_empty())
         .ok_or_else(|| CriError::missing("config.image.image"))?;
     let resolved = image::resolve(shim, asked).map_err(|error| error.below("config"))?;
-    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox, &config))?;
+    let asked_now = request.sandbox_config.as_ref();
+    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox, asked_now, &config))?;
     spec.image = resolved.reference.to_string();
     spec.name = Some(name.clone());
     images::find(shim, &mut config.mounts, &mut spec)?;

@@ -55,7 +55,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     };
     let mut network = NetworkSpec::from(selection);
     network.bandwidth = limits;
-    network.dns = dns::options(config.dns_config.as_ref())?;
+    network.dns = dns::options(config.dns_config.as_ref(), is_host_network)?;
     if !is_host_network {
         network.ports = ports::specs(&config.port_mappings)?;
     }
