@@ -14,7 +14,7 @@ use image_registry::RegistryError;
 use image_store::{Image, ImageSource, Interrupt, RefRecord, StoreError};
 
 use super::auth::login;
-use super::find::find;
+use super::resolve::resolve;
 use crate::api::{PullImageRequest, PullImageResponse};
 use crate::error::CriError;
 use crate::handlers;
@@ -35,19 +35,17 @@ pub(crate) fn pull(
     }
     // An image is the same whoever runs it.
     handlers::isolator(shim, &spec.runtime_handler).map_err(|error| error.below("image"))?;
-    let names = match names(shim, text)? {
-        Names::OfRegistries(names) => names,
-        Names::OfThisMachine => {
-            let stored = find(shim, text)?.ok_or_else(|| CriError::NotFound {
-                what: "image",
-                id: text.to_owned(),
-            })?;
-            return Ok(response(stored.facts.id.to_string()));
-        }
-    };
     let metadata = request.sandbox_config.as_ref();
     let metadata = metadata.and_then(|config| config.metadata.as_ref());
     let mut engine = shim.engine_for(metadata);
+    let names = match names(shim, text)? {
+        Names::OfRegistries(names) => names,
+        // Nothing is to come, but whether it may run is told all the same.
+        Names::OfThisMachine => {
+            let image = resolve(shim, &spec)?.permitted(&engine).map_err(told)?;
+            return Ok(response(image.id));
+        }
+    };
     let mut logins = Vec::new();
     for name in &names {
         logins.extend(login(request.auth.as_ref(), name)?);

@@ -187,6 +187,7 @@ fn refusal_code(refusal: &Refusal) -> u8 {
         | Refusal::NotAttested { .. }
         | Refusal::RolledBack { .. } => 116,
         Refusal::BrokenKey { .. } | Refusal::BrokenChain { .. } => 125,
+        Refusal::ByEveryName { first, .. } => refusal_code(first),
         _ => 115,
     }
 }
