@@ -26,11 +26,7 @@ impl RefusedImage {
         Self {
             reference: subject.reference.to_string(),
             repository: subject.reference.repository().clone(),
-            digest: subject
-                .digests
-                .first()
-                .unwrap_or(subject.manifest)
-                .clone(),
+            digest: subject.digests.first().unwrap_or(subject.manifest).clone(),
             kubernetes_namespace: policy.kubernetes_namespace().map(str::to_owned),
         }
     }

@@ -149,7 +149,9 @@ impl Case<'_> {
 
     /// Decodes keys, of the rule or of one of its attestations.
     pub(crate) fn hold(&self, keys: &[KeyText]) -> Result<Vec<HeldKey>, Refusal> {
-        HeldKey::all(self.policy, self.placed, keys, self.at.now, &|| self.image())
+        HeldKey::all(self.policy, self.placed, keys, self.at.now, &|| {
+            self.image()
+        })
     }
 
     /// What a signature must be to count for the image.

@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::Engine;
 use engine::images::choice::first_in_store;
-use engine::images::fetch::{TakenName, fetch_first};
+use engine::images::fetch::{Fetched, TakenName, fetch_first};
+use engine::images::mend::mend;
 use engine::images::registries::{self, Candidate};
 use engine::images::unchanged::unchanged;
 use engine::observer::{Observer, Transfer, Warning};
@@ -104,9 +105,10 @@ fn bring(
         .collect();
     if let Some(known) = first_in_store(engine, &candidates).ok().flatten()
         && names.contains(&known.reference)
-        && let Some(image) = unchanged(engine, &verifier, &known.reference)?
+        && let Some((image, proof)) = unchanged(engine, &verifier, &known.reference)?
     {
         known_is_used(engine, &known);
+        mend(engine, &image, &proof, &known.reference, observer)?;
         keep_by_digest(engine, &known.reference, &image)?;
         return Ok(image.config_digest().to_string());
     }
@@ -115,7 +117,16 @@ fn bring(
     let fetched = fetch_first(engine, &verifier, text, &sources, taken, |_| {})?;
     // Its pin is kept as long.
     keep_by_digest(engine, &fetched.reference, &fetched.image)?;
-    Ok(fetched.image.config_digest().to_string())
+    let Fetched {
+        reference,
+        image,
+        proof,
+        pin,
+    } = fetched;
+    drop(pin);
+    // What was here before is as it was.
+    mend(engine, &image, &proof, &reference, observer)?;
+    Ok(image.config_digest().to_string())
 }
 
 /// Names an image by its digest as well: when its tag moves, whoever has its id still finds it, and kubelets can have it

@@ -89,7 +89,11 @@ pub(crate) fn resolve(shim: &Shim, spec: &ImageSpec) -> Result<Resolved, CriErro
         names.any(|name| name.reference == users.reference && name.digest == users.digest)
     });
     let mut others = in_order(stored.names);
-    others.retain(|name| users.as_ref().is_none_or(|users| users.reference != name.reference));
+    others.retain(|name| {
+        users
+            .as_ref()
+            .is_none_or(|users| users.reference != name.reference)
+    });
     let is_asked = users.is_some();
     let first = users.or_else(|| others.first().cloned());
     let first = first.ok_or_else(not_found)?;

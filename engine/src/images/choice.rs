@@ -174,12 +174,7 @@ enum Found {
     },
 }
 
-fn find(
-    engine: &Engine,
-    verifier: &Verifier<'_>,
-    text: &str,
-    pull: Pull,
-) -> Result<Found, Error> {
+fn find(engine: &Engine, verifier: &Verifier<'_>, text: &str, pull: Pull) -> Result<Found, Error> {
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());

@@ -138,7 +138,9 @@ fn shows_the_refusal() {
     assert_eq!(explanation.allowed, Some(false));
     let text = explanation.to_string();
     assert!(
-        text.contains(&format!("verdict:    refused: image a.io/foo:1@{MANIFEST} is not signed")),
+        text.contains(&format!(
+            "verdict:    refused: image a.io/foo:1@{MANIFEST} is not signed"
+        )),
         "{text}"
     );
     assert!(matches!(

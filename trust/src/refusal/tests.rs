@@ -178,7 +178,8 @@ fn an_image_that_may_run_by_none_of_its_names_tells_all_of_them() {
     assert_eq!(alone, Some(of("a.io/x:1")));
     let all = vec![of("a.io/x:1"), rejected, of("c.io/z:1")];
     let told = Refusal::by_every_name(all).unwrap().to_string();
-    let others = "; nor may it run by b.io/y:1 (rule \"a.io\" of /etc/a.toml:1), c.io/z:1 (no rule)";
+    let others =
+        "; nor may it run by b.io/y:1 (rule \"a.io\" of /etc/a.toml:1), c.io/z:1 (no rule)";
     assert_eq!(told, format!("{}{others}", of("a.io/x:1")));
     // However many there are.
     let many = (0..1000).map(|number| of(&format!("a.io/x:{number}")));

@@ -242,7 +242,10 @@ fn what_is_said_of_namespaces_is_changed_in_its_file() {
 
 #[test]
 fn of_several_names_the_first_is_advised() {
-    let all = vec![refusal("", &[]), refusal(&rule("*", "type = \"reject\""), &[])];
+    let all = vec![
+        refusal("", &[]),
+        refusal(&rule("*", "type = \"reject\""), &[]),
+    ];
     let all = Refusal::by_every_name(all).unwrap();
     assert_eq!(advice(&all, Origin::Name), told("", &[]));
 }

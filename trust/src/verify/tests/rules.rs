@@ -300,7 +300,9 @@ fn a_rule_that_counts_in_other_namespaces_alone_is_told() {
     let prod = policy.clone().for_kubernetes_namespace(Some("prod"));
     assert_eq!(
         told(&prod),
-        format!("image a.io/foo:1@{INDEX} for Kubernetes namespace prod is not trusted: {elsewhere}")
+        format!(
+            "image a.io/foo:1@{INDEX} for Kubernetes namespace prod is not trusted: {elsewhere}"
+        )
     );
     let dev = policy.for_kubernetes_namespace(Some("dev"));
     assert!(judge(&dev, NAME, &[]).is_ok());
