@@ -165,7 +165,8 @@ fn what_a_start_has_found_damaged_is_no_image_until_it_is_pulled_again() {
 fn documents_come_back_too() {
     let marked = Marked::new();
     let blobs = marked.images().join("blobs/sha256");
-    let manifest = marked.image.digest().strip_prefix("sha256:").unwrap();
+    let manifest = marked.image.digest();
+    let manifest = manifest.strip_prefix("sha256:").unwrap();
     let config = marked.id.strip_prefix("sha256:").unwrap();
     for (at, name) in [manifest, config, manifest, config].into_iter().enumerate() {
         match at {

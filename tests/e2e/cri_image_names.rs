@@ -177,7 +177,7 @@ fn a_refusal_names_all_names_that_were_tried_and_no_other_image_helps() {
         assert!(told.contains(part), "{part}\n{told}");
     }
     // So do pods of the node.
-    let digest = app("two").digest().to_owned();
+    let digest = app("two").digest();
     let run = ["run", "--rm", &digest, "--", "/bin/true"];
     ground.host.fairing(run).run().ok();
 }
@@ -343,7 +343,7 @@ fn a_refusal_tells_image_rule_namespace_and_remedy_in_one_paragraph() {
         )
     };
     let line = own.lines().count() + 1;
-    let digest = app("two").digest().to_owned();
+    let digest = app("two").digest();
     let named = format!("image {OTHER}@{digest} for Kubernetes namespace default ");
     for (rule, parts) in [
         (
