@@ -63,6 +63,14 @@ pub enum Error {
         /// What is wrong with the layer.
         source: StoreError,
     },
+    /// What is damaged of an image in the store can't be made anew.
+    #[error("image {reference} is damaged in the store and can't be mended: {reason}")]
+    NotMended {
+        /// The image.
+        reference: String,
+        /// What is damaged, and what stands in the way.
+        reason: String,
+    },
     /// An image is not in the store, and must not be fetched.
     #[error("image {reference} is not known in the store")]
     NotInStore {

@@ -4,7 +4,9 @@ use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
 use crate::key_text::{KeyText, Validity};
 use crate::policy::{PlacedRule, Policy};
-use crate::refusal::{Refusal, RuleId};
+use crate::refusal::Refusal;
+use crate::refused_image::RefusedImage;
+use crate::rule_id::RuleId;
 use crate::timestamp::Timestamp;
 use crate::unfit::Unfit;
 
@@ -22,11 +24,13 @@ impl HeldKey {
         placed: &PlacedRule,
         keys: &[KeyText],
         now: Timestamp,
+        image: &dyn Fn() -> RefusedImage,
     ) -> Result<Vec<Self>, Refusal> {
         keys.iter()
             .enumerate()
             .map(|(at, text)| {
                 let key = text.decode().map_err(|source| Refusal::BrokenKey {
+                    image: Box::new(image()),
                     rule: Box::new(RuleId::of(placed)),
                     position: at + 1,
                     source,
