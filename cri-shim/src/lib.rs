@@ -23,6 +23,7 @@ mod handlers;
 mod identity;
 mod image;
 mod journal;
+mod leftovers;
 mod listen;
 mod metrics;
 mod network;

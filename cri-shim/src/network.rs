@@ -1,10 +1,11 @@
 //! The network of pods.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cni_glue::bandwidth::{self, Bandwidth};
 use cni_glue::builtin::PLUGIN_TYPE;
-use cni_glue::config::{ConfigFolder, NetworkRequest, Networks, Selection, Source};
+use cni_glue::config::{ConfigError, ConfigFolder, NetworkRequest, Networks, Selection, Source};
 
 use crate::api::PodSandboxMetadata;
 use crate::error::CriError;
@@ -43,17 +44,52 @@ fn of_node(shim: &Shim) -> Result<Networks, CriError> {
         path: shim.engine.cni.config.clone(),
         own: false,
     };
-    Ok(Networks::load(&[shared]).map_err(engine::Error::from)?)
+    let networks = Networks::load(&[shared]).map_err(engine::Error::from)?;
+    shim.broken_networks.tell(networks.broken());
+    Ok(networks)
+}
+
+/// Files that are to be networks and are none, as the journal was told of them last: whoever starts a pod looks at them.
+#[derive(Debug, Default)]
+pub(crate) struct BrokenNetworks(Mutex<Vec<String>>);
+
+impl BrokenNetworks {
+    /// Tells of those that are new, or are broken otherwise by now.
+    fn tell(&self, broken: &[ConfigError]) {
+        let now: Vec<String> = broken.iter().map(ToString::to_string).collect();
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in now.iter().filter(|text| !told.contains(text)) {
+            journal::line(&format!("warning: {text}; it is passed over"));
+        }
+        *told = now;
+    }
+}
+
+/// What is to be known of the node's networks although one can be joined: the files that are passed over.
+pub(crate) fn passed_over(shim: &Shim) -> String {
+    if shim.settings.network.is_some() {
+        return String::new();
+    }
+    let networks = of_node(shim).ok();
+    let broken = networks.iter().flat_map(|networks| networks.broken());
+    let texts: Vec<String> = broken
+        .map(|error| format!("passed over: {error}"))
+        .collect();
+    texts.join("; ")
 }
 
 /// That there is no network, and which files are none although they are to be.
 pub(crate) fn none_there(shim: &Shim) -> String {
     let folder = shim.engine.cni.config.display();
     let networks = of_node(shim).ok();
-    let broken = networks.as_ref().and_then(|all| all.broken().first());
-    match broken {
-        Some(error) => format!("no network is configured in {folder}: {error}"),
-        None => format!("no network is configured in {folder}"),
+    let broken = networks.iter().flat_map(|networks| networks.broken());
+    let broken: Vec<String> = broken.map(ToString::to_string).collect();
+    match broken.is_empty() {
+        false => format!(
+            "no network is configured in {folder}: {}",
+            broken.join("; ")
+        ),
+        true => format!("no network is configured in {folder}"),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
 use crate::image::{Collector, Seen};
+use crate::network::BrokenNetworks;
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
@@ -36,6 +37,8 @@ pub(crate) struct Shim {
     pub(crate) file_systems: Disk,
     /// How many processors things have used lately.
     pub(crate) rates: Rates,
+    /// Files that are no networks, as far as the journal knows.
+    pub(crate) broken_networks: BrokenNetworks,
     /// Those who are told what happens.
     pub(crate) watchers: Arc<Watchers>,
     /// Images that have been read.
@@ -61,6 +64,7 @@ impl Shim {
             disk: Disk::default(),
             file_systems: Disk::default(),
             rates: Rates::default(),
+            broken_networks: BrokenNetworks::default(),
             watchers: Arc::default(),
             images: Seen::default(),
             collector: Collector::default(),
