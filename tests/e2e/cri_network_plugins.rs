@@ -378,7 +378,7 @@ fn a_file_that_is_no_network_is_told_of_once_and_the_next_one_is_used() {
     let broken = host.write("cni/10-torn.conflist", "{");
     host.write(
         "cni/20-lan.conflist",
-        r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [{"type": "fairing"}]}"#,
+        r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [{"type": "fairing-cni"}]}"#,
     );
     let cri = Cri::start(&host);
     let told = |cri: &Cri| {

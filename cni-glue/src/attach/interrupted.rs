@@ -1,9 +1,11 @@
 //! Pods that were killed while they joined their networks.
 
 use super::attacher::Attacher;
+use super::gc::UNFINISHED;
 use crate::builtin;
 use crate::error::NetworkError;
 use crate::id::ContainerId;
+use crate::record;
 
 impl Attacher {
     /// Gives back what built-in networks hold for a pod that was killed before it was known to be in them. Nothing of it runs
@@ -12,6 +14,15 @@ impl Attacher {
     /// # Errors
     /// The first; the rest is done nevertheless, and this can be repeated.
     pub fn detach_interrupted(&self, container: &ContainerId) -> Result<(), NetworkError> {
-        builtin::leave_interrupted(&self.runtime.state, container)
+        let state = &self.runtime.state;
+        let left = builtin::leave_interrupted(state, container);
+        let results = state.join("results");
+        let of_pod = format!("-{container}-");
+        for name in record::names(&results)? {
+            if name.ends_with(UNFINISHED) && name.contains(&of_pod) {
+                record::remove(&results.join(name))?;
+            }
+        }
+        left
     }
 }

@@ -139,13 +139,20 @@ impl Runtime {
 
     /// How long a call may take now.
     fn limit(&self, verb: Verb) -> Duration {
+        if verb != Verb::Del {
+            return self.timeout;
+        }
+        let now = Instant::now();
         let left = self
             .removed_by
-            .map(|end| end.saturating_duration_since(Instant::now()));
-        match verb {
-            Verb::Del => left.map_or(self.removal, |left| left.max(LAST_CHANCE).min(self.removal)),
-            _ => self.timeout,
-        }
+            .map(|end| end.saturating_duration_since(now));
+        // In whole seconds, as people are told of it.
+        let whole = |left: Duration| {
+            Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+        };
+        left.map_or(self.removal, |left| {
+            whole(left).max(LAST_CHANCE).min(self.removal)
+        })
     }
 
     /// What is remembered.
