@@ -129,6 +129,7 @@ fn configured(shim: &Shim, words: &str) -> Result<Selection, CriError> {
         Selection::Named(requests) if requests.iter().all(|one| one.name.as_str() == DEFAULT) => {}
         Selection::All | Selection::Named(_) => {
             let networks = engine::networks::settings::networks(&shim.engine)?;
+            shim.broken_networks.tell(networks.broken());
             networks
                 .select(&selection)
                 .map_err(|error| invalid(&error))?;
