@@ -14,6 +14,7 @@
 mod about;
 pub mod api;
 mod arguments;
+mod broken_networks;
 mod cgroups;
 mod container;
 mod disk;

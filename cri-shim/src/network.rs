@@ -1,11 +1,10 @@
 //! The network of pods.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cni_glue::bandwidth::{self, Bandwidth};
 use cni_glue::builtin::PLUGIN_TYPE;
-use cni_glue::config::{ConfigError, ConfigFolder, NetworkRequest, Networks, Selection, Source};
+use cni_glue::config::{ConfigFolder, NetworkRequest, Networks, Selection, Source};
 
 use crate::api::PodSandboxMetadata;
 use crate::error::CriError;
@@ -47,22 +46,6 @@ fn of_node(shim: &Shim) -> Result<Networks, CriError> {
     let networks = Networks::load(&[shared]).map_err(engine::Error::from)?;
     shim.broken_networks.tell(networks.broken());
     Ok(networks)
-}
-
-/// Files that are to be networks and are none, as the journal was told of them last: whoever starts a pod looks at them.
-#[derive(Debug, Default)]
-pub(crate) struct BrokenNetworks(Mutex<Vec<String>>);
-
-impl BrokenNetworks {
-    /// Tells of those that are new, or are broken otherwise by now.
-    fn tell(&self, broken: &[ConfigError]) {
-        let now: Vec<String> = broken.iter().map(ToString::to_string).collect();
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for text in now.iter().filter(|text| !told.contains(text)) {
-            journal::line(&format!("warning: {text}; it is passed over"));
-        }
-        *told = now;
-    }
 }
 
 /// What is to be known of the node's networks although one can be joined: the files that are passed over.

@@ -7,12 +7,12 @@ use engine::Engine;
 use engine::config::cri::Cri;
 
 use crate::api::PodSandboxMetadata;
+use crate::broken_networks::BrokenNetworks;
 use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
 use crate::image::{Collector, Seen};
-use crate::network::BrokenNetworks;
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};

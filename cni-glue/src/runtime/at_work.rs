@@ -279,7 +279,8 @@ mod tests {
             .arg("1000")
             .stdin(Stdio::from(lock.file.try_clone().unwrap()));
         let mut child = command.spawn().unwrap();
-        drop(lock);
+        // As if its caller had been killed.
+        drop((command, lock));
         let limit = ORPHANS + Duration::from_secs(2);
         let began = Instant::now();
         match AtWork::begin(state.path(), &pod, Verb::Del, limit) {
