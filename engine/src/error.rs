@@ -35,7 +35,7 @@ pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw, OwnPart};
 pub use self::machine::MachineError;
-pub use self::monitor::MonitorError;
+pub use self::monitor::{Clearing, MonitorError};
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
 pub use self::port_forward::PortForwardError;
