@@ -44,6 +44,7 @@ mod cri_container_logs;
 mod cri_container_mounts;
 mod cri_container_namespaces;
 mod cri_container_security;
+mod cri_container_start;
 mod cri_container_stop;
 mod cri_containers;
 mod cri_devices;
