@@ -20,8 +20,15 @@ fn fails(ground: &mut Ground, config: &ContainerConfig, spoil: fn(&Ground), reas
     let failed = ground.try_start(&id).unwrap_err();
     assert!(failed.message().contains(reason), "{failed}");
     let status = ground.status(&id);
-    assert_eq!((status.state, status.exit_code), (EXITED, 128), "{status:?}");
-    assert_eq!((&*status.reason, &*status.message), ("StartError", failed.message()));
+    assert_eq!(
+        (status.state, status.exit_code),
+        (EXITED, 128),
+        "{status:?}"
+    );
+    assert_eq!(
+        (&*status.reason, &*status.message),
+        ("StartError", failed.message())
+    );
     assert_eq!(status.started_at, 0, "it has never run");
     assert!(status.finished_at >= status.created_at);
     // Nobody tries it a second time, though it may work by then.
@@ -46,7 +53,10 @@ fn a_start_that_fails_is_the_containers_end_whatever_it_failed_for() {
     fails(&mut ground, &missing, |_| (), "/no/such/program");
     let no_program = changed(|config| config.command = vec!["/etc/passwd".to_owned()]);
     fails(&mut ground, &no_program, |_| (), "/etc/passwd");
-    let no_log = |ground: &Ground| fs::create_dir(ground.log_file("web")).unwrap();
+    let no_log = |ground: &Ground| {
+        let _ = fs::remove_file(ground.log_file("web"));
+        fs::create_dir(ground.log_file("web")).unwrap();
+    };
     fails(&mut ground, &idle("web"), no_log, "web");
     fs::remove_dir(ground.log_file("web")).unwrap();
     // The kernel mounts no file on a directory.
@@ -80,7 +90,11 @@ struct StoppedInit(Process);
 
 impl StoppedInit {
     fn of(ground: &Ground) -> Self {
-        let init = ground.host.processes_named("pod-init").pop().expect("pod init");
+        let init = ground
+            .host
+            .processes_named("pod-init")
+            .pop()
+            .expect("pod init");
         signal(&init, Signal::STOP);
         Self(init)
     }
@@ -117,9 +131,14 @@ fn a_start_whose_caller_gives_up_goes_on_and_is_not_told_as_running_before() {
         container_id: id.clone(),
     });
     request.set_timeout(Duration::from_millis(500));
-    let given_up = ground.cri.call(ground.cri.runtime().start_container(request));
+    let given_up = ground
+        .cri
+        .call(ground.cri.runtime().start_container(request));
     let code = given_up.unwrap_err().code();
-    assert!(matches!(code, Code::DeadlineExceeded | Code::Cancelled), "{code}");
+    assert!(
+        matches!(code, Code::DeadlineExceeded | Code::Cancelled),
+        "{code}"
+    );
     wait_begun(&ground);
     assert_eq!(ground.status(&id).state, CREATED, "it doesn't run yet");
     let again = ground.try_start(&id).unwrap_err();
@@ -139,7 +158,9 @@ fn a_start_goes_on_when_the_shim_is_killed_meanwhile() {
     let mut client = ground.cri.runtime();
     let container_id = id.clone();
     let request = StartContainerRequest { container_id };
-    let asked = ground.cri.spawn(async move { client.start_container(request).await });
+    let asked = ground
+        .cri
+        .spawn(async move { client.start_container(request).await });
     wait_begun(&ground);
     ground.cri.restart();
     ground.cri.wait(asked).unwrap().unwrap_err();
@@ -158,7 +179,9 @@ fn a_start_that_the_sandbox_does_not_outlive_has_ended() {
     let mut client = ground.cri.runtime();
     let container_id = id.clone();
     let request = StartContainerRequest { container_id };
-    let asked = ground.cri.spawn(async move { client.start_container(request).await });
+    let asked = ground
+        .cri
+        .spawn(async move { client.start_container(request).await });
     wait_begun(&ground);
     for monitor in ground.host.processes_named("stage1-nspawn") {
         monitor.kill();

@@ -53,6 +53,7 @@ mod cri_exec;
 mod cri_hostile;
 mod cri_image;
 mod cri_image_pull;
+mod cri_journal;
 mod cri_kubectl;
 mod cri_kvm;
 mod cri_lists;

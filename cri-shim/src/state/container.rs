@@ -1,7 +1,7 @@
 //! Containers.
 
-use pod::exit::AppStatus;
 use pod::app_dir::Mark;
+use pod::exit::AppStatus;
 use pod::lock::LOCK_FILE;
 use pod::manifest::{App, MANIFEST_FILE};
 use pod::network::NETWORK_FILE;

@@ -115,9 +115,7 @@ impl CgroupView {
                 }
                 match writable {
                     true => Ok(()),
-                    false => {
-                        sys::mount_setattr(directory.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
-                    }
+                    false => sys::mount_setattr(directory.as_fd(), libc::MOUNT_ATTR_RDONLY, false),
                 }
             }
             Self::V2 { writable } => {

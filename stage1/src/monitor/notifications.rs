@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use pod::{AppName, app_dir};
 use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
 use pod::machine::MachineRecord;
 use pod::manifest::{AppFailure, Lifetime, Resources};
 use pod::timestamp::Timestamp;
+use pod::{AppName, app_dir};
 use supervisor::Event;
 
 use super::clients::{Awaited, Client, refusal};
