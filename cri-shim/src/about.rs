@@ -73,9 +73,11 @@ pub(crate) fn complaints(shim: &Shim) -> Vec<String> {
         let error = find(isolator, &shim.engine.directories).err()?;
         Some(format!("[cri.runtime-handlers] {name}: {error}"))
     });
+    // Of those alone that somebody wants; who asks for another one is told.
     let lacking = handlers::lacking(shim).into_iter();
-    let lacking =
-        lacking.map(|(name, lack)| format!("the runtime handler {name:?} is not offered: {lack}"));
+    let lacking = lacking
+        .filter(|(name, _)| shim.settings.runtime_handlers.contains_key(name))
+        .map(|(name, lack)| format!("[cri.runtime-handlers] {name}: it is not offered: {lack}"));
     bad.chain(unknown).chain(lacking).collect()
 }
 

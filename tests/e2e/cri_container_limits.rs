@@ -194,7 +194,8 @@ fn limits_that_make_no_sense_are_refused_by_field() {
         memory_swap_limit_in_bytes: 1 << 20,
         ..memory(1 << 30)
     });
-    assert!(swap.starts_with("config.linux.resources: "), "{swap}");
+    let field = "config.linux.resources.memory_swap_limit_in_bytes: ";
+    assert!(swap.starts_with(field), "{swap}");
 }
 
 /// The soft and the hard limit of descriptors of a process.

@@ -71,13 +71,19 @@ fn a_start_that_fails_is_the_containers_end_whatever_it_failed_for() {
     fails(&mut ground, &mounted, |_| (), "/tmp");
     let vanishing = changed(|config| {
         config.mounts = vec![Mount {
-            container_path: "/data".to_owned(),
-            host_path: ground.host.base().join("data").to_str().unwrap().to_owned(),
+            container_path: "/volume".to_owned(),
+            host_path: ground
+                .host
+                .base()
+                .join("volume")
+                .to_str()
+                .unwrap()
+                .to_owned(),
             ..Mount::default()
         }];
     });
-    let vanish = |ground: &Ground| fs::remove_dir(ground.host.base().join("data")).unwrap();
-    fails(&mut ground, &vanishing, vanish, "data");
+    let vanish = |ground: &Ground| fs::remove_dir(ground.host.base().join("volume")).unwrap();
+    fails(&mut ground, &vanishing, vanish, "volume");
     let reject = |ground: &Ground| {
         let policy = "[[rule]]\nprefix = \"test.example\"\ntype = \"reject\"\n";
         ground.host.write_policy("tests.toml", policy);

@@ -52,7 +52,7 @@ impl VirtualMachines {
     pub fn lack(&self) -> Option<String> {
         let kernel = match (&self.qemu, &self.kernel) {
             (None, _) => return Some("QEMU is not installed".to_owned()),
-            (_, Err(why)) => return Some(format!("there is no kernel to boot: {why}")),
+            (_, Err(why)) => return Some(why.clone()),
             (Some(_), Ok(kernel)) => kernel,
         };
         if !kernel.missing.is_empty() {
@@ -121,10 +121,10 @@ mod tests {
             ),
             (
                 VirtualMachines {
-                    kernel: Err("no".to_owned()),
+                    kernel: Err("no kernel".to_owned()),
                     ..whole()
                 },
-                "boot: no",
+                "no kernel",
             ),
             (kernel(|one| one.missing = vec!["erofs"]), "modules erofs"),
             (kernel(|one| one.shares_files = false), "virtiofs"),
