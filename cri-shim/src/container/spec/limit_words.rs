@@ -81,11 +81,11 @@ fn is_file(name: &str) -> bool {
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         !part.is_empty() && part.bytes().all(is_known)
     };
-    let of_controller = |one: &&str| name.split('.').next() == Some(one);
+    let of_controller = |one: &&str| name.split('.').next() == Some(*one);
     name.len() < 256
         && name.contains('.')
         && name.split('.').all(is_part)
-        && CONTROLLERS.iter().any(|one| of_controller(&one))
+        && CONTROLLERS.iter().any(of_controller)
 }
 
 #[cfg(test)]
