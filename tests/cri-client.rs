@@ -64,5 +64,8 @@ async fn ask(socket: &str, call: &str, request: &str) -> Result<Value, Box<dyn E
         container_status(ContainerStatusRequest),
         update_container_resources(UpdateContainerResourcesRequest),
         exec_sync(ExecSyncRequest),
+        container_stats(ContainerStatsRequest),
+        pod_sandbox_stats(PodSandboxStatsRequest),
+        list_pod_sandbox_metrics(ListPodSandboxMetricsRequest),
     )
 }

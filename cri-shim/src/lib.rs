@@ -35,6 +35,7 @@ mod shim;
 mod state;
 mod stats;
 mod streaming;
+mod sys;
 mod user_namespace;
 
 pub use self::serve::main;

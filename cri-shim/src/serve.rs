@@ -27,6 +27,7 @@ use crate::listen;
 use crate::metrics;
 use crate::service::{Bounded, Room, Service, THREADS_MAX};
 use crate::shim::Shim;
+use crate::sys;
 
 /// Largest message of a client, in bytes: that of Kubernetes' own.
 const MESSAGE_MAX: usize = 16 << 20;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), CriError> {
     // While there is one thread.
+    sys::share_one_heap();
     let manager = ServiceManager::take();
     // Clients are many. Pods begin with what the service says of it.
     descriptor_limit::raise().map_err(CriError::io("raise RLIMIT_NOFILE"))?;

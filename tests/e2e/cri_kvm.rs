@@ -52,7 +52,11 @@ fn directory(ground: &Ground, name: &str) -> Mount {
 
 #[test]
 fn containers_of_a_machine_are_as_others_are_and_have_another_kernel() {
-    let ground = ground(|_| ());
+    let ground = ground(|sandbox| {
+        let sysctls = &mut sandbox.linux.get_or_insert_default().sysctls;
+        sysctls.insert("net.core.somaxconn".into(), "1000".into());
+        sysctls.insert("kernel/shm_rmid_forced".into(), "1".into());
+    });
     let told = cri_sandbox::status(&ground.cri, &ground.sandbox).unwrap();
     assert_eq!(told.runtime_handler, HANDLER);
 
@@ -106,6 +110,8 @@ fn containers_of_a_machine_are_as_others_are_and_have_another_kernel() {
         ),
         format!("{}\n1", 64 << 20)
     );
+    let parameters = "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shm_rmid_forced";
+    assert_eq!(ground.sh(&id, parameters), "1000\n1");
     let failed = ground.try_exec(&id, &["/bin/sh", "-c", "echo no >&2; exit 3"], 0);
     let failed = failed.unwrap();
     assert_eq!((failed.exit_code, &*failed.stderr), (3, &b"no\n"[..]));

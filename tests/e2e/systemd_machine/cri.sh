@@ -93,6 +93,91 @@ check_descriptors_of_containers() {
     contains "$(cat "/proc/$(main_pid fairing-cri)/limits")" 'Max open files            1048576'
 }
 
+# The cgroup of the web server, as a directory.
+server_cgroup() {
+    echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pgrep -x httpd)/cgroup")"
+}
+
+check_limits_that_change() {
+    cri update_container_resources << EOF
+{"container_id": "$(cat /tmp/container)", "linux": {"memory_limit_in_bytes": 134217728,
+    "cpu_quota": 50000, "cpu_period": 100000, "cpu_shares": 2048,
+    "unified": {"memory.high": "100663296"}}}
+EOF
+    cgroup=$(server_cgroup)
+    equal "$(cat "$cgroup/memory.max")" 134217728
+    equal "$(cat "$cgroup/memory.high")" 100663296
+    equal "$(cat "$cgroup/cpu.max")" '50000 100000'
+    equal "$(cat "$cgroup/cpu.weight")" 79
+    told=$(echo "{\"container_id\": \"$(cat /tmp/container)\"}" | cri container_status)
+    contains "$told" '"memory_limit_in_bytes":134217728'
+    contains "$told" '"cpu_quota":50000'
+}
+
+# A number of an answer is more than nothing.
+counted() {
+    [ "$(sed -n "s/.*\"$1\":{\"value\":\([0-9]*\)}.*/\1/p" /tmp/answer | head -n 1)" -gt 0 ]
+}
+
+check_figures() {
+    echo "{\"container_id\": \"$(cat /tmp/container)\"}" | cri container_stats > /tmp/answer
+    counted working_set_bytes
+    counted usage_core_nano_seconds
+    echo "{\"pod_sandbox_id\": \"$(cat /tmp/sandbox)\"}" | cri pod_sandbox_stats > /tmp/answer
+    counted working_set_bytes
+    counted process_count
+    contains "$(cri list_pod_sandbox_metrics < /dev/null)" container_memory_working_set_bytes
+}
+
+# Has a container of the first sandbox run: its name, what a shell does in it, and more fields of `linux`.
+another() {
+    cri create_container << EOF | field container_id > /tmp/another
+{"pod_sandbox_id": "$(cat /tmp/sandbox)", "config": {"metadata": {"name": "$1"},
+    "image": {"image": "$app"}, "command": ["/bin/sh", "-c", "$2"], "linux": {$3}}}
+EOF
+    echo "{\"container_id\": \"$(cat /tmp/another)\"}" | cri start_container
+}
+
+of_another() {
+    echo "{\"container_id\": \"$(cat /tmp/another)\"}" | cri "$1"
+}
+
+another_has_ended() {
+    of_another container_status > /tmp/answer
+    grep -q '"state":2' /tmp/answer
+}
+
+check_out_of_memory() {
+    another greedy 'exec tail /dev/zero' '"resources": {"memory_limit_in_bytes": 16777216}'
+    await another_has_ended
+    contains "$(cat /tmp/answer)" '"reason":"OOMKilled"'
+    contains "$(cat /tmp/answer)" '"exit_code":137'
+    of_another remove_container
+}
+
+# As kubelets ask it of containers by default: one process too many ends them all.
+check_out_of_memory_of_a_child() {
+    another parent 'tail /dev/zero; exec sleep 1000' \
+        '"resources": {"memory_limit_in_bytes": 16777216, "unified": {"memory.oom.group": "1"}}'
+    await another_has_ended
+    contains "$(cat /tmp/answer)" '"reason":"OOMKilled"'
+    of_another remove_container
+}
+
+has_inner_cgroup() {
+    [ -n "$(find "/sys/fs/cgroup$parent/$(scope)" -type d -name inner)" ]
+}
+
+check_privileged_container() {
+    another mighty 'mkdir /sys/fs/cgroup/inner && exec sleep 1000' \
+        '"security_context": {"privileged": true}'
+    await has_inner_cgroup
+    of_another container_status > /tmp/answer
+    contains "$(cat /tmp/answer)" '"state":1'
+    of_another stop_container
+    of_another remove_container
+}
+
 # Nobody of the pod has noticed anything, and the shim knows all of it.
 goes_on() {
     equal "$(processes_of_scope)" "$(cat /tmp/processes)"
