@@ -62,6 +62,12 @@ impl Driver {
             (Self::Systemd, path) => CgroupParent::slice(path),
             (Self::SystemdUnlessNamed, path) => path.parse(),
         };
+        if matches!(parent, Ok(CgroupParent::Cgroupfs(_))) && !text.starts_with('/') {
+            return Err(CriError::invalid(
+                FIELD,
+                format!("{text:?} is not absolute"),
+            ));
+        }
         parent
             .map(Some)
             .map_err(|error| CriError::invalid(FIELD, error))
@@ -98,7 +104,24 @@ mod tests {
         assert_eq!(at(either, ""), some("system.slice"));
         assert_eq!(at(either, slice), some("kubepods-pod1.slice"));
         assert_eq!(at(either, path), some(path));
-        at(either, "/a/../b").unwrap_err();
+        let long = format!("/{}", "a/".repeat(5000));
+        for driver in [Driver::Cgroupfs, Driver::Systemd, either] {
+            for bad in [
+                "/a/../b",
+                "..",
+                "a/b",
+                "/a\0b",
+                "/a/b\0.slice",
+                "\n.slice",
+                &long,
+            ] {
+                let refused = at(driver, bad).unwrap_err();
+                assert!(
+                    refused.starts_with("config.linux.cgroup_parent: "),
+                    "{bad:?}: {refused}"
+                );
+            }
+        }
     }
 
     #[test]

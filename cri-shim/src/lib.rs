@@ -29,6 +29,7 @@ mod listen;
 mod metrics;
 mod network;
 mod record;
+mod refusals;
 mod sandbox;
 mod serve;
 mod service;

@@ -9,7 +9,7 @@ use cni_glue::config::{ConfigFolder, NetworkRequest, Networks, Selection, Source
 use crate::api::PodSandboxMetadata;
 use crate::error::CriError;
 use crate::identity::SandboxId;
-use crate::journal;
+use crate::journal::{self, Priority};
 use crate::shim::Shim;
 
 /// How long a plugin may think about whether it can take sandboxes: a kubelet asks again after five seconds.
@@ -168,10 +168,13 @@ pub(crate) fn limits(
     let Some(lack) = lack else {
         return Ok(Some(limits));
     };
-    journal::line(&format!(
-        "warning: sandbox {}/{} receives and sends without limits ({limits} is asked for): {lack}",
-        sandbox.namespace, sandbox.name
-    ));
+    journal::line(
+        Priority::Warning,
+        &format!(
+            "warning: sandbox {}/{} receives and sends without limits ({limits} is asked for): {lack}",
+            sandbox.namespace, sandbox.name
+        ),
+    );
     Ok(None)
 }
 

@@ -12,7 +12,9 @@ use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
+use crate::handlers::Machines;
 use crate::image::{Collector, Seen};
+use crate::refusals::Refusals;
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
@@ -45,6 +47,10 @@ pub(crate) struct Shim {
     pub(crate) images: Seen,
     /// What takes removed images from the disk.
     pub(crate) collector: Collector,
+    /// Whether virtual machines can run here.
+    pub(crate) machines: Machines,
+    /// What the journal was told lately of calls that came to nothing.
+    pub(crate) refusals: Refusals,
     /// What gives URLs for streams, and serves them.
     pub(crate) streams: StreamServer,
 }
@@ -68,6 +74,8 @@ impl Shim {
             watchers: Arc::default(),
             images: Seen::default(),
             collector: Collector::default(),
+            machines: Machines::default(),
+            refusals: Refusals::default(),
             streams,
         })
     }

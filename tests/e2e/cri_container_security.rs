@@ -225,6 +225,17 @@ fn a_privileged_container_has_all_that_there_is() {
 }
 
 #[test]
+fn cgroups_are_written_to_by_privileged_containers_alone() {
+    let ground = Ground::privileged();
+    // With version 1, a directory for each hierarchy.
+    let make = "cd /sys/fs/cgroup; [ -e cgroup.procs ] || cd pids; \
+                mkdir own 2>/dev/null && rmdir own && echo made || echo refused";
+    assert_eq!(ground.said("usual", make, |_| ()), "refused");
+    let privileged = |config: &mut ContainerConfig| security(config).privileged = true;
+    assert_eq!(ground.said("privileged", make, privileged), "made");
+}
+
+#[test]
 fn what_decides_on_system_calls_is_what_is_asked_for() {
     let ground = Ground::new();
     let mode = "grep '^Seccomp:' /proc/self/status | cut -f2";

@@ -96,6 +96,7 @@
 //! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `verified`, `explain`, `policy_test` |
 
 mod algorithm;
+mod any_image;
 mod attestation_file;
 mod bundle;
 mod condition;

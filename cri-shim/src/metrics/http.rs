@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::exposition::text;
 use super::listed::of_all;
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
 use crate::listen::patiently;
 use crate::shim::Shim;
 
@@ -43,7 +43,7 @@ fn accept(shim: &Arc<Shim>, listener: &TcpListener) {
         let client = match client {
             Ok(client) => client,
             Err(error) => {
-                journal::line(&format!("metrics: {error}"));
+                journal::line(Priority::Warning, &format!("metrics: {error}"));
                 // As many descriptors as there are, are open: some will be closed.
                 thread::sleep(Duration::from_millis(100));
                 continue;

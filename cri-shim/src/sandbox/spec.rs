@@ -43,6 +43,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     let stage1 = handlers::known(shim, &isolator);
     if let Some(stage1) = &stage1 {
         handlers::require(stage1, features(&namespaces))?;
+        handlers::require_machines(shim, &record.runtime_handler, stage1)?;
     }
     let is_host_network = is_in_host_network(&namespaces)?;
     let selection = match is_host_network {

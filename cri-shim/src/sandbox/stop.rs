@@ -9,7 +9,7 @@ use pod::{PodEntry, PodError};
 
 use crate::api::{StopPodSandboxRequest, StopPodSandboxResponse};
 use crate::error::CriError;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Priority};
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
 
@@ -40,7 +40,7 @@ pub(crate) fn end(shim: &Shim, sandbox: &Sandbox) -> Result<(), CriError> {
 fn end_entry(shim: &Shim, entry: &PodEntry) -> Result<(), CriError> {
     // While its lock is held by who clears up after it, it is no sandbox that begins. A disk without room keeps no pod running.
     if let Err(error) = state::mark_stopping(&entry.path) {
-        journal::line(&error.to_string());
+        journal::line(Priority::Warning, &error.to_string());
     }
     let deadline = Instant::now() + OTHERS_PATIENCE;
     loop {
