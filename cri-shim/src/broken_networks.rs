@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cni_glue::config::ConfigError;
 
-use crate::journal;
+use crate::journal::{self, Priority};
 
 /// Files that are to be networks and are none, as the journal was told of them last: whoever starts a pod looks at them.
 #[derive(Debug, Default)]
@@ -16,7 +16,10 @@ impl BrokenNetworks {
         let now: Vec<String> = broken.iter().map(ToString::to_string).collect();
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for text in now.iter().filter(|text| !told.contains(text)) {
-            journal::line(&format!("warning: {text}; it is passed over"));
+            journal::line(
+                Priority::Warning,
+                &format!("warning: {text}; it is passed over"),
+            );
         }
         *told = now;
     }

@@ -5,7 +5,7 @@ use std::thread;
 
 use engine::pods::sweep::{Swept, finish};
 
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Priority};
 use crate::shim::Shim;
 
 /// Clears it, in a thread that nobody waits for.
@@ -13,7 +13,7 @@ pub(crate) fn clear(shim: Arc<Shim>) {
     let clear = move || {
         finish(&shim.engine, &Journal, &mut |swept| {
             if let Swept::Failed(_, error) = swept {
-                journal::line(&format!("warning: {error}"));
+                journal::line(Priority::Warning, &format!("warning: {error}"));
             }
         });
     };
@@ -21,8 +21,11 @@ pub(crate) fn clear(shim: Arc<Shim>) {
         .name("leftovers".to_owned())
         .spawn(clear);
     if let Err(error) = started {
-        journal::line(&format!(
-            "warning: what an earlier process has left stays until `fairing gc`: cannot start a thread: {error}"
-        ));
+        journal::line(
+            Priority::Warning,
+            &format!(
+                "warning: what an earlier process has left stays until `fairing gc`: cannot start a thread: {error}"
+            ),
+        );
     }
 }

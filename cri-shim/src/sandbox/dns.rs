@@ -4,7 +4,7 @@ use cni_glue::names::{DnsMode, DnsOptions, InvalidNameServer, NameServer};
 
 use crate::api::DnsConfig;
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
 
 /// Most servers, search domains and options, of each: a library looks at fewer of them.
 const MOST: usize = 64;
@@ -42,9 +42,12 @@ pub(super) fn options(
         servers.map_err(|error| CriError::invalid("config.dns_config.servers", error))?;
     if !is_host_network {
         for server in servers.extract_if(.., |server| server.has_zone()) {
-            journal::line(&format!(
-                "warning: a sandbox is told of no name server {server}, which is behind an interface of the host"
-            ));
+            journal::line(
+                Priority::Warning,
+                &format!(
+                    "warning: a sandbox is told of no name server {server}, which is behind an interface of the host"
+                ),
+            );
         }
     }
     for (field, words) in [("searches", &config.searches), ("options", &config.options)] {

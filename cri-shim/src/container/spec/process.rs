@@ -9,7 +9,7 @@ use crate::api::{ContainerConfig, KeyValue};
 use crate::container::command::require_words;
 use crate::container::facts::SandboxFacts;
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
 
 /// Says it of an app. As Kubernetes has it, a command takes the place of the image's entry point and of its arguments, and
 /// arguments that of its arguments.
@@ -39,15 +39,18 @@ pub(super) fn set(
     }
     let (announced, envs) = config.envs.iter().partition::<Vec<_>, _>(announces_sockets);
     if !announced.is_empty() {
-        journal::line(&format!(
-            "warning: container {:?} is handed no sockets, and gets no variables that announce some: {}",
-            config.metadata.as_ref().map_or("", |one| &*one.name),
-            announced
-                .iter()
-                .map(|pair| &*pair.key)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ));
+        journal::line(
+            Priority::Warning,
+            &format!(
+                "warning: container {:?} is handed no sockets, and gets no variables that announce some: {}",
+                config.metadata.as_ref().map_or("", |one| &*one.name),
+                announced
+                    .iter()
+                    .map(|pair| &*pair.key)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        );
     }
     spec.env = envs.into_iter().map(given).collect::<Result<_, _>>()?;
     spec.stdin = config.stdin;
