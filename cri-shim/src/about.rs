@@ -1,10 +1,13 @@
 //! The runtime itself: its version, its state, what it can do.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use engine::isolators::find::{DEFAULT, find};
 use engine::pods::user_namespace;
+use engine::policy;
 use pod::feature::Feature;
+use trust::Timestamp;
 
 use crate::api::{
     LinuxRuntimeConfiguration, RuntimeCondition, RuntimeConfigRequest, RuntimeConfigResponse,
@@ -56,6 +59,7 @@ fn information(shim: &Shim) -> BTreeMap<String, String> {
         "networks": shim.engine.cni.config,
         "network": network::of_pods(shim).ok().flatten(),
         "pinnedImages": shim.settings.pinned_images,
+        "handlersNotOffered": handlers::lacking(shim).into_iter().collect::<BTreeMap<_, _>>(),
     });
     BTreeMap::from([("config".to_owned(), config.to_string())])
 }
@@ -69,7 +73,12 @@ pub(crate) fn complaints(shim: &Shim) -> Vec<String> {
         let error = find(isolator, &shim.engine.directories).err()?;
         Some(format!("[cri.runtime-handlers] {name}: {error}"))
     });
-    bad.chain(unknown).collect()
+    // Of those alone that somebody wants; who asks for another one is told.
+    let lacking = handlers::lacking(shim).into_iter();
+    let lacking = lacking
+        .filter(|(name, _)| shim.settings.runtime_handlers.contains_key(name))
+        .map(|(name, lack)| format!("[cri.runtime-handlers] {name}: it is not offered: {lack}"));
+    bad.chain(unknown).chain(lacking).collect()
 }
 
 fn conditions(shim: &Shim) -> Vec<RuntimeCondition> {
@@ -85,10 +94,33 @@ fn conditions(shim: &Shim) -> Vec<RuntimeCondition> {
         Err(error) => Err(error),
     };
     let network = match network {
-        Ok(()) => good("NetworkReady"),
+        Ok(()) => RuntimeCondition {
+            message: network::passed_over(shim),
+            ..good("NetworkReady")
+        },
         Err(error) => bad("NetworkReady", "NetworkPluginNotReady", &error),
     };
-    vec![runtime, network]
+    vec![runtime, network, image_policy(shim)]
+}
+
+/// Whether any image may run, as far as the rules tell: where none may, each container is refused.
+fn image_policy(shim: &Shim) -> RuntimeCondition {
+    const NAME: &str = "ImagePolicyReady";
+    let now = Timestamp::from_clock(SystemTime::now());
+    match policy::files::read(&shim.engine.directories) {
+        Err(error) => bad(NAME, "PolicyUnreadable", &error),
+        Ok(policy) if policy.rules().is_empty() => {
+            let advice = "there is no trust rule, so that no image runs: `fairing trust add --prefix PREFIX KEY` on the \
+                          node makes one";
+            bad(NAME, "NoPolicy", &advice)
+        }
+        Ok(policy) if !policy.lets_some_run(now) => {
+            let advice = "no trust rule lets an image run: each rejects them, or has no key that can be used and is not \
+                          revoked; `fairing trust list` on the node tells of them";
+            bad(NAME, "NothingTrusted", &advice)
+        }
+        Ok(_) => good(NAME),
+    }
 }
 
 /// Whether pods can have users of their own here, with files that are theirs.
@@ -114,11 +146,14 @@ fn bad(name: &str, reason: &str, message: &dyn std::fmt::Display) -> RuntimeCond
     }
 }
 
-/// The handlers whose isolators are there.
+/// The handlers whose isolators are there, and can run pods here.
 fn runtime_handlers(shim: &Shim) -> Vec<RuntimeHandler> {
     let has_user_namespaces = has_user_namespaces(shim);
     let handler = |(name, isolator): (String, String)| {
         let isolator = find(&isolator, &shim.engine.directories).ok()?;
+        if handlers::lack(shim, &isolator).is_some() {
+            return None;
+        }
         let can = |feature| isolator.manifest.features.contains(&feature);
         Some(RuntimeHandler {
             name,

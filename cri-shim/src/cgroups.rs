@@ -1,6 +1,7 @@
 //! Who makes the cgroups of pods, and where.
 
 use engine::config::cri::CgroupDriver;
+use engine::machine::cgroup_lack;
 use pod::manifest::CgroupParent;
 use systemd::manager::is_booted;
 
@@ -35,10 +36,8 @@ impl Driver {
 
     /// Why pods can't have cgroups by it, if they can't.
     pub(crate) fn lack(self) -> Option<&'static str> {
-        let is_wrong = self == Self::Systemd && !is_booted();
-        is_wrong.then_some(
-            "[cri] cgroup-driver is \"systemd\", and this machine is not managed by systemd",
-        )
+        let setting = (self == Self::Systemd).then_some(CgroupDriver::Systemd);
+        cgroup_lack(setting)
     }
 
     /// In the interface's words.
@@ -63,6 +62,12 @@ impl Driver {
             (Self::Systemd, path) => CgroupParent::slice(path),
             (Self::SystemdUnlessNamed, path) => path.parse(),
         };
+        if matches!(parent, Ok(CgroupParent::Cgroupfs(_))) && !text.starts_with('/') {
+            return Err(CriError::invalid(
+                FIELD,
+                format!("{text:?} is not absolute"),
+            ));
+        }
         parent
             .map(Some)
             .map_err(|error| CriError::invalid(FIELD, error))
@@ -99,7 +104,24 @@ mod tests {
         assert_eq!(at(either, ""), some("system.slice"));
         assert_eq!(at(either, slice), some("kubepods-pod1.slice"));
         assert_eq!(at(either, path), some(path));
-        at(either, "/a/../b").unwrap_err();
+        let long = format!("/{}", "a/".repeat(5000));
+        for driver in [Driver::Cgroupfs, Driver::Systemd, either] {
+            for bad in [
+                "/a/../b",
+                "..",
+                "a/b",
+                "/a\0b",
+                "/a/b\0.slice",
+                "\n.slice",
+                &long,
+            ] {
+                let refused = at(driver, bad).unwrap_err();
+                assert!(
+                    refused.starts_with("config.linux.cgroup_parent: "),
+                    "{bad:?}: {refused}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Runtime handlers: which isolator runs a sandbox.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::config::directories::Directories;
 use engine::isolators::find::{DEFAULT, find};
+use engine::machine::VirtualMachines;
 use pod::feature::Feature;
 use pod::stage1::Stage1;
 
@@ -40,6 +45,67 @@ pub(crate) fn isolator(shim: &Shim, handler: &str) -> Result<String, CriError> {
 /// What is known of an isolator; nothing of one that is not installed, or is in an image: who starts a pod says more of it.
 pub(crate) fn known(shim: &Shim, isolator: &str) -> Option<Stage1> {
     find(isolator, &shim.engine.directories).ok()
+}
+
+/// Whether virtual machines can run here. What is read for it takes a while, and kubelets ask each few seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Machines(Mutex<Option<(Instant, Option<String>)>>);
+
+impl Machines {
+    /// How long what was read counts.
+    const FRESH: Duration = Duration::from_secs(30);
+
+    /// What they need and is not there.
+    fn lack(&self, directories: &Directories) -> Option<String> {
+        let now = Instant::now();
+        // The entry is whole.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((read, lack)) if now.saturating_duration_since(*read) < Self::FRESH => {
+                lack.clone()
+            }
+            _ => {
+                let lack = VirtualMachines::read(directories).lack();
+                known.insert((now, lack)).1.clone()
+            }
+        }
+    }
+}
+
+/// Why an isolator can't run pods here, if that is so: one of virtual machines needs more than itself.
+pub(crate) fn lack(shim: &Shim, stage1: &Stage1) -> Option<String> {
+    let is_of_machines = stage1.manifest.features.contains(&Feature::VirtualMachine);
+    let lack = || shim.machines.lack(&shim.engine.directories);
+    is_of_machines.then(lack).flatten()
+}
+
+/// Refuses an isolator that can't run pods here.
+///
+/// # Errors
+/// [`CriError::NotReady`], with what is missing.
+pub(crate) fn require_machines(
+    shim: &Shim,
+    handler: &str,
+    stage1: &Stage1,
+) -> Result<(), CriError> {
+    let is_of_machines = stage1.manifest.features.contains(&Feature::VirtualMachine);
+    // As it is now: it may just have been installed.
+    let lack = || VirtualMachines::read(&shim.engine.directories).lack();
+    match is_of_machines.then(lack).flatten() {
+        Some(lack) => Err(CriError::NotReady(format!(
+            "runtime_handler {handler:?}: no virtual machine can run here: {lack}; `fairing doctor` tells what they need"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The handlers that can't run pods here though their isolators are installed, each with the reason.
+pub(crate) fn lacking(shim: &Shim) -> Vec<(String, String)> {
+    let lack = |(name, isolator): (String, String)| {
+        let stage1 = known(shim, &isolator)?;
+        Some((name, lack(shim, &stage1)?))
+    };
+    all(shim).into_iter().filter_map(lack).collect()
 }
 
 /// Refuses what an isolator can't do, by the first field that asks for it.

@@ -22,7 +22,8 @@ use crate::api::image_service_server::ImageServiceServer;
 use crate::api::runtime_service_server::RuntimeServiceServer;
 use crate::arguments::Arguments;
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
+use crate::leftovers;
 use crate::listen;
 use crate::metrics;
 use crate::service::{Bounded, Room, Service, THREADS_MAX};
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            journal::line(&error.to_string());
+            journal::line(Priority::Error, &error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -71,12 +72,13 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
     };
     let shim = Arc::new(Shim::new(engine, config.cri().clone())?);
     for complaint in about::complaints(&shim) {
-        journal::line(&format!("warning: {complaint}"));
+        journal::line(Priority::Warning, &format!("warning: {complaint}"));
     }
     if let Some(address) = shim.settings.metrics_address {
         metrics::serve(&shim, address)?;
     }
     let listener = listen::begin(&arguments.listen)?;
+    leftovers::clear(Arc::clone(&shim));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS_MAX)

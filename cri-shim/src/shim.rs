@@ -7,11 +7,14 @@ use engine::Engine;
 use engine::config::cri::Cri;
 
 use crate::api::PodSandboxMetadata;
+use crate::broken_networks::BrokenNetworks;
 use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
 use crate::events::Watchers;
+use crate::handlers::Machines;
 use crate::image::{Collector, Seen};
+use crate::refusals::Refusals;
 use crate::state::Cache;
 use crate::stats::Rates;
 use crate::streaming::{self, StreamServer};
@@ -36,12 +39,18 @@ pub(crate) struct Shim {
     pub(crate) file_systems: Disk,
     /// How many processors things have used lately.
     pub(crate) rates: Rates,
+    /// Files that are no networks, as far as the journal knows.
+    pub(crate) broken_networks: BrokenNetworks,
     /// Those who are told what happens.
     pub(crate) watchers: Arc<Watchers>,
     /// Images that have been read.
     pub(crate) images: Seen,
     /// What takes removed images from the disk.
     pub(crate) collector: Collector,
+    /// Whether virtual machines can run here.
+    pub(crate) machines: Machines,
+    /// What the journal was told lately of calls that came to nothing.
+    pub(crate) refusals: Refusals,
     /// What gives URLs for streams, and serves them.
     pub(crate) streams: StreamServer,
 }
@@ -61,9 +70,12 @@ impl Shim {
             disk: Disk::default(),
             file_systems: Disk::default(),
             rates: Rates::default(),
+            broken_networks: BrokenNetworks::default(),
             watchers: Arc::default(),
             images: Seen::default(),
             collector: Collector::default(),
+            machines: Machines::default(),
+            refusals: Refusals::default(),
             streams,
         })
     }

@@ -16,8 +16,9 @@ use crate::removal;
 const UPPER: &str = "upper";
 /// The overlay's own.
 const WORK: &str = "work";
-/// The mark of an app that has not been started yet, and what becomes of it when it is.
+/// The mark of an app that has not been started yet, and what becomes of it while it is being started, and when it has been.
 const CREATED: &str = "created";
+const STARTING: &str = "starting";
 const STARTED: &str = "started";
 /// What it leaves as its last words.
 const TERMINATION_MESSAGE: &str = "termination-message";
@@ -125,12 +126,12 @@ pub fn is_created(pod_dir: &Path, app: &AppName) -> bool {
     app_dir(pod_dir, app).join(CREATED).exists()
 }
 
-/// Takes away that mark, and what an earlier run of the app has left of its end. The mark becomes another one, whose time is
-/// that of the start.
+/// Marks an app that was made, or that has ended, as one that is being started: it neither waits for that any more nor runs
+/// yet. What an earlier run has left of its end is taken away.
 ///
 /// # Errors
 /// [`PodError::Io`] if something is there and can't be removed or renamed.
-pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+pub fn mark_starting(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
     let directory = app_dir(pod_dir, app);
     let status = directory.join(crate::exit::STATUS_FILE);
     match fs::remove_file(&status) {
@@ -139,23 +140,65 @@ pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
         }
         _ => {}
     }
-    let (created, started) = (directory.join(CREATED), directory.join(STARTED));
-    let file = match fs::rename(&created, &started) {
-        Ok(()) => File::open(&started),
-        // It has been started before; or it began with the pod, and has neither.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => File::open(&started),
-        Err(e) => return Err(PodError::io("rename", &created)(e)),
-    };
-    match file.and_then(|file| file.set_modified(SystemTime::now())) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(PodError::io("mark", &started)(e)),
-        _ => Ok(()),
+    match rename_if_there(&directory, CREATED, STARTING)? {
+        true => Ok(()),
+        // It has been started before; or it began with the pod, and has no mark.
+        false => rename_if_there(&directory, STARTED, STARTING).map(drop),
     }
 }
 
-/// When an app was started last that has joined its pod while that ran; `None` if it has not been.
-pub fn started_at(pod_dir: &Path, app: &AppName) -> Option<SystemTime> {
-    let mark = fs::symlink_metadata(app_dir(pod_dir, app).join(STARTED));
-    mark.and_then(|mark| mark.modified()).ok()
+/// Marks an app that was being started as one that runs. The time of the mark is that of the start.
+///
+/// # Errors
+/// [`PodError::Io`] if the mark of before is there and can't be renamed.
+pub fn mark_started(pod_dir: &Path, app: &AppName) -> Result<(), PodError> {
+    let directory = app_dir(pod_dir, app);
+    let starting = directory.join(STARTING);
+    let file = match File::open(&starting) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other,
+    };
+    file.and_then(|file| file.set_modified(SystemTime::now()))
+        .map_err(PodError::io("mark", &starting))?;
+    rename_if_there(&directory, STARTING, STARTED).map(drop)
+}
+
+/// Whether there was something to rename.
+fn rename_if_there(directory: &Path, from: &str, to: &str) -> Result<bool, PodError> {
+    let path = directory.join(from);
+    match fs::rename(&path, directory.join(to)) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(PodError::io("rename", &path)(e)),
+    }
+}
+
+/// What is marked of an app that has joined its pod while that ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It has not been started yet.
+    Created,
+    /// It is being started, or could not be.
+    Starting,
+    /// It was started, last at this time.
+    Started(SystemTime),
+}
+
+/// The mark of an app; `None` if it began with the pod, or is gone.
+pub fn mark(pod_dir: &Path, app: &AppName) -> Option<Mark> {
+    let directory = app_dir(pod_dir, app);
+    let look = |name: &str| fs::symlink_metadata(directory.join(name)).ok();
+    // In the order in which they take each other's place, so that none is missed; and one that starts again goes back.
+    if look(CREATED).is_some() {
+        return Some(Mark::Created);
+    }
+    if look(STARTING).is_some() {
+        return Some(Mark::Starting);
+    }
+    match look(STARTED).map(|mark| mark.modified()) {
+        Some(Ok(time)) => Some(Mark::Started(time)),
+        Some(Err(_)) | None => look(STARTING).map(|_| Mark::Starting),
+    }
 }
 
 /// Gives an app that has ended, and is to start again, a new directory for the overlay's own: the kernel takes none
@@ -298,16 +341,23 @@ mod tests {
         make_all(pod.path()).unwrap();
         make(pod.path(), &app(), None, None).unwrap();
         assert!(!is_created(pod.path(), &app()));
+        assert_eq!(mark(pod.path(), &app()), None);
         mark_created(pod.path(), &app()).unwrap();
         assert!(is_created(pod.path(), &app()));
+        assert_eq!(mark(pod.path(), &app()), Some(Mark::Created));
         let status = app_dir(pod.path(), &app()).join(crate::exit::STATUS_FILE);
         fs::write(&status, "{}").unwrap();
-        mark_started(pod.path(), &app()).unwrap();
-        mark_started(pod.path(), &app()).unwrap();
-        assert!(!is_created(pod.path(), &app()) && !status.exists());
+        for _ in 0..2 {
+            mark_starting(pod.path(), &app()).unwrap();
+            assert!(!is_created(pod.path(), &app()) && !status.exists());
+            assert_eq!(mark(pod.path(), &app()), Some(Mark::Starting));
+            mark_started(pod.path(), &app()).unwrap();
+            let started = mark(pod.path(), &app());
+            assert!(matches!(started, Some(Mark::Started(_))), "{started:?}");
+        }
         // An end that can't be taken away would be this run's.
         fs::create_dir(&status).unwrap();
-        let error = mark_started(pod.path(), &app()).unwrap_err().to_string();
+        let error = mark_starting(pod.path(), &app()).unwrap_err().to_string();
         assert!(error.contains("status.json"), "{error}");
     }
 

@@ -290,6 +290,9 @@ pub struct AppSecurity {
     /// Its AppArmor profile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub apparmor_profile: Option<String>,
+    /// Whether it may write to the cgroups that it is shown.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub writes_cgroups: bool,
 }
 
 /// Sets of capabilities as the kernel has them: a bit for each.

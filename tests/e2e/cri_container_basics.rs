@@ -323,9 +323,10 @@ fn what_the_policy_refuses_is_not_made_and_not_started_and_the_message_helps() {
         assert!(message.contains("fairing trust allow"), "{message}");
         assert!(!message.contains("fairing run"), "{message}");
     }
-    assert_eq!(ground.status(&id).state, CREATED);
+    let status = ground.status(&id);
+    assert_eq!((status.state, &*status.reason), (EXITED, "StartError"));
     ground.host.accept_unsigned();
-    ground.try_start(&id).unwrap();
+    ground.run(&idle("again"));
 }
 
 #[test]

@@ -65,9 +65,58 @@ fn that_there_are_to_be_no_huge_pages_needs_nobody_who_counts_them() {
         hugepage_limits: vec![huge("3MB", 3 << 20)],
         ..LinuxContainerResources::default()
     };
-    let some = ground.create(&limited(idle("some"), some));
-    let refused = ground.try_start(&some).unwrap_err();
-    assert!(refused.message().contains("hugetlb"), "{refused}");
+    let refused = ground.try_create(&limited(idle("some"), some)).unwrap_err();
+    let field = "config.linux.resources.hugepage_limits[3MB]: ";
+    assert!(refused.message().starts_with(field), "{refused}");
+}
+
+#[test]
+fn what_no_kernel_takes_or_this_node_lacks_is_refused_by_field_also_of_one_that_runs() {
+    let ground = Ground::new();
+    let id = ground.run(&idle("web"));
+    let before = told(&ground, &id);
+    let refused = |field: &str, change: &dyn Fn(&mut LinuxContainerResources)| {
+        let mut resources = LinuxContainerResources::default();
+        change(&mut resources);
+        let config = limited(idle("refused"), resources.clone());
+        for (parent, refused) in [
+            (
+                "config.linux.resources",
+                ground.try_create(&config).map(drop),
+            ),
+            ("linux", update(&ground, &id, resources)),
+        ] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+            let field = format!("{parent}.{field}: ");
+            assert!(refused.message().starts_with(&field), "{refused}");
+        }
+    };
+    for cpus in ["x", "3-1", "0,,1", "4095"] {
+        refused("cpuset_cpus", &|asked| asked.cpuset_cpus = cpus.to_owned());
+    }
+    refused("cpuset_mems", &|asked| asked.cpuset_mems = "-1".to_owned());
+    refused("cpu_quota", &|asked| asked.cpu_quota = 999);
+    refused("cpu_quota", &|asked| asked.cpu_quota = -2);
+    refused("cpu_period", &|asked| asked.cpu_period = 5_000_000);
+    refused("cpu_shares", &|asked| asked.cpu_shares = 1);
+    refused("oom_score_adj", &|asked| asked.oom_score_adj = 1001);
+    refused("memory_swap_limit_in_bytes", &|asked| {
+        asked.memory_swap_limit_in_bytes = 1 << 20;
+    });
+    for file in ["../memory.max", "memory/x.max", "cgroup.procs"] {
+        refused(&format!("unified[{file}]"), &|asked| {
+            asked.unified.insert(file.to_owned(), "1".to_owned());
+        });
+    }
+    if !std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        refused("unified[memory.high]", &|asked| {
+            asked
+                .unified
+                .insert("memory.high".to_owned(), "max".to_owned());
+        });
+    }
+    assert_eq!(told(&ground, &id), before);
 }
 
 #[test]
@@ -145,7 +194,8 @@ fn limits_that_make_no_sense_are_refused_by_field() {
         memory_swap_limit_in_bytes: 1 << 20,
         ..memory(1 << 30)
     });
-    assert!(swap.starts_with("config.linux.resources: "), "{swap}");
+    let field = "config.linux.resources.memory_swap_limit_in_bytes: ";
+    assert!(swap.starts_with(field), "{swap}");
 }
 
 /// The soft and the hard limit of descriptors of a process.

@@ -9,7 +9,7 @@ use cri_shim::api::{ContainerConfig, ImageSpec, ImageStatusRequest, Mount, Mount
 use harness::{ImageBuilder, Layer};
 use tonic::Code;
 
-use crate::cri_containers::{Ground, idle, script};
+use crate::cri_containers::{Ground, idle, script, security};
 use crate::stocked::import;
 
 const VOLUME: &str = "test.example/volume:1";
@@ -399,4 +399,34 @@ fn an_image_that_can_not_be_mounted_as_asked_for_is_refused_when_the_container_i
     unknown.image.as_mut().unwrap().image = "test.example/none:1".to_owned();
     assert!(refused(unknown).contains("test.example/none:1"));
     assert!(refused(of_image("/image", "../data")).contains("image_sub_path"));
+}
+
+#[test]
+fn what_the_kernel_shows_of_itself_stays_in_its_place() {
+    let ground = Ground::privileged();
+    for place in [
+        "/",
+        "/a/..",
+        "/proc",
+        "/proc/.",
+        "/sys",
+        "//a/../sys",
+        "data",
+    ] {
+        let config = with(idle("web"), &[host(&ground, "dir", place)]);
+        let refused = ground.try_create(&config).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        let field = "config.mounts.container_path: ";
+        assert!(refused.message().starts_with(field), "{place}: {refused}");
+    }
+    // As drivers of storage do it.
+    let sys = Mount {
+        container_path: "/sys".to_owned(),
+        host_path: "/sys".to_owned(),
+        ..Mount::default()
+    };
+    let mut config = with(script("sys", "ls -d /sys/kernel /sys/fs/cgroup/*"), &[sys]);
+    security(&mut config).privileged = true;
+    let ended = ground.run_to_end(&config);
+    assert_eq!(ended.exit_code, 0, "{}", ground.logged("sys"));
 }

@@ -294,3 +294,27 @@ fn handlers_tell_what_they_can_do() {
     assert!(features.supplemental_groups_policy && features.mount_options);
     assert!(features.user_namespaces_host_network);
 }
+
+#[test]
+fn a_handler_whose_machines_can_not_run_is_not_offered_and_says_why() {
+    let host = cri_sandbox::host();
+    let config = "[cri]\nnetwork = \"none\"\n[cri.runtime-handlers]\nslow = \"kvm\"\n[kvm]\nkernel = \"/no/such/kernel\"\n";
+    host.write("etc/config.toml", config);
+    let cri = Cri::start(&host);
+    let status = cri.call(cri.runtime().status(StatusRequest::default()));
+    let handlers = status.unwrap().runtime_handlers;
+    let names: Vec<_> = handlers.iter().map(|handler| &*handler.name).collect();
+    assert_eq!(names, ["", "fairing"]);
+    let refused = cri_sandbox::run_by(&cri, HANDLER, &cri_sandbox::config("web")).unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    for part in [HANDLER, "/no/such/kernel"] {
+        assert!(refused.message().contains(part), "{refused}");
+    }
+    let journal = cri.journal();
+    for told in [
+        "[cri.runtime-handlers] slow: it is not offered: ",
+        refused.message(),
+    ] {
+        assert!(journal.contains(told), "{journal}");
+    }
+}

@@ -1,7 +1,9 @@
 //! The policy over the CRI: rules may be for some namespaces of Kubernetes alone, whatever is to be made of an image.
 
-use cri_shim::api::{ContainerConfig, CreateContainerRequest, ImageSpec, Mount, PodSandboxConfig};
-use harness::{Host, ImageBuilder};
+use cri_shim::api::{
+    ContainerConfig, CreateContainerRequest, ImageSpec, Mount, PodSandboxConfig, StatusRequest,
+};
+use harness::{Cri, Host, ImageBuilder};
 use tonic::Status;
 
 use crate::cri_containers::{Ground, idle};
@@ -88,7 +90,12 @@ fn they_are_judged_by_their_namespace_again_when_they_start() {
     allow(&ground.host, &["dev"]);
     refused(ground.try_start(&there), "test.example/busybox");
     ground.try_start(&here).unwrap();
+    // That was its end. Another one starts.
     allow(&ground.host, &["dev", "prod"]);
+    ground.try_start(&there).unwrap_err();
+    let mut again = idle("web");
+    again.metadata.as_mut().unwrap().attempt = 1;
+    let there = create(&ground, &prod, &config, &again).unwrap();
     ground.try_start(&there).unwrap();
 }
 
@@ -121,5 +128,34 @@ fn images_that_are_mounted_are_judged_as_those_that_run() {
         .write_policy("tests.toml", &policy.replace("\"dev\"", "\"other\""));
     refused(ground.try_start(&id), "test.example/volume");
     ground.host.write_policy("tests.toml", policy);
-    ground.try_start(&id).unwrap();
+    let mut again = with_volume;
+    again.metadata.as_mut().unwrap().attempt = 1;
+    ground.try_start(&ground.create(&again)).unwrap();
+}
+
+#[test]
+fn the_status_says_where_no_image_could_run() {
+    let host = cri_sandbox::host();
+    let mut cri = Cri::start(&host);
+    let told = |cri: &Cri| {
+        let status = cri.call(cri.runtime().status(StatusRequest::default()));
+        let conditions = status.unwrap().status.unwrap().conditions;
+        let mut conditions = conditions.into_iter();
+        let policy = conditions.find(|one| one.r#type == "ImagePolicyReady");
+        let policy = policy.unwrap();
+        assert!(policy.status || !policy.message.is_empty(), "{policy:?}");
+        (policy.status, policy.reason)
+    };
+    assert_eq!(told(&cri), (true, String::new()));
+    let reject = "[[rule]]\nprefix = \"*\"\ntype = \"reject\"\n";
+    host.write_policy("tests.toml", reject);
+    assert_eq!(told(&cri), (false, "NothingTrusted".to_owned()));
+    host.write_policy("tests.toml", "nonsense");
+    assert_eq!(told(&cri), (false, "PolicyUnreadable".to_owned()));
+    std::fs::remove_dir_all(host.base().join("etc/trust.d")).unwrap();
+    assert_eq!(told(&cri), (false, "NoPolicy".to_owned()));
+    // Who comes later reads of it in the journal.
+    cri.restart();
+    let journal = cri.journal();
+    assert!(journal.contains("ImagePolicyReady is not so"), "{journal}");
 }

@@ -96,6 +96,7 @@
 //! | verdicts | `verify`, `signed` (one signature), `flaw`, `refusal`, `verified`, `explain`, `policy_test` |
 
 mod algorithm;
+mod any_image;
 mod attestation_file;
 mod bundle;
 mod condition;
@@ -120,10 +121,12 @@ mod policy_file;
 mod policy_test;
 mod private_key;
 mod refusal;
+mod refused_image;
 mod revocation;
 mod rule;
 mod rule_edit;
 mod rule_file_name;
+mod rule_id;
 mod rule_text;
 mod signature_facts;
 mod signed;
@@ -157,13 +160,15 @@ pub use p256::elliptic_curve::zeroize::Zeroizing;
 pub use policy::{Masked, PlacedRule, Policy, PolicyError, PolicySource, is_policy_file};
 pub use policy_test::{CaseOutcome, PolicyTestError, test_policy};
 pub use private_key::PrivateKey;
-pub use refusal::{Demand, Refusal, RuleId};
+pub use refusal::{Demand, Refusal};
+pub use refused_image::RefusedImage;
 pub use revocation::{PlacedRevocation, Revocation};
 pub use rule::{AttestationDemand, Requirement, Rule, RuleError};
 pub use rule_edit::{
     EditError, Removal, accept_unsigned, add_digest, add_key, add_keys, remove_key, sole_rule,
 };
 pub use rule_file_name::rule_file_name;
+pub use rule_id::RuleId;
 pub use signature_facts::{SignatureFacts, signature_facts};
 pub use signed::{Evidence, MAX_BUNDLES, MAX_SIGNATURES, SignatureLayer};
 pub use simple_signing::{Claim, MAX_PAYLOAD, PayloadError, payload};

@@ -10,7 +10,8 @@ use crate::journal::Journal;
 use crate::shim::Shim;
 use crate::state::{self, ContainerEnd, ContainerPhase, Sandbox};
 
-/// Starts a container that was made and has not run yet, after its image was judged once more. It runs on return.
+/// Starts a container that was made and has not run yet, after its image was judged once more. It runs on return, or has
+/// ended: a start that fails is its end, whatever it failed for, and kubelets make another container.
 pub(crate) fn start(
     shim: &Shim,
     request: StartContainerRequest,
@@ -19,15 +20,22 @@ pub(crate) fn start(
     let (sandbox, app) = state::container(shim, &id)?;
     is_new(&sandbox, &app, &id)?;
     let engine = shim.engine_for(sandbox.record().config.metadata.as_ref());
-    let started = OpenPod::connect(&engine, &sandbox.entry)?.start_first(&app, &Journal);
-    match started {
+    let pod = OpenPod::connect(&engine, &sandbox.entry)?;
+    match pod.start_first(&app, &Journal) {
         Ok(()) => Ok(StartContainerResponse {}),
-        // Another request has been faster.
+        // Another request has been faster; else it has ended by that, as its monitor has written down.
         Err(error @ engine::Error::Refusing { .. }) => match is_new(&sandbox, &app, &id) {
-            Err(reason) if !is_failure_to_execute(&sandbox, &app) => Err(reason),
+            Err(reason) if !is_failure_to_start(&sandbox, &app) => Err(reason),
             _ => Err(error.into()),
         },
-        Err(error) => Err(error.into()),
+        // Whether it starts nobody knows yet: the monitor goes on with it, and it runs or has ended then.
+        Err(error @ engine::Error::Monitor(_)) => Err(error.into()),
+        Err(error) => {
+            let error = CriError::from(error);
+            // Where nothing can be written down, such as of a pod that has ended, it stays as it is.
+            let _ = pod.give_up_start(&app, error.to_string());
+            Err(error)
+        }
     }
 }
 
@@ -50,8 +58,8 @@ fn is_new(sandbox: &Sandbox, app: &AppName, id: &str) -> Result<(), CriError> {
     })
 }
 
-/// Whether it has ended because its program could not be executed: what this request has been told says why.
-fn is_failure_to_execute(sandbox: &Sandbox, app: &AppName) -> bool {
+/// Whether it has ended because it could not be started: what this request has been told says why.
+fn is_failure_to_start(sandbox: &Sandbox, app: &AppName) -> bool {
     let phase = sandbox.container(app).and_then(|one| one.phase());
     let Some(ContainerPhase::Exited(ContainerEnd::Recorded(status))) = phase else {
         return false;

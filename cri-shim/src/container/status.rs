@@ -124,6 +124,10 @@ impl End {
                 };
             }
         };
+        let message = match status.outcome {
+            Outcome::NotStarted { .. } => &status.complaint,
+            _ => &status.message,
+        };
         let (exit_code, reason) = match status.outcome {
             Outcome::NotStarted { .. } => (NOT_STARTED, "StartError"),
             _ if is_out_of_memory(status) => (status.exit_code, "OOMKilled"),
@@ -134,7 +138,7 @@ impl End {
             finished_at: time(status.finished),
             exit_code,
             reason,
-            message: status.message.clone().unwrap_or_default(),
+            message: message.clone().unwrap_or_default(),
         }
     }
 }

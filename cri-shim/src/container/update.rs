@@ -24,8 +24,9 @@ pub(crate) fn update(
             reason: "is in a sandbox that is not ready".to_owned(),
         });
     }
-    if sandbox.manifest().virtual_machine.is_some() {
-        wanted = spec::in_machine(wanted);
+    match sandbox.manifest().virtual_machine.is_some() {
+        true => wanted = spec::in_machine(wanted),
+        false => spec::of_node("linux", &asked)?,
     }
     limits::update(
         &sandbox.entry,

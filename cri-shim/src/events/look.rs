@@ -11,7 +11,7 @@ use super::compare::happened;
 use super::snapshot::Snapshot;
 use super::watchers::Watching;
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
 use crate::shim::Shim;
 
 /// How long at most before it is looked whether anybody still watches.
@@ -65,7 +65,10 @@ fn look(shim: &Shim, begun: &SyncSender<Result<(), CriError>>) {
                 known = now;
             }
             Err(error) => {
-                journal::line(&format!("events are looked for again: {error}"));
+                journal::line(
+                    Priority::Warning,
+                    &format!("events are looked for again: {error}"),
+                );
                 thread::sleep(ROUND);
             }
         }

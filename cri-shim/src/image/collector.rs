@@ -7,7 +7,7 @@ use std::thread;
 use engine::Engine;
 use engine::images::collection::collect;
 
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Priority};
 
 /// Collects, one collection at a time.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +36,10 @@ impl Collector {
     fn work(&self, engine: &Engine) {
         while self.is_wanted() {
             if let Err(error) = collect(engine, None, false, &Journal) {
-                journal::line(&format!("images are not collected: {error}"));
+                journal::line(
+                    Priority::Warning,
+                    &format!("images are not collected: {error}"),
+                );
             }
         }
     }

@@ -10,7 +10,7 @@ use super::exposition::text;
 use super::listed::of_all;
 use super::seats::{Seat, Seats};
 use crate::error::CriError;
-use crate::journal;
+use crate::journal::{self, Priority};
 use crate::listen::patiently;
 use crate::shim::Shim;
 
@@ -50,7 +50,7 @@ fn accept(shim: &Arc<Shim>, listener: &TcpListener) {
         // Who can't be served is closed.
         let begun = client.and_then(|client| begin(client, &seats, &metrics));
         if let Err(error) = begun {
-            journal::line(&format!("metrics: {error}"));
+            journal::line(Priority::Warning, &format!("metrics: {error}"));
             // As many descriptors as there are, are open: some will be closed.
             thread::sleep(Duration::from_millis(100));
         }

@@ -74,7 +74,7 @@ mod tests {
         let unlimited = sized(|asked| (asked.cpu_quota, asked.memory_limit_in_bytes) = (-1, -1));
         assert_eq!(unlimited.machine.cpus, None);
         assert_eq!(unlimited.resources.memory.limit, None);
-        assert_eq!(sized(|asked| asked.cpu_quota = 1).machine.cpus, Some(1));
+        assert_eq!(sized(|asked| asked.cpu_quota = 1000).machine.cpus, Some(1));
     }
 
     #[test]

@@ -9,12 +9,12 @@ use pod::{PodEntry, PodError};
 
 use crate::api::{StopPodSandboxRequest, StopPodSandboxResponse};
 use crate::error::CriError;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, Priority};
 use crate::shim::Shim;
 use crate::state::{self, Sandbox};
 
 /// How long others that end or remove the same sandbox are waited for.
-pub(super) const OTHERS_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const OTHERS_PATIENCE: Duration = Duration::from_secs(45);
 /// Between two looks at what they do: the kernel tells nobody.
 pub(super) const OTHERS: Duration = Duration::from_millis(10);
 
@@ -40,15 +40,17 @@ pub(crate) fn end(shim: &Shim, sandbox: &Sandbox) -> Result<(), CriError> {
 fn end_entry(shim: &Shim, entry: &PodEntry) -> Result<(), CriError> {
     // While its lock is held by who clears up after it, it is no sandbox that begins. A disk without room keeps no pod running.
     if let Err(error) = state::mark_stopping(&entry.path) {
-        journal::line(&error.to_string());
+        journal::line(Priority::Warning, &error.to_string());
     }
     let deadline = Instant::now() + OTHERS_PATIENCE;
     loop {
-        if PodLock::is_held(&entry.path)? {
-            end_pod(entry, &shim.engine.directories, Stop::AtOnce)?;
-        }
+        let ended = match PodLock::is_held(&entry.path)? {
+            true => end_pod(entry, &shim.engine.directories, Stop::AtOnce),
+            false => Ok(()),
+        };
         // What a monitor has left that was killed: places in networks, cgroups, mounts.
-        match end_remains(entry, &shim.engine, &Journal) {
+        let ended = ended.and_then(|()| end_remains(entry, &shim.engine, &Journal));
+        match ended {
             Ok(_) | Err(engine::Error::Pod(PodError::NoSuchPod(_))) => return Ok(()),
             Err(engine::Error::Pod(PodError::Locked(_))) if Instant::now() < deadline => {
                 thread::sleep(OTHERS);

@@ -2,6 +2,7 @@
 //! functions that may take their time.
 
 mod caller;
+mod change;
 mod deadline;
 mod events;
 mod image;
@@ -15,6 +16,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::caller::Caller;
+use self::change::Change;
 pub(crate) use self::incoming::{Bounded, Room};
 pub(crate) use self::threads::THREADS_MAX;
 use self::threads::{Pace, Threads};
@@ -64,6 +66,27 @@ impl Service {
                 "the call was not carried out: {error}"
             ))),
         }
+    }
+
+    /// The same with a call that changes something: one that comes to nothing is told in the journal, too.
+    async fn change<Q, A>(
+        &self,
+        request: Request<Q>,
+        carry_out: impl FnOnce(&Shim, Q) -> Result<A, CriError> + Send + 'static,
+    ) -> Result<Response<A>, Status>
+    where
+        Q: Change + Send + 'static,
+        A: Send + 'static,
+    {
+        let carry_out = move |shim: &Shim, request: Q| {
+            let about = request.about();
+            let done = carry_out(shim, request);
+            if let Err(error) = &done {
+                shim.refusals.tell(Q::CALL, &about.told(shim), error);
+            }
+            done
+        };
+        self.call(Pace::Slow, request, carry_out).await
     }
 
     /// The same for a list that is streamed: each item once, some in a message.

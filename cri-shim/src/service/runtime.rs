@@ -9,12 +9,14 @@ use crate::api::runtime_service_server::RuntimeService;
 use crate::error::CriError;
 use crate::{about, api, container, metrics, sandbox, stats, streaming};
 
-/// Each call, its messages, and what carries it out, by its pace; first those whose answer comes in parts.
+/// Each call, its messages, and what carries it out, by its pace; first those whose answer comes in parts, then those that
+/// change something, which are slow.
 macro_rules! calls {
     (
         listed {
             $($list:ident($wanted:ident) -> $part:ident { $items:ident } = $carry_out_list:path;)+
         }
+        changing { $($change:ident($changed:ident) -> $done:ident = $carry_out_change:path;)+ }
         $($pace:ident { $($name:ident($request:ident) -> $response:ident = $carry_out:path;)+ })+
     ) => {
         #[tonic::async_trait]
@@ -33,6 +35,15 @@ macro_rules! calls {
                     request: Request<api::$wanted>,
                 ) -> Result<Response<BoxStream<api::$part>>, Status> {
                     self.list(request, $carry_out_list, |$items| api::$part { $items }).await
+                }
+            )+
+
+            $(
+                async fn $change(
+                    &self,
+                    request: Request<api::$changed>,
+                ) -> Result<Response<api::$done>, Status> {
+                    self.change(request, $carry_out_change).await
                 }
             )+
 
@@ -74,6 +85,21 @@ calls! {
         pod_sandbox_metrics
     } = metrics::listed;
     }
+    changing {
+    run_pod_sandbox(RunPodSandboxRequest) -> RunPodSandboxResponse = sandbox::run;
+    stop_pod_sandbox(StopPodSandboxRequest) -> StopPodSandboxResponse = sandbox::stop;
+    remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse = sandbox::remove;
+    create_container(CreateContainerRequest) -> CreateContainerResponse = container::create;
+    start_container(StartContainerRequest) -> StartContainerResponse = container::start;
+    stop_container(StopContainerRequest) -> StopContainerResponse = container::stop;
+    remove_container(RemoveContainerRequest) -> RemoveContainerResponse = container::remove;
+    reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse =
+        container::reopen;
+    update_container_resources(UpdateContainerResourcesRequest) ->
+        UpdateContainerResourcesResponse = container::update;
+    update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->
+        UpdatePodSandboxResourcesResponse = sandbox::update;
+    }
     Brief {
     version(VersionRequest) -> VersionResponse = about::version;
     status(StatusRequest) -> StatusResponse = about::status;
@@ -97,20 +123,5 @@ calls! {
         metrics::descriptors;
     list_pod_sandbox_metrics(ListPodSandboxMetricsRequest) -> ListPodSandboxMetricsResponse =
         metrics::list;
-    }
-    Slow {
-    run_pod_sandbox(RunPodSandboxRequest) -> RunPodSandboxResponse = sandbox::run;
-    stop_pod_sandbox(StopPodSandboxRequest) -> StopPodSandboxResponse = sandbox::stop;
-    remove_pod_sandbox(RemovePodSandboxRequest) -> RemovePodSandboxResponse = sandbox::remove;
-    create_container(CreateContainerRequest) -> CreateContainerResponse = container::create;
-    start_container(StartContainerRequest) -> StartContainerResponse = container::start;
-    stop_container(StopContainerRequest) -> StopContainerResponse = container::stop;
-    remove_container(RemoveContainerRequest) -> RemoveContainerResponse = container::remove;
-    reopen_container_log(ReopenContainerLogRequest) -> ReopenContainerLogResponse =
-        container::reopen;
-    update_container_resources(UpdateContainerResourcesRequest) ->
-        UpdateContainerResourcesResponse = container::update;
-    update_pod_sandbox_resources(UpdatePodSandboxResourcesRequest) ->
-        UpdatePodSandboxResourcesResponse = sandbox::update;
     }
 }

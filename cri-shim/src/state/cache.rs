@@ -12,7 +12,7 @@ use pod::{PodError, PodUuid};
 
 use crate::error::CriError;
 use crate::identity::{ContainerId, SandboxId};
-use crate::journal;
+use crate::journal::{self, Priority};
 use crate::record::{self, ContainerRecord, SandboxRecord};
 
 /// What the manifest of a sandbox's pod says.
@@ -103,7 +103,7 @@ impl Cache {
         let complaint = why.to_string();
         let told = self.complaints().insert(uuid, complaint.clone());
         if told.as_ref() != Some(&complaint) {
-            journal::line(&complaint);
+            journal::line(Priority::Warning, &complaint);
         }
         self.lock().get(&uuid)?.1.clone()
     }

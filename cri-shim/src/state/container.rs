@@ -1,5 +1,6 @@
 //! Containers.
 
+use pod::app_dir::Mark;
 use pod::exit::AppStatus;
 use pod::lock::LOCK_FILE;
 use pod::manifest::{App, MANIFEST_FILE};
@@ -88,31 +89,29 @@ impl<'a> Container<'a> {
         let (pod, app) = (&self.sandbox.entry.path, &self.app.name);
         // A torn record says as little as none.
         let ended = AppStatus::load(pod, app).ok().flatten();
-        if ended.is_none() && app_dir::is_created(pod, app) {
-            return Some(Look {
-                phase: ContainerPhase::Created,
-                started_at: 0,
-            });
-        }
-        // What joins a pod that runs has one of both marks until its directory goes.
-        let started = app_dir::started_at(pod, app);
-        let started_at = started.map(|time| nanoseconds(Timestamp::from(time)).max(1));
-        if let Some(status) = ended {
-            let recorded = status.started.map(nanoseconds);
-            return Some(Look {
-                started_at: started_at.or(recorded).unwrap_or(0),
-                phase: ContainerPhase::Exited(ContainerEnd::Recorded(status)),
-            });
-        }
-        let phase = match self.sandbox.phase {
-            SandboxPhase::Ready | SandboxPhase::Starting => ContainerPhase::Running,
-            SandboxPhase::NotReady if is_locked(pod) => ContainerPhase::Running,
-            SandboxPhase::NotReady => ContainerPhase::Exited(ContainerEnd::Lost(self.lost_since())),
+        // None of one that is gone: what joins a pod that runs has a mark until its directory goes.
+        let mark = app_dir::mark(pod, app)?;
+        let recorded = ended.as_ref().and_then(|status| status.started);
+        let started_at = match mark {
+            Mark::Started(time) => nanoseconds(Timestamp::from(time)).max(1),
+            Mark::Created | Mark::Starting => recorded.map_or(0, nanoseconds),
         };
-        Some(Look {
-            phase,
-            started_at: started_at?,
-        })
+        let is_held = || match self.sandbox.phase {
+            SandboxPhase::Ready | SandboxPhase::Starting => true,
+            SandboxPhase::NotReady => is_locked(pod),
+        };
+        let phase = match (ended, mark) {
+            (Some(status), _) => ContainerPhase::Exited(ContainerEnd::Recorded(status)),
+            (None, Mark::Created) => ContainerPhase::Created,
+            // It doesn't run yet.
+            (None, Mark::Starting) if is_held() => ContainerPhase::Created,
+            (None, Mark::Started(_)) if is_held() => ContainerPhase::Running,
+            // When its monitor was killed. How far a start had come then, nobody knows.
+            (None, Mark::Starting | Mark::Started(_)) => {
+                ContainerPhase::Exited(ContainerEnd::Lost(self.lost_since()))
+            }
+        };
+        Some(Look { phase, started_at })
     }
 
     /// What it does now; `None` if it has been removed meanwhile.
@@ -129,7 +128,10 @@ impl<'a> Container<'a> {
             let file = std::fs::symlink_metadata(file);
             file.and_then(|file| file.modified()).ok()
         });
-        let started = app_dir::started_at(pod, &self.app.name);
+        let started = match app_dir::mark(pod, &self.app.name) {
+            Some(Mark::Started(time)) => Some(time),
+            _ => None,
+        };
         let times = written.chain(started).map(Timestamp::from).map(nanoseconds);
         times.fold(self.record.created_at.max(1), i64::max)
     }

@@ -11,7 +11,7 @@ use pod::seqpacket::SeqPacket;
 use pod::{AppName, PodEntry};
 
 use super::process::{Attached, Executed, only_wanted, streams};
-use crate::journal;
+use crate::journal::{self, Priority};
 
 /// The pods of some directories.
 #[derive(Debug)]
@@ -131,6 +131,6 @@ impl Streams for PodStreams {
     }
 
     fn warn(&self, text: &str) {
-        journal::line(&format!("warning: {text}"));
+        journal::line(Priority::Warning, &format!("warning: {text}"));
     }
 }

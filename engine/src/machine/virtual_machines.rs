@@ -34,7 +34,8 @@ pub struct GuestKernel {
 }
 
 impl VirtualMachines {
-    pub(super) fn read(directories: &Directories) -> Self {
+    /// As it is now.
+    pub fn read(directories: &Directories) -> Self {
         // Why it can't be read is told where the rest of it is looked at.
         let config = Config::read(directories).unwrap_or_default();
         let kernel = find(config.kvm().kernel.as_deref()).map_err(|error| error.to_string());
@@ -43,6 +44,26 @@ impl VirtualMachines {
             virtiofsd: installed(&VIRTIOFSD),
             kernel: kernel.and_then(GuestKernel::read),
         }
+    }
+}
+
+impl VirtualMachines {
+    /// What no pod in a virtual machine can do without, and is not there.
+    pub fn lack(&self) -> Option<String> {
+        let kernel = match (&self.qemu, &self.kernel) {
+            (None, _) => return Some("QEMU is not installed".to_owned()),
+            (_, Err(why)) => return Some(why.clone()),
+            (Some(_), Ok(kernel)) => kernel,
+        };
+        if !kernel.missing.is_empty() {
+            let (image, missing) = (kernel.image.display(), kernel.missing.join(", "));
+            return Some(format!("the kernel {image} lacks the modules {missing}"));
+        }
+        if self.virtiofsd.is_none() {
+            return Some("virtiofsd is not installed".to_owned());
+        }
+        let (image, lacks) = (kernel.image.display(), "has no virtiofs");
+        (!kernel.shares_files).then(|| format!("the kernel {image} {lacks}"))
     }
 }
 
@@ -58,5 +79,58 @@ impl GuestKernel {
             checks_disks: modules.has(VERITY),
             shares_files: modules.has(VIRTIOFS),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_needs_all_of_its_parts() {
+        let whole = || VirtualMachines {
+            qemu: Some("/usr/bin/qemu".into()),
+            virtiofsd: Some("/usr/libexec/virtiofsd".into()),
+            kernel: Ok(GuestKernel {
+                image: "/boot/vmlinuz".into(),
+                missing: Vec::new(),
+                checks_disks: false,
+                shares_files: true,
+            }),
+        };
+        assert_eq!(whole().lack(), None);
+        let kernel = |change: fn(&mut GuestKernel)| {
+            let mut all = whole();
+            change(all.kernel.as_mut().unwrap());
+            all
+        };
+        for (parts, lack) in [
+            (
+                VirtualMachines {
+                    qemu: None,
+                    ..whole()
+                },
+                "QEMU",
+            ),
+            (
+                VirtualMachines {
+                    virtiofsd: None,
+                    ..whole()
+                },
+                "virtiofsd",
+            ),
+            (
+                VirtualMachines {
+                    kernel: Err("no kernel".to_owned()),
+                    ..whole()
+                },
+                "no kernel",
+            ),
+            (kernel(|one| one.missing = vec!["erofs"]), "modules erofs"),
+            (kernel(|one| one.shares_files = false), "virtiofs"),
+        ] {
+            let told = parts.lack().unwrap();
+            assert!(told.contains(lack), "{told}");
+        }
     }
 }

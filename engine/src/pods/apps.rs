@@ -290,6 +290,15 @@ impl<'a> OpenPod<'a> {
         self.start_if(app, true, observer)
     }
 
+    /// Has the pod's monitor write down that an app that has never run can't be started, in the words that who asked is told.
+    ///
+    /// # Errors
+    /// If it has run, or there is no such app, or the monitor doesn't know how.
+    pub fn give_up_start(&self, app: &AppName, why: String) -> Result<(), Error> {
+        let app = app.clone();
+        self.ask(&Request::NotStarted { app, why }, PATIENCE)
+    }
+
     fn start_if(&self, app: &AppName, first: bool, observer: &dyn Observer) -> Result<(), Error> {
         self.require_unpaused()?;
         let verifier = Verifier::new(self.engine, observer)?;

@@ -101,6 +101,8 @@ pub enum SeccompChoice {
     Default,
     /// Nothing.
     Unconfined,
+    /// Nothing, where nobody has said anything of it, and that is usual.
+    UnconfinedAsUsual,
     /// The profile in this file.
     File(PathBuf),
 }
@@ -151,7 +153,9 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
     let seccomp = match &spec.seccomp {
         SeccompChoice::Usual if is_confined => None,
         SeccompChoice::Default => None,
-        SeccompChoice::Usual | SeccompChoice::Unconfined => Some(Seccomp::Unconfined),
+        SeccompChoice::Usual | SeccompChoice::Unconfined | SeccompChoice::UnconfinedAsUsual => {
+            Some(Seccomp::Unconfined)
+        }
         SeccompChoice::File(path) => {
             let usual = BTreeSet::from(Capability::DEFAULT);
             let profile = read(path)?;
@@ -185,6 +189,7 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
     Ok(Security {
         capabilities,
         seccomp,
+        unfiltered_as_usual: spec.seccomp == SeccompChoice::UnconfinedAsUsual,
         no_new_privileges: !spec.new_privileges.unwrap_or(!is_confined),
         masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.masked_paths, &spec.mask)?,
         readonly_paths: list(&DEFAULT_READONLY_PATHS, &spec.readonly_paths, &[])?,

@@ -49,6 +49,14 @@ pub enum Request {
     /// Start an app that doesn't run, whose image the client has verified again. Answered when it executes its
     /// program, or could not.
     StartApp(Box<StartApp>),
+    /// Write down that an app that has never run can't be started: the client has found why before it could ask for that.
+    /// Monitors of earlier releases refuse it.
+    NotStarted {
+        /// Which.
+        app: AppName,
+        /// Why, in words.
+        why: String,
+    },
     /// End an app: its stop signal, SIGKILL after the grace period; SIGKILL if it is being started. Answered when it has
     /// ended; at once if it doesn't run.
     StopApp {
@@ -138,6 +146,7 @@ impl Request {
             Self::Resize(_) | Self::Rename { .. } | Self::Events | Self::Processes => None,
             Self::Exec(_) | Self::ExecAs { .. } | Self::Copy(_) => Some(Feature::Exec),
             Self::AddApp(_) | Self::StartApp(_) => Some(Feature::Mutable),
+            Self::NotStarted { .. } => Some(Feature::Mutable),
             Self::StopApp { .. } | Self::RemoveApp { .. } => Some(Feature::Mutable),
             Self::Attach(_) => Some(Feature::Attach),
             Self::Stats { .. } => Some(Feature::Stats),

@@ -90,6 +90,10 @@ fn every_request_and_answer_arrives_as_it_was_sent() {
             image: web.image.clone(),
             first: true,
         })),
+        Request::NotStarted {
+            app: app("web"),
+            why: "no".to_owned(),
+        },
         Request::StopApp {
             app: app("web"),
             grace_ms: None,

@@ -24,6 +24,9 @@ pub struct Security {
     /// Which system calls it may make.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seccomp: Option<Seccomp>,
+    /// Whether it may make all of them for no other reason than that nobody has said anything of that.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub unfiltered_as_usual: bool,
     /// Whether executing a program can't give it privileges. Unlike in the OCI runtime specification that is so
     /// where nothing is said.
     #[serde(skip_serializing_if = "is_yes", default = "yes")]
@@ -60,6 +63,7 @@ impl Default for Security {
             privileged: false,
             capabilities: None,
             seccomp: None,
+            unfiltered_as_usual: false,
             no_new_privileges: true,
             masked_paths: None,
             readonly_paths: None,

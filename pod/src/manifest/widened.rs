@@ -38,8 +38,10 @@ impl App {
         }
         match &security.seccomp {
             Some(Seccomp::Profile { .. }) => words.push("seccomp=profile".to_owned()),
-            Some(Seccomp::Unconfined) => words.push("seccomp=unconfined".to_owned()),
-            None => {}
+            Some(Seccomp::Unconfined) if !security.unfiltered_as_usual => {
+                words.push("seccomp=unconfined".to_owned());
+            }
+            Some(Seccomp::Unconfined) | None => {}
         }
         if !security.no_new_privileges {
             words.push("no-new-privileges=false".to_owned());

@@ -114,18 +114,19 @@ impl CgroupSeat {
         procs.is_none().then_some(directory.as_fd())
     }
 
-    /// What an app in it is shown of it. All of the host's is for reading alone.
-    pub(crate) fn view(&self, host_cgroups: bool) -> CgroupView {
+    /// What an app in it is shown of it, for writing if it may. All of the host's is for reading alone.
+    pub(crate) fn view(&self, writes: bool, host_cgroups: bool) -> CgroupView {
         match self {
             Self::None => CgroupView::Nothing,
-            Self::V1 { tasks, .. } => CgroupView::V1(
-                tasks
+            Self::V1 { tasks, .. } => CgroupView::V1 {
+                hierarchies: tasks
                     .iter()
                     .filter_map(|t| HierarchyView::of(&t.controllers))
                     .collect(),
-            ),
+                writable: writes && !host_cgroups,
+            },
             Self::V2 { leaves, .. } => CgroupView::V2 {
-                writable: leaves.is_some() && !host_cgroups,
+                writable: (writes || leaves.is_some()) && !host_cgroups,
             },
         }
     }

@@ -1,5 +1,5 @@
 //! What an app sees at `/sys/fs/cgroup`: its own cgroups, which are the roots of its cgroup namespace. For reading, but in an
-//! app that manages services, whose cgroup was made for that.
+//! app that manages services, whose cgroup was made for that, and in one that is privileged.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,7 +23,12 @@ pub(crate) enum CgroupView {
     /// The host has no cgroups, or shows them there by itself.
     Nothing,
     /// The hierarchies of version 1, each in a directory of its own.
-    V1(Vec<HierarchyView>),
+    V1 {
+        /// They.
+        hierarchies: Vec<HierarchyView>,
+        /// Whether cgroups can be made in them.
+        writable: bool,
+    },
     /// The one of version 2.
     V2 {
         /// Whether cgroups can be made in it.
@@ -51,17 +56,17 @@ impl HierarchyView {
     }
 
     /// A mount of it. Its root is the cgroup that the calling process was in when it made its cgroup namespace.
-    fn mount(&self) -> Result<OwnedFd, Errno> {
+    fn mount(&self, attributes: MountAttrFlags) -> Result<OwnedFd, Errno> {
         let context = fsopen(c"cgroup", FsOpenFlags::FSOPEN_CLOEXEC)?;
         for controller in &self.controllers {
             fsconfig_set_flag(context.as_fd(), controller)?;
         }
         fsconfig_create(context.as_fd())?;
-        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, read_only())
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     }
 
-    fn show(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
-        let mount = match self.mount() {
+    fn show(&self, directory: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+        let mount = match self.mount(attributes) {
             // It was taken apart, or this kernel gives it to nobody in a namespace. An app can do without.
             Err(Errno::BUSY | Errno::INVAL | Errno::PERM | Errno::NOENT) => return Ok(()),
             mount => mount?,
@@ -83,8 +88,11 @@ fn guarded() -> MountAttrFlags {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
-fn read_only() -> MountAttrFlags {
-    guarded() | MountAttrFlags::MOUNT_ATTR_RDONLY
+fn attributes(writable: bool) -> MountAttrFlags {
+    match writable {
+        true => guarded(),
+        false => guarded() | MountAttrFlags::MOUNT_ATTR_RDONLY,
+    }
 }
 
 impl CgroupView {
@@ -92,7 +100,10 @@ impl CgroupView {
     pub(crate) fn show(&self, sys: BorrowedFd<'_>) -> Result<(), Errno> {
         match self {
             Self::Nothing => Ok(()),
-            Self::V1(hierarchies) => {
+            Self::V1 {
+                hierarchies,
+                writable,
+            } => {
                 let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
                 fsconfig_set_string(context.as_fd(), c"mode", c"755")?;
                 fsconfig_create(context.as_fd())?;
@@ -100,19 +111,18 @@ impl CgroupView {
                 let directory = fsmount(context.as_fd(), flags, guarded())?;
                 attach(directory.as_fd(), sys, PLACE)?;
                 for hierarchy in hierarchies {
-                    hierarchy.show(directory.as_fd())?;
+                    hierarchy.show(directory.as_fd(), attributes(*writable))?;
                 }
-                sys::mount_setattr(directory.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
+                match writable {
+                    true => Ok(()),
+                    false => sys::mount_setattr(directory.as_fd(), libc::MOUNT_ATTR_RDONLY, false),
+                }
             }
             Self::V2 { writable } => {
-                let attributes = match writable {
-                    true => guarded(),
-                    false => read_only(),
-                };
                 let context = fsopen(c"cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
                 fsconfig_create(context.as_fd())?;
                 let flags = FsMountFlags::FSMOUNT_CLOEXEC;
-                let mount = fsmount(context.as_fd(), flags, attributes)?;
+                let mount = fsmount(context.as_fd(), flags, attributes(*writable))?;
                 attach(mount.as_fd(), sys, PLACE)
             }
         }

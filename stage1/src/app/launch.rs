@@ -224,6 +224,7 @@ impl PreparedApp {
         let devices = devices.complete(confinement.guards != PathGuards::None)?;
         let terminal = has_terminal.then(|| devices.terminal()).transpose()?;
         let null = devices.null()?;
+        let writes_cgroups = spec.security.as_ref().is_some_and(|own| own.writes_cgroups);
         let variables = environment(&execution.env, &identity.home, hostname, has_terminal);
         let workdir = c_string(execution.cwd.as_str())?;
         let mut pod_files = Vec::with_capacity(POD_FILES.len());
@@ -245,7 +246,7 @@ impl PreparedApp {
             pod_files,
             host_cgroups,
             cgroups: match devices.mqueue {
-                Some(_) => seat.view(host_cgroups),
+                Some(_) => seat.view(writes_cgroups, host_cgroups),
                 None => CgroupView::Nothing,
             },
             volumes: &volumes,

@@ -76,9 +76,11 @@ impl Monitor {
         // While there is room, for what an app needs that leaves.
         records::reserve_removals(&self.pod_dir)?;
         isolator.make_app(&manifest, &app)?;
+        // A start that fails for want of room has to be written down, too.
+        let reserved = AppStatus::reserve(&self.pod_dir, &name).map_err(StartFailure::from);
         // First all of the app, then its entry: whoever reads the entry finds the rest.
-        let made = app_dir::mark_created(&self.pod_dir, &name)
-            .map_err(StartFailure::from)
+        let made = reserved
+            .and_then(|()| Ok(app_dir::mark_created(&self.pod_dir, &name)?))
             .and_then(|()| self.write(manifest));
         if let Err(failure) = made {
             // The first failure is the one to tell of; what stays goes with the pod.
@@ -113,27 +115,66 @@ impl Monitor {
         Ok(())
     }
 
-    /// Tells pod init to start an app; it answers.
+    /// Tells pod init to start an app; it answers. Where it is to be the first start, a failure is the app's end, and is
+    /// written down: nobody tries it a second time.
     pub(super) fn start_app(
         &mut self,
         start: StartApp,
         isolator: &mut dyn Isolator,
     ) -> Result<(), StartFailure> {
         self.is_open()?;
-        let StartApp {
-            app: name,
-            image,
-            first,
-        } = start;
-        let record = self.known(&name)?;
-        let is_busy = record.runs_or_starts();
-        if is_busy || (first && record.has_run()) {
-            let why = if is_busy { "runs" } else { "has run" };
+        self.require_at_rest(&start.app, start.first)?;
+        let (name, first) = (start.app.clone(), start.first);
+        let begun = self.begin_app(start, isolator);
+        match begun {
+            Err(failure) if first && self.supervision.is_none() => {
+                self.app_failed(&name, failure.clone(), isolator);
+                Err(failure)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes down that an app that has never run can't be started, as who was to ask for it says.
+    pub(super) fn give_up_start(
+        &mut self,
+        app: &AppName,
+        why: String,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        self.is_open()?;
+        self.require_at_rest(app, true)?;
+        if self.supervision.is_some() {
             return Err(StartFailure::other(format!(
-                "app {name} of pod {} {why} already",
-                self.manifest.called()
+                "app {app} is looked after by its pod, which starts it again"
             )));
         }
+        self.app_failed(app, StartFailure::other(why), isolator);
+        Ok(())
+    }
+
+    /// Refuses what is to be done with an app that doesn't run, or never has.
+    fn require_at_rest(&self, app: &AppName, never_ran: bool) -> Result<(), StartFailure> {
+        let record = self.known(app)?;
+        let why = match record.runs_or_starts() {
+            true => "runs",
+            false if never_ran && record.has_run() => "has run",
+            false => return Ok(()),
+        };
+        Err(StartFailure::other(format!(
+            "app {app} of pod {} {why} already",
+            self.manifest.called()
+        )))
+    }
+
+    fn begin_app(
+        &mut self,
+        start: StartApp,
+        isolator: &mut dyn Isolator,
+    ) -> Result<(), StartFailure> {
+        let StartApp {
+            app: name, image, ..
+        } = start;
         let mut manifest = self.manifest.clone();
         let app = manifest.apps.iter_mut().find(|app| app.name == name);
         let Some(app) = app else {
@@ -185,8 +226,8 @@ impl Monitor {
             let addresses: Vec<_> = status.addresses().collect();
             spec.execution = app.execution.with_addresses(&addresses);
         }
-        // Nothing can keep it from starting any more but pod init itself: one that has only been made stays so otherwise.
-        app_dir::mark_started(&self.pod_dir, name)?;
+        // Nothing can keep it from starting any more but pod init itself.
+        app_dir::mark_starting(&self.pod_dir, name)?;
         self.init.send(&ToInit::App(Box::new(spec)), handed_over)?;
         let is_supervised = self.supervision.is_some();
         if let Some(record) = self.record(name) {

@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use pod::AppName;
 use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
 use pod::machine::MachineRecord;
 use pod::manifest::{AppFailure, Lifetime, Resources};
 use pod::timestamp::Timestamp;
+use pod::{AppName, app_dir};
 use supervisor::Event;
 
 use super::clients::{Awaited, Client, refusal};
@@ -117,6 +117,10 @@ impl Monitor {
         terminal: Option<(StreamId, OwnedFd)>,
     ) -> Result<(), StartFailure> {
         let stream = terminal.as_ref().map(|(stream, _)| *stream);
+        // Nothing but a disk that fails keeps it from that; the app runs, and a later look at it tells less.
+        if let Err(error) = app_dir::mark_started(&self.pod_dir, name) {
+            self.diagnostics.tell(&error.to_string());
+        }
         if let Some(app) = self.record(name) {
             app.started = Some(Timestamp::now());
             app.process = process;

@@ -141,6 +141,11 @@ impl Monitor {
                 self.start_app(*start, isolator)?;
                 self.await_at(index, Awaited::Start(app))
             }
+            Request::NotStarted { app, why } => {
+                self.free(index)?;
+                self.give_up_start(&app, why, isolator)?;
+                DONE
+            }
             Request::StopApp { app, grace_ms } => {
                 self.free(index)?;
                 let runs = self.known(&app)?.runs_or_starts();

@@ -93,6 +93,7 @@ pub(super) fn security(app: &App) -> Result<Option<AppSecurity>, StartFailure> {
         proc_options: security.proc_options.clone(),
         read_only_root: security.read_only_root,
         apparmor_profile: security.apparmor_profile.clone(),
+        writes_cgroups: security.privileged,
     };
     Ok((own != AppSecurity::default()).then_some(own))
 }

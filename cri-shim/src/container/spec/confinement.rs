@@ -63,8 +63,9 @@ fn seccomp(security: &LinuxContainerSecurityContext) -> Result<SeccompChoice, Cr
     let profile = profile("seccomp", security.seccomp.as_ref(), old)?;
     Ok(match profile {
         Some(Profile::Default) => SeccompChoice::Default,
-        // Who says nothing wants nothing.
-        None | Some(Profile::Unconfined) => SeccompChoice::Unconfined,
+        // Who says nothing wants nothing, as the interface has it; what was asked for by name is what people are warned of.
+        None => SeccompChoice::UnconfinedAsUsual,
+        Some(Profile::Unconfined) => SeccompChoice::Unconfined,
         Some(Profile::Localhost(path)) => {
             let path = PathBuf::from(path);
             let is_whole = !path.as_os_str().as_encoded_bytes().contains(&0);
@@ -175,7 +176,7 @@ mod tests {
     fn profiles_of_system_calls() {
         let seccomp =
             |profile| of(|security| security.seccomp = profile).map(|spec| spec.security.seccomp);
-        assert_eq!(seccomp(None).unwrap(), SeccompChoice::Unconfined);
+        assert_eq!(seccomp(None).unwrap(), SeccompChoice::UnconfinedAsUsual);
         let default = some(ProfileType::RuntimeDefault, "");
         assert_eq!(seccomp(default).unwrap(), SeccompChoice::Default);
         let unconfined = some(ProfileType::Unconfined, "");

@@ -5,6 +5,10 @@ use crate::error::CriError;
 
 /// Most limits of huge pages, and of files of version 2: there are few sizes, and few files.
 const MOST: usize = 64;
+/// The controllers whose files are limits. What manages cgroups themselves, `cgroup.kill` say, is none.
+const CONTROLLERS: [&str; 8] = [
+    "cpu", "cpuset", "hugetlb", "io", "memory", "misc", "pids", "rdma",
+];
 /// Longest list of processors, in bytes.
 const LIST_MAX: usize = 4096;
 
@@ -43,17 +47,23 @@ pub(super) fn check(field: &str, asked: &LinuxContainerResources) -> Result<(), 
     let is_value = |value: &str| !value.is_empty() && !value.contains('\0');
     let mut files = asked.unified.iter();
     match files.find(|(file, value)| !is_file(file) || !is_value(value)) {
-        Some((file, _)) => invalid("unified", format!("{file:?} can't be a limit")),
+        Some((file, _)) => invalid(
+            &format!("unified[{}]", file.escape_default()),
+            "that can't be a limit".to_owned(),
+        ),
         None => Ok(()),
     }
 }
 
 /// A number, or two with a hyphen between them.
 fn is_range(text: &str) -> bool {
-    let is_number = |text: &str| text.parse::<u32>().is_ok() && !text.starts_with('+');
+    let number = |text: &str| {
+        let number = text.parse::<u32>().ok();
+        number.filter(|_| !text.starts_with('+'))
+    };
     match text.split_once('-') {
-        Some((first, last)) => is_number(first) && is_number(last),
-        None => is_number(text),
+        Some((first, last)) => number(first).is_some_and(|first| Some(first) <= number(last)),
+        None => number(text).is_some(),
     }
 }
 
@@ -71,7 +81,11 @@ fn is_file(name: &str) -> bool {
         let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         !part.is_empty() && part.bytes().all(is_known)
     };
-    name.len() < 256 && name.contains('.') && name.split('.').all(is_part)
+    let of_controller = |one: &&str| name.split('.').next() == Some(*one);
+    name.len() < 256
+        && name.contains('.')
+        && name.split('.').all(is_part)
+        && CONTROLLERS.iter().any(of_controller)
 }
 
 #[cfg(test)]
@@ -101,6 +115,7 @@ mod tests {
             "a",
             "-1",
             "1-",
+            "3-1",
             "0,,1",
             " 0",
             "+1",
@@ -124,9 +139,17 @@ mod tests {
         };
         unified("memory.high", "max").unwrap();
         unified("hugetlb.2MB.max", "0").unwrap();
-        for bad in ["", "memory", "../memory.max", "memory..max", "a.b\n"] {
+        for bad in [
+            "",
+            "memory",
+            "../memory.max",
+            "memory..max",
+            "memory/x.max",
+            "memory.b\n",
+            "cgroup.procs",
+        ] {
             let refused = unified(bad, "1").unwrap_err();
-            assert!(refused.starts_with("linux.unified: "), "{refused}");
+            assert!(refused.starts_with("linux.unified["), "{refused}");
         }
         unified("memory.high", "").unwrap_err();
     }

@@ -4,9 +4,12 @@ mod capabilities;
 mod confinement;
 mod devices;
 mod field;
+mod limit_ranges;
 mod limit_words;
+mod mount_place;
 mod mounts;
 mod namespaces;
+mod node_limits;
 mod process;
 mod resources;
 mod signal;
@@ -17,7 +20,7 @@ use std::path::Path;
 use engine::pods::spec::{AppSpec, Systemd};
 use pod::manifest::{Log, LogDriver};
 
-pub(crate) use self::resources::{in_machine, limits, told as told_resources};
+pub(crate) use self::resources::{in_machine, limits, of_node, told as told_resources};
 pub(crate) use self::signal::told as told_signal;
 
 use super::facts::SandboxFacts;
@@ -53,10 +56,11 @@ pub(super) fn spec(
         &mut spec,
     )?;
     spec.resources = resources::limits_of_new("config.linux.resources", &resources)?;
-    if sandbox.is_in_machine {
-        spec.resources = resources::in_machine(spec.resources);
+    match sandbox.is_in_machine {
+        true => spec.resources = resources::in_machine(spec.resources),
+        false => resources::of_node("config.linux.resources", &resources)?,
     }
-    spec.oom_score_adj = resources::oom_score("config.linux.resources", &resources)?;
+    spec.oom_score_adj = resources::oom_score(&resources);
     spec.stop_signal = signal::wanted(config.stop_signal)?;
     spec.log = Some(log(config, sandbox)?);
     Ok(spec)
@@ -64,9 +68,7 @@ pub(super) fn spec(
 
 /// Refuses a privileged container where its sandbox was not asked to be: who may have such a sandbox is decided of that.
 fn require_privileges(asked: bool, sandbox: &SandboxFacts<'_>) -> Result<(), CriError> {
-    let linux = sandbox.config.linux.as_ref();
-    let security = linux.and_then(|linux| linux.security_context.as_ref());
-    match asked && !security.is_some_and(|security| security.privileged) {
+    match asked && !sandbox.is_privileged {
         true => Err(CriError::invalid(
             "config.linux.security_context.privileged",
             "the sandbox is not privileged, so no container of it is",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use engine::pods::spec::{AppSpec, ImageMount};
 use pod::manifest::{AppPath, Mount, MountOption, MountSource, Relabel};
 
+use super::mount_place;
 use crate::api::{self, MountPropagation};
 use crate::container::facts::SandboxFacts;
 use crate::error::CriError;
@@ -28,8 +29,7 @@ pub(super) fn set(
     for mount in mounts {
         let destination = AppPath::try_from(mount.container_path.clone())
             .map_err(|error| CriError::invalid(format!("{FIELD}.container_path"), error))?;
-        if is_root(&destination) {
-            let reason = "an image's root directory can't be mounted on";
+        if let Some(reason) = mount_place::lack(&destination, &mount.host_path) {
             return Err(CriError::invalid(format!("{FIELD}.container_path"), reason));
         }
         let of = |field: &str| format!("{FIELD}[{}].{field}", mount.container_path);
@@ -205,19 +205,6 @@ fn further(mount: &api::Mount, of: &dyn Fn(&str) -> String) -> Result<Vec<MountO
     mount.mount_options.iter().map(option).collect()
 }
 
-/// Whether a path leads to the root directory by its words, such as `/a/..`.
-fn is_root(path: &AppPath) -> bool {
-    let mut depth = 0_usize;
-    for word in path.as_str().split('/') {
-        depth = match word {
-            "" | "." => depth,
-            ".." => depth.saturating_sub(1),
-            _ => depth + 1,
-        };
-    }
-    depth == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +222,7 @@ mod tests {
         change(&mut mount);
         let users = UserNamespace::of_block(65_536);
         let sandbox = SandboxFacts {
+            is_privileged: false,
             config: &PodSandboxConfig::default(),
             users: Some(&users),
             is_in_machine: false,
@@ -272,8 +260,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused_by_place_and_field() {
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("container_path", |m| m.container_path = "data".into()),
+            ("container_path", |m| m.container_path = "/proc".into()),
             ("container_path", |m| m.container_path = "/a/..".into()),
             ("[/data].host_path", |m| m.host_path.clear()),
             ("[/data].host_path", |m| m.host_path = "srv".into()),

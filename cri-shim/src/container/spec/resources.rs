@@ -2,7 +2,7 @@
 
 use pod::manifest::{App, Cpu, HugepageLimit, Limit, Memory, Pids, Resources};
 
-use super::limit_words;
+use super::{limit_ranges, limit_words, node_limits};
 use crate::api::{self, LinuxContainerResources};
 use crate::error::CriError;
 
@@ -12,6 +12,7 @@ use crate::error::CriError;
 /// If one makes no sense.
 pub(crate) fn limits(field: &str, asked: &LinuxContainerResources) -> Result<Resources, CriError> {
     limit_words::check(field, asked)?;
+    limit_ranges::check(field, asked)?;
     let of = |name: &str, value: i64| whole(&format!("{field}.{name}"), value);
     let limit = |name: &str, value: i64| match value {
         -1 => Ok(Some(Limit::Unlimited)),
@@ -41,9 +42,10 @@ pub(crate) fn limits(field: &str, asked: &LinuxContainerResources) -> Result<Res
         unified: asked.unified.clone(),
         ..Resources::default()
     };
+    // All that can contradict itself here.
     resources
         .check()
-        .map_err(|error| CriError::invalid(field, error))?;
+        .map_err(|error| CriError::invalid(format!("{field}.memory_swap_limit_in_bytes"), error))?;
     Ok(resources)
 }
 
@@ -66,22 +68,17 @@ pub(crate) fn in_machine(mut limits: Resources) -> Resources {
     limits
 }
 
-/// How soon the kernel kills it when memory is short.
+/// Refuses limits of what this node doesn't have.
 ///
 /// # Errors
-/// If it is no such score.
-pub(crate) fn oom_score(
-    field: &str,
-    asked: &LinuxContainerResources,
-) -> Result<Option<i16>, CriError> {
-    let score = i16::try_from(asked.oom_score_adj).ok();
-    let score = score.filter(|score| (-1000..=1000).contains(score));
-    score.map(Some).ok_or_else(|| {
-        CriError::invalid(
-            format!("{field}.oom_score_adj"),
-            format!("{} is not from -1000 to 1000", asked.oom_score_adj),
-        )
-    })
+/// By the field.
+pub(crate) fn of_node(field: &str, asked: &LinuxContainerResources) -> Result<(), CriError> {
+    node_limits::check(field, asked)
+}
+
+/// How soon the kernel kills it when memory is short, of limits that make sense.
+pub(crate) fn oom_score(asked: &LinuxContainerResources) -> Option<i16> {
+    i16::try_from(asked.oom_score_adj).ok()
 }
 
 fn whole(field: &str, value: i64) -> Result<Option<u64>, CriError> {
@@ -145,7 +142,12 @@ mod tests {
         let refused = of(|asked| asked.cpu_shares = -5).unwrap_err();
         assert!(refused.starts_with("linux.cpu_shares: "), "{refused}");
         let refused = of(|asked| asked.memory_swap_limit_in_bytes = 5).unwrap_err();
-        assert!(refused.starts_with("linux: "), "{refused}");
+        assert!(
+            refused.starts_with("linux.memory_swap_limit_in_bytes: "),
+            "{refused}"
+        );
+        let refused = of(|asked| asked.oom_score_adj = 1001).unwrap_err();
+        assert!(refused.starts_with("linux.oom_score_adj: "), "{refused}");
     }
 
     #[test]
@@ -160,22 +162,5 @@ mod tests {
         let of = |limit| in_machine(limits("linux", &asked(limit)).unwrap());
         assert!(of(0).hugepage_limits.is_empty());
         assert_eq!(of(1 << 21).hugepage_limits.len(), 1);
-    }
-
-    #[test]
-    fn scores_have_bounds() {
-        let of = |score| {
-            oom_score(
-                "linux",
-                &LinuxContainerResources {
-                    oom_score_adj: score,
-                    ..LinuxContainerResources::default()
-                },
-            )
-        };
-        assert_eq!(of(-997).unwrap(), Some(-997));
-        for bad in [-1001, 1001, i64::MAX] {
-            of(bad).unwrap_err();
-        }
     }
 }
