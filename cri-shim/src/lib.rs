@@ -24,6 +24,7 @@ mod identity;
 mod image;
 mod journal;
 mod listen;
+mod machines;
 mod metrics;
 mod network;
 mod record;
