@@ -94,7 +94,10 @@ fn conditions(shim: &Shim) -> Vec<RuntimeCondition> {
         Err(error) => Err(error),
     };
     let network = match network {
-        Ok(()) => good("NetworkReady"),
+        Ok(()) => RuntimeCondition {
+            message: network::passed_over(shim),
+            ..good("NetworkReady")
+        },
         Err(error) => bad("NetworkReady", "NetworkPluginNotReady", &error),
     };
     vec![runtime, network, image_policy(shim)]

@@ -1,6 +1,7 @@
 //! Who makes the cgroups of pods, and where.
 
 use engine::config::cri::CgroupDriver;
+use engine::machine::cgroup_lack;
 use pod::manifest::CgroupParent;
 use systemd::manager::is_booted;
 
@@ -35,10 +36,8 @@ impl Driver {
 
     /// Why pods can't have cgroups by it, if they can't.
     pub(crate) fn lack(self) -> Option<&'static str> {
-        let is_wrong = self == Self::Systemd && !is_booted();
-        is_wrong.then_some(
-            "[cri] cgroup-driver is \"systemd\", and this machine is not managed by systemd",
-        )
+        let setting = (self == Self::Systemd).then_some(CgroupDriver::Systemd);
+        cgroup_lack(setting)
     }
 
     /// In the interface's words.

@@ -14,6 +14,7 @@
 mod about;
 pub mod api;
 mod arguments;
+mod broken_networks;
 mod cgroups;
 mod container;
 mod disk;
@@ -23,6 +24,7 @@ mod handlers;
 mod identity;
 mod image;
 mod journal;
+mod leftovers;
 mod listen;
 mod machines;
 mod metrics;

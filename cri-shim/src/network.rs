@@ -43,17 +43,36 @@ fn of_node(shim: &Shim) -> Result<Networks, CriError> {
         path: shim.engine.cni.config.clone(),
         own: false,
     };
-    Ok(Networks::load(&[shared]).map_err(engine::Error::from)?)
+    let networks = Networks::load(&[shared]).map_err(engine::Error::from)?;
+    shim.broken_networks.tell(networks.broken());
+    Ok(networks)
+}
+
+/// What is to be known of the node's networks although one can be joined: the files that are passed over.
+pub(crate) fn passed_over(shim: &Shim) -> String {
+    if shim.settings.network.is_some() {
+        return String::new();
+    }
+    let networks = of_node(shim).ok();
+    let broken = networks.iter().flat_map(|networks| networks.broken());
+    let texts: Vec<String> = broken
+        .map(|error| format!("passed over: {error}"))
+        .collect();
+    texts.join("; ")
 }
 
 /// That there is no network, and which files are none although they are to be.
 pub(crate) fn none_there(shim: &Shim) -> String {
     let folder = shim.engine.cni.config.display();
     let networks = of_node(shim).ok();
-    let broken = networks.as_ref().and_then(|all| all.broken().first());
-    match broken {
-        Some(error) => format!("no network is configured in {folder}: {error}"),
-        None => format!("no network is configured in {folder}"),
+    let broken = networks.iter().flat_map(|networks| networks.broken());
+    let broken: Vec<String> = broken.map(ToString::to_string).collect();
+    match broken.is_empty() {
+        false => format!(
+            "no network is configured in {folder}: {}",
+            broken.join("; ")
+        ),
+        true => format!("no network is configured in {folder}"),
     }
 }
 
@@ -93,6 +112,7 @@ fn configured(shim: &Shim, words: &str) -> Result<Selection, CriError> {
         Selection::Named(requests) if requests.iter().all(|one| one.name.as_str() == DEFAULT) => {}
         Selection::All | Selection::Named(_) => {
             let networks = engine::networks::settings::networks(&shim.engine)?;
+            shim.broken_networks.tell(networks.broken());
             networks
                 .select(&selection)
                 .map_err(|error| invalid(&error))?;

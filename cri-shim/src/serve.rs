@@ -23,6 +23,7 @@ use crate::api::runtime_service_server::RuntimeServiceServer;
 use crate::arguments::Arguments;
 use crate::error::CriError;
 use crate::journal::{self, Priority};
+use crate::leftovers;
 use crate::listen;
 use crate::metrics;
 use crate::service::{Bounded, Room, Service, THREADS_MAX};
@@ -77,6 +78,7 @@ fn run(arguments: &Arguments) -> Result<(), CriError> {
         metrics::serve(&shim, address)?;
     }
     let listener = listen::begin(&arguments.listen)?;
+    leftovers::clear(Arc::clone(&shim));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(THREADS_MAX)

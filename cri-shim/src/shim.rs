@@ -7,6 +7,7 @@ use engine::Engine;
 use engine::config::cri::Cri;
 
 use crate::api::PodSandboxMetadata;
+use crate::broken_networks::BrokenNetworks;
 use crate::cgroups::Driver;
 use crate::disk::Disk;
 use crate::error::CriError;
@@ -38,6 +39,8 @@ pub(crate) struct Shim {
     pub(crate) file_systems: Disk,
     /// How many processors things have used lately.
     pub(crate) rates: Rates,
+    /// Files that are no networks, as far as the journal knows.
+    pub(crate) broken_networks: BrokenNetworks,
     /// Those who are told what happens.
     pub(crate) watchers: Arc<Watchers>,
     /// Images that have been read.
@@ -67,6 +70,7 @@ impl Shim {
             disk: Disk::default(),
             file_systems: Disk::default(),
             rates: Rates::default(),
+            broken_networks: BrokenNetworks::default(),
             watchers: Arc::default(),
             images: Seen::default(),
             collector: Collector::default(),

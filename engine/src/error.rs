@@ -35,7 +35,7 @@ pub use self::device::DeviceError;
 pub use self::distrust::Distrust;
 pub use self::isolator::{IsolatorError, IsolatorFlaw, OwnPart};
 pub use self::machine::MachineError;
-pub use self::monitor::MonitorError;
+pub use self::monitor::{Clearing, MonitorError};
 pub use self::mount::MountError;
 pub use self::network::NetworkSpecError;
 pub use self::port_forward::PortForwardError;
@@ -62,6 +62,14 @@ pub enum Error {
         reference: String,
         /// What is wrong with the layer.
         source: StoreError,
+    },
+    /// What is damaged of an image in the store can't be made anew.
+    #[error("image {reference} is damaged in the store and can't be mended: {reason}")]
+    NotMended {
+        /// The image.
+        reference: String,
+        /// What is damaged, and what stands in the way.
+        reason: String,
     },
     /// An image is not in the store, and must not be fetched.
     #[error("image {reference} is not known in the store")]

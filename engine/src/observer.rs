@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cni_glue::names::NameServer;
 use image_name::{Digest, Reference};
 use image_store::{FetchEvent, ImageSource, Interrupt, StoreError};
 use pod::{AppName, PodName, PodUuid};
@@ -111,7 +111,7 @@ pub enum Warning {
         error: StoreError,
     },
     /// Name servers that no program asks, since there are too many.
-    UnaskedNameServers(Vec<IpAddr>),
+    UnaskedNameServers(Vec<NameServer>),
     /// The check of an image's health is left out, since the isolator can't ask.
     NoHealthcheck {
         /// The image.

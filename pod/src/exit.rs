@@ -233,6 +233,11 @@ impl PodExit {
         record::read_if_whole(&pod_dir.join(EXIT_FILE), RECORD_VERSION)
     }
 
+    /// Whether room was taken for the record of a pod, and it is not written yet: there has been a monitor.
+    pub fn is_expected(pod_dir: &Path) -> bool {
+        record::is_reserved(&pod_dir.join(EXIT_FILE))
+    }
+
     /// Takes room for the record of a pod that is about to run.
     ///
     /// # Errors

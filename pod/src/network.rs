@@ -1,6 +1,8 @@
 //! Where a pod's networks are configured, where their state is kept, and what a running pod has of them.
 
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +32,10 @@ const PLUGINS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
 const ENV_PLUGINS: &str = "CNI_PATH";
 /// How long one call of a plugin may take.
 const PLUGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long plugins may take to take a pod out of all its networks.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The variable that says otherwise, in seconds.
+const ENV_REMOVAL_TIMEOUT: &str = "FAIRING_CNI_DEL_TIMEOUT";
 
 /// What helps, in words for a person at a shell. It is here because both the command and the isolator, whose words go to
 /// that person as they are, tell of networks.
@@ -66,6 +72,8 @@ pub struct CniFolders {
     pub config: PathBuf,
     /// Plugins, in order of precedence.
     pub plugins: Vec<PathBuf>,
+    /// How long these may take to take a pod out of all its networks.
+    pub removal: Duration,
 }
 
 impl Default for CniFolders {
@@ -73,12 +81,14 @@ impl Default for CniFolders {
         Self {
             config: SHARED_CONFIG.into(),
             plugins: PLUGINS.iter().map(PathBuf::from).collect(),
+            removal: REMOVAL_TIMEOUT,
         }
     }
 }
 
 impl CniFolders {
-    /// Where the variables `NETCONFPATH` and `CNI_PATH` say, else where they usually are.
+    /// Where the variables `NETCONFPATH` and `CNI_PATH` say, else where they usually are; and with the limit that
+    /// `FAIRING_CNI_DEL_TIMEOUT` says, if that is a number of seconds.
     pub fn from_variables(variable: impl Fn(&'static str) -> Option<OsString>) -> Self {
         let usual = Self::default();
         Self {
@@ -86,6 +96,9 @@ impl CniFolders {
             plugins: variable(ENV_PLUGINS).map_or(usual.plugins, |paths| {
                 std::env::split_paths(&paths).collect()
             }),
+            removal: variable(ENV_REMOVAL_TIMEOUT)
+                .and_then(|text| text.to_str()?.parse().ok())
+                .map_or(usual.removal, Duration::from_secs),
         }
     }
 }
@@ -105,11 +118,12 @@ pub fn attacher(
             folder(system_config.join("net.d"), true),
             folder(cni.config.clone(), false),
         ],
-        runtime: Runtime {
-            plugins: PluginFolders(cni.plugins.clone()),
-            state: run.join("cni"),
-            timeout: PLUGIN_TIMEOUT,
-        },
+        runtime: Runtime::new(
+            PluginFolders(cni.plugins.clone()),
+            run.join("cni"),
+            PLUGIN_TIMEOUT,
+            cni.removal,
+        ),
     }
 }
 
@@ -147,6 +161,26 @@ pub fn is_live(pods: &PodsDir, container: &ContainerId) -> bool {
 /// As [`record::read`].
 pub fn load(folder: &Path) -> Result<Option<NetworkStatus>, PodError> {
     record::read_if_there(&folder.join(NETWORK_FILE), STATUS_VERSION)
+}
+
+/// Writes down of a pod that was killed that it is in no network any more. Without a record, nobody could tell: it may be lost.
+///
+/// # Errors
+/// As [`record::replace`].
+pub fn forget(folder: &Path) -> Result<(), PodError> {
+    let file = folder.join(NETWORK_FILE);
+    match record::replace(&file, &NetworkStatus::default()) {
+        // Plugins are asked once more.
+        Err(PodError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(PodError::io("remove", file)(error))
+                }
+                _ => Ok(()),
+            }
+        }
+        written => written,
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +276,13 @@ mod tests {
         let plugins = named("CNI_PATH");
         assert_eq!(plugins.config, usual.config);
         assert_eq!(plugins.plugins, ["/a", "/b"].map(PathBuf::from));
+        assert_eq!(plugins.removal, usual.removal);
+        let seconds = |text: &'static str| {
+            let said = move |asked| (asked == ENV_REMOVAL_TIMEOUT).then(|| OsString::from(text));
+            CniFolders::from_variables(said).removal
+        };
+        assert_eq!(seconds("3"), Duration::from_secs(3));
+        assert_eq!(seconds("soon"), usual.removal);
     }
 
     #[test]

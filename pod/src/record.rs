@@ -182,6 +182,11 @@ pub fn reserve(path: &Path) -> Result<(), PodError> {
         .map_err(|failed| PodError::io(failed.step, failed.path)(failed.error))
 }
 
+/// Whether room was taken for a record that is not written yet.
+pub(crate) fn is_reserved(path: &Path) -> bool {
+    path.with_extension("new").exists()
+}
+
 /// As [`replace`], in the room that [`reserve`] has taken. The room of the old record, if there is one, is kept for the
 /// next.
 ///

@@ -24,6 +24,9 @@ pub const CONTRACT_VERSION: u64 = 2;
 const OLDEST_CONTRACT_VERSION: u64 = 1;
 /// The isolator's manifest, in its directory.
 pub const STAGE1_MANIFEST_FILE: &str = "stage1.json";
+/// Environment variable: the entry point that is called, unless that is `run`. Who looks for the monitor among the processes
+/// that hold a pod's lock knows the others by it.
+pub const ENV_ENTRY_POINT: &str = "FAIRING_ENTRY_POINT";
 /// Environment variable: number of the descriptor that holds the pod's lock.
 pub const ENV_LOCK_FD: &str = "FAIRING_LOCK_FD";
 /// Environment variable: the pod's runtime directory.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use engine::Engine;
 use engine::config::directories::Directories;
+use engine::pods::cri_ids::{self, Called};
 use image_registry::{Environment, WaitListener};
 use image_store::WindowMemory;
-use pod::PodEntry;
 use pod::manifest::InsecureOption;
 use pod::network::CniFolders;
+use pod::{AppName, PodEntry, PodError};
 
 use crate::arguments::global::GlobalArguments;
 use crate::console::observer::Console;
@@ -81,9 +82,55 @@ impl Context {
     /// # Errors
     /// If there is none, or more than one.
     pub(crate) fn pod(&self, selector: &str) -> Result<PodEntry, Failure> {
-        let entry = self.engine.pods().find(selector)?;
-        typed::remember(entry.uuid, selector);
-        Ok(entry)
+        let (entry, app) = self.pod_or_app(selector)?;
+        match app {
+            None => Ok(entry),
+            Some(app) => Err(Failure::Usage(format!(
+                "{selector} is a container's id, and not a pod's: it is app {app} of pod {}",
+                entry.uuid
+            ))),
+        }
+    }
+
+    /// The same, where an app of a pod may be meant by its id as a container of Kubernetes.
+    ///
+    /// # Errors
+    /// As [`Self::pod`].
+    pub(crate) fn pod_or_app(
+        &self,
+        selector: &str,
+    ) -> Result<(PodEntry, Option<AppName>), Failure> {
+        let pods = self.engine.pods();
+        let (entry, app) = match pods.find(selector) {
+            Err(PodError::NoSuchPod(typed)) => match cri_ids::find(&pods, selector)? {
+                Some(Called { entry, app }) => (entry, app),
+                None => return Err(PodError::NoSuchPod(typed).into()),
+            },
+            found => (found?, None),
+        };
+        // What a container's id stands for is no pod.
+        if app.is_none() {
+            typed::remember(entry.uuid, selector);
+        }
+        Ok((entry, app))
+    }
+
+    /// The same, where a flag may name the app.
+    ///
+    /// # Errors
+    /// As [`Self::pod`]; if the flag names another app.
+    pub(crate) fn pod_with_app(
+        &self,
+        selector: &str,
+        by_flag: Option<&AppName>,
+    ) -> Result<(PodEntry, Option<AppName>), Failure> {
+        let (entry, app) = self.pod_or_app(selector)?;
+        match (app, by_flag) {
+            (Some(called), Some(other)) if called != *other => Err(Failure::Usage(format!(
+                "two apps are named: {called} by its container's id, and {other} with --app"
+            ))),
+            (called, other) => Ok((entry, called.or_else(|| other.cloned()))),
+        }
     }
 
     /// Lets messages call each pod by its name, also those that nobody has typed: for a command that fails.

@@ -61,6 +61,6 @@ fn run<I: Isolator>(isolator: impl FnOnce(PodUuid, &Path) -> I) -> Result<i32, S
 fn gc() -> Result<(), StartFailure> {
     let place = place()?;
     cgroup::remove_recorded(&place.run_dir)?;
-    networks::leave()?;
+    networks::leave(&place.run_dir)?;
     remove_run_dir(&place.run_dir)
 }

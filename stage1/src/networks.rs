@@ -11,7 +11,7 @@ use cni_glue::ports::HeldPorts;
 use cni_glue::{Netns, NetworkError};
 use pod::control::NetworkUse;
 use pod::exit::{FailureKind, PodExit};
-use pod::manifest::{CRI_ANNOTATION, MANIFEST_FILE, Network, PodManifest};
+use pod::manifest::{CRI_ANNOTATION, CRI_UP_FILE, MANIFEST_FILE, Network, PodManifest};
 use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
 use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
 use pod::{PodError, PodUuid, PodsDir, record};
@@ -164,12 +164,13 @@ impl PodNetworks {
 }
 
 /// Takes the pod in the working directory out of its networks, whatever became of its monitor. A pod whose manifest can't be
-/// understood may have joined any. Where nothing is remembered of one that was killed, the machine was booted since; a loss of
-/// power may have left any of its records empty, and none of them keeps it from being taken out.
+/// understood may have joined any. Where nothing is remembered of one that was killed, and its runtime directory `run_dir` is
+/// gone, the machine was booted since; a loss of power may have left any of its records empty, or taken it, and none of them
+/// keeps the pod from being taken out.
 ///
 /// # Errors
 /// What failed, on what.
-pub fn leave() -> Result<(), StartFailure> {
+pub fn leave(run_dir: &Path) -> Result<(), StartFailure> {
     let folder = std::env::current_dir().map_err(StartFailure::os("find the pod's directory"))?;
     let record = folder.join(NETWORK_FILE);
     let selection = match PodManifest::load(&folder) {
@@ -190,15 +191,19 @@ pub fn leave() -> Result<(), StartFailure> {
     // What is damaged is seen to now.
     let is_remembered = remembered.map_or(true, |networks| !networks.is_empty());
     networks.leave()?;
-    let joined = match pod::network::load(&folder) {
-        Ok(None) => return Ok(()),
-        Ok(Some(joined)) => Some(joined),
-        Err(PodError::Damaged { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
     if PodExit::load_if_whole(&folder)?.is_some() {
         return Ok(());
     }
+    let joined = match pod::network::load(&folder) {
+        Ok(None) if run_dir.exists() || !was_started(&folder) => {
+            // It was killed while it joined.
+            let left = networks.attacher.detach_interrupted(&networks.container);
+            return left.map_err(failed);
+        }
+        Ok(joined) => joined,
+        Err(PodError::Damaged { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
     if !is_remembered {
         let left =
             networks
@@ -207,10 +212,10 @@ pub fn leave() -> Result<(), StartFailure> {
         left.map_err(failed)?;
     }
     // It is in none any more, and whoever comes next need not ask plugins for nothing.
-    match std::fs::remove_file(record) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StartFailure::os("remove network.json")(error))
-        }
-        _ => Ok(()),
-    }
+    Ok(pod::network::forget(&folder)?)
+}
+
+/// Whether there has been a monitor: it takes room for the pod's last record, and marks sandboxes that are up.
+fn was_started(folder: &Path) -> bool {
+    PodExit::is_expected(folder) || folder.join(CRI_UP_FILE).exists()
 }

@@ -174,7 +174,7 @@ fn a_new_image_runs_by_the_rules_of_its_name_alone() {
     key.trust(&host, "test.example/made");
     let refused = host.fairing(["commit", &pod, MADE]).run();
     refused
-        .expect_error(115, &["test.example/made:1 is not signed"])
+        .expect_error(115, &["test.example/made:1@sha256:", " is not signed"])
         .expect_stderr(&format!(
             "commit {pod} test.example/made:1 && fairing image sign --local"
         ));

@@ -87,8 +87,25 @@ fn words_that_no_program_takes_are_refused() {
         }];
     });
     assert!(binary.contains("no UTF-8"), "{binary}");
-    assert!(refused(&ground, |config| config.stdin_once = true).contains("stdin_once"));
     assert!(refused(&ground, |config| config.stop_signal = 99).contains("stop_signal"));
+}
+
+#[test]
+fn what_means_nothing_keeps_no_container_from_running() {
+    let ground = Ground::new();
+    let text = "echo <$LISTEN_FDS> $OTHER; read line || echo none";
+    let text = text.replace('<', "'<'").replace('>', "'>'");
+    let said = ground.said("web", &text, |config| {
+        config.stdin_once = true;
+        let pairs = [("LISTEN_FDS", "3"), ("OTHER", "given")].into_iter();
+        config.envs = pairs
+            .map(|(key, value)| KeyValue {
+                key: key.to_owned(),
+                value: value.into(),
+            })
+            .collect();
+    });
+    assert_eq!(said, "<> given\nnone");
 }
 
 #[test]

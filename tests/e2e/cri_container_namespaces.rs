@@ -106,6 +106,30 @@ fn containers_of_a_sandbox_with_the_hosts_processes_see_them() {
     assert_eq!(ground.logged("web"), "seen");
 }
 
+#[test]
+fn a_container_that_says_nothing_of_a_namespace_has_its_sandboxs() {
+    let ground = Ground::of(ImageBuilder::busybox(), |sandbox| {
+        let linux = sandbox.linux.get_or_insert_default();
+        let security = linux.security_context.get_or_insert_default();
+        let node = NamespaceMode::Node as i32;
+        security.namespace_options = Some(NamespaceOption {
+            network: node,
+            pid: node,
+            ipc: node,
+            ..NamespaceOption::default()
+        });
+    });
+    let text = "for name in net pid ipc; do readlink /proc/self/ns/$name; done";
+    let said = ground.said("web", text, |config| {
+        security(config).namespace_options = Some(NamespaceOption::default());
+    });
+    let own = ["net", "pid", "ipc"].map(|name| {
+        let link = fs::read_link(format!("/proc/self/ns/{name}")).unwrap();
+        link.to_str().unwrap().to_owned()
+    });
+    assert_eq!(said.lines().collect::<Vec<_>>(), own);
+}
+
 /// A segment of System V in the namespace of the machine.
 struct Segment(String);
 

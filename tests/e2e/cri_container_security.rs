@@ -187,6 +187,19 @@ fn no_container_is_privileged_whose_sandbox_is_not() {
     assert!(refused.message().starts_with(field), "{refused}");
 }
 
+/// As `kubectl debug --profile=sysadmin` brings one: its kubelet asks for another sandbox than the one that there is.
+#[test]
+fn a_privileged_container_may_come_to_a_sandbox_that_had_none() {
+    let mut ground = Ground::new();
+    let linux = ground.config.linux.get_or_insert_default();
+    linux.security_context.get_or_insert_default().privileged = true;
+    let mount = "mkdir /tmp/m && mount -t tmpfs none /tmp/m && echo mounted";
+    let said = ground.said("debugger", mount, |config| {
+        security(config).privileged = true;
+    });
+    assert_eq!(said, "mounted");
+}
+
 #[test]
 fn a_privileged_container_has_all_that_there_is() {
     let ground = Ground::privileged();

@@ -205,6 +205,19 @@ fn tools_that_ask_for_more_are_told_the_process_and_the_settings() {
     let pid = info["pid"].as_u64().unwrap();
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
     assert!(command.starts_with(b"/bin/sh\0-c\0"), "{command:?}");
+    // Its network is that of this process.
+    let request = PodSandboxStatusRequest {
+        pod_sandbox_id: ground.sandbox.clone(),
+        verbose: true,
+    };
+    let told = ground
+        .cri
+        .call(ground.cri.runtime().pod_sandbox_status(request));
+    let info: Value = serde_json::from_str(&told.unwrap().info["info"]).unwrap();
+    let init = info["pid"].as_u64().unwrap();
+    let namespace = |pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
+    assert_eq!(namespace(init), namespace(pid));
+    assert!(info["pod"]["uuid"].is_string());
     let request = StatusRequest { verbose: true };
     let told = ground
         .cri

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use cri_shim::api::{DnsConfig, PodSandboxConfig, PortMapping, StatusRequest};
+use cri_shim::api::{DnsConfig, NamespaceMode, PodSandboxConfig, PortMapping, StatusRequest};
 use harness::{Cri, ImageBuilder, installed_kernel};
 
 use crate::cri_containers::{Ground, script};
@@ -120,7 +120,41 @@ fn the_first_network_of_the_node_is_that_of_sandboxes_as_soon_as_it_is_there() {
     assert!(ip.starts_with("10.97.0."), "{ip}");
     let refused = lab.machine.connect(&format!("{ip}:9")).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+
+    // Who asks again for what is up needs no network.
+    for file in ["20-back", "10-front"] {
+        std::fs::remove_file(host.base().join(format!("cni/{file}.conflist"))).unwrap();
+    }
+    assert!(!ready());
+    let again = cri_sandbox::run(&cri, &cri_sandbox::config("web"));
+    assert_eq!(again.unwrap(), id);
+    cri_sandbox::run(&cri, &cri_sandbox::config("other")).unwrap_err();
     cri_sandbox::remove(&cri, &id).unwrap();
+}
+
+/// Kubelets hand the host's file on.
+#[test]
+fn a_server_behind_an_interface_of_the_host_is_for_sandboxes_in_its_network() {
+    for (mode, told) in [
+        (NamespaceMode::Pod, "nameserver 192.0.2.1"),
+        (
+            NamespaceMode::Node,
+            "nameserver fe80::1%3\nnameserver 192.0.2.1",
+        ),
+    ] {
+        let ground = Ground::of(ImageBuilder::busybox(), |sandbox| {
+            let linux = sandbox.linux.get_or_insert_default();
+            let security = linux.security_context.get_or_insert_default();
+            let options = security.namespace_options.get_or_insert_default();
+            options.network = mode as i32;
+            sandbox.dns_config = Some(DnsConfig {
+                servers: vec!["fe80::1%3".to_owned(), "192.0.2.1".to_owned()],
+                ..DnsConfig::default()
+            });
+        });
+        let said = ground.said("web", "cat /etc/resolv.conf", |_| ());
+        assert_eq!(said.trim_end(), told);
+    }
 }
 
 #[test]

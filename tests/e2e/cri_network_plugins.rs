@@ -370,3 +370,43 @@ fn where_nobody_keeps_limits_a_sandbox_runs_without_and_the_journal_has_it() {
     let told: Value = serde_json::from_str(&record(&host, "ADD.json")).unwrap();
     assert_eq!(told.get("runtimeConfig"), None);
 }
+
+#[test]
+fn a_file_that_is_no_network_is_told_of_once_and_the_next_one_is_used() {
+    let host = Host::new();
+    host.accept_unsigned();
+    let broken = host.write("cni/10-torn.conflist", "{");
+    host.write(
+        "cni/20-lan.conflist",
+        r#"{"cniVersion": "1.0.0", "name": "lan", "plugins": [{"type": "fairing-cni"}]}"#,
+    );
+    let cri = Cri::start(&host);
+    let told = |cri: &Cri| {
+        let journal = cri.journal();
+        journal
+            .lines()
+            .filter(|line| line.contains("10-torn.conflist"))
+            .count()
+    };
+    for _ in 0..3 {
+        let status = cri
+            .call(cri.runtime().status(StatusRequest::default()))
+            .unwrap();
+        let conditions = status.status.unwrap().conditions;
+        let network = conditions
+            .iter()
+            .find(|one| one.r#type == "NetworkReady")
+            .unwrap();
+        assert!(network.status, "{}", network.message);
+        assert!(
+            network.message.contains("10-torn.conflist"),
+            "{}",
+            network.message
+        );
+    }
+    assert_eq!(told(&cri), 1, "{}", cri.journal());
+    std::fs::write(&broken, "[]").unwrap();
+    cri.call(cri.runtime().status(StatusRequest::default()))
+        .unwrap();
+    assert_eq!(told(&cri), 2, "{}", cri.journal());
+}

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cri_shim::api::{
     PodSandboxState, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest,
@@ -177,6 +177,54 @@ fn a_sandbox_is_stopped_when_its_network_is_given_back_and_not_before() {
     node.release("DEL");
     cri.wait(first).unwrap().unwrap();
     cri.wait(second).unwrap().unwrap();
+    assert_eq!(node.lines("calls", "DEL").len(), 1);
+    remove(&cri, &id).unwrap();
+}
+
+#[test]
+fn a_plugin_that_hangs_is_asked_once_by_each_call_for_as_long_as_the_limit_says() {
+    let node = Node::new();
+    let plugins = node.host.base().join("bin").into_os_string();
+    let limit = ("FAIRING_CNI_DEL_TIMEOUT", "8".into());
+    let cri = Cri::start_with_all(&node.host, [("CNI_PATH", plugins), limit]);
+    let id = run(&cri, &config("web")).unwrap();
+    node.hold("DEL");
+    for call in 1..=2 {
+        let began = Instant::now();
+        let error = stop(&cri, &id).unwrap_err();
+        // The monitor has five seconds to end, and what it has called goes on for five after it.
+        assert!(began.elapsed() < Duration::from_secs(25), "{error}");
+        for part in ["given back", "slow", "did not finish within 8 s"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+        assert!(!error.message().contains("removed"), "{error}");
+        assert_eq!(node.lines("calls", "DEL").len(), call);
+        assert_eq!(states(&cri), [NOT_READY]);
+    }
+    fs::remove_file(node.pipe("DEL")).unwrap();
+    stop(&cri, &id).unwrap();
+    assert_eq!(node.lines("done", "DEL").len(), 1);
+    remove(&cri, &id).unwrap();
+    assert!(node.host.pod_folders().is_empty());
+}
+
+#[test]
+fn who_gives_back_what_a_sandbox_holds_is_no_monitor_to_be_killed() {
+    let node = Node::new();
+    let cri = node.shim();
+    let id = run(&cri, &config("web")).unwrap();
+    node.kill("stage1-nspawn");
+    node.hold("DEL");
+    let mut client = cri.runtime();
+    let pod_sandbox_id = id.clone();
+    let request = StopPodSandboxRequest { pod_sandbox_id };
+    let first = cri.spawn(async move { client.stop_pod_sandbox(request).await });
+    node.await_call("DEL");
+    // It ends what doesn't listen.
+    let stopped = node.host.fairing(["stop", "--force", &id]).run();
+    assert!(stopped.stderr.contains("in use"), "{stopped}");
+    node.release("DEL");
+    cri.wait(first).unwrap().unwrap();
     assert_eq!(node.lines("calls", "DEL").len(), 1);
     remove(&cri, &id).unwrap();
 }

@@ -1,6 +1,5 @@
 //! Power goes while sandboxes run, over the CRI: whatever is left of one, its kubelet can clear it up, and makes it anew.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -121,18 +120,10 @@ pub(crate) fn addresses(leases: &Path) -> Vec<PathBuf> {
     files.map(|file| file.path()).collect()
 }
 
-/// That the addresses of all pods are given back; with the record of networks, it is lost who may have one.
-fn expect_no_address(
-    wrong: &mut Wrong,
-    leases: &Path,
-    (file, damage): (&Path, Damage),
-    case: &str,
-) {
+/// That the addresses of all pods are given back.
+fn expect_no_address(wrong: &mut Wrong, leases: &Path, case: &str) {
     for address in addresses(leases) {
-        let is_unknown = file.file_name() == Some(OsStr::new("network.json"));
-        if !(is_unknown && damage == Damage::Missing) {
-            wrong.add(case, &format!("{} is not free", address.display()));
-        }
+        wrong.add(case, &format!("{} is not free", address.display()));
         fs::remove_file(address).unwrap();
     }
 }
@@ -154,7 +145,7 @@ fn check(lab: &Lab, leases: &Path) {
             wrong.add(&of("made anew"), &error.to_string());
         }
         wrong.nothing_but(&of("made anew"), lab, Some(&cri));
-        expect_no_address(&mut wrong, leases, (file, damage), &of("made anew"));
+        expect_no_address(&mut wrong, leases, &of("made anew"));
         if !matches!(damage, Damage::Empty | Damage::Missing) {
             continue;
         }
@@ -165,7 +156,7 @@ fn check(lab: &Lab, leases: &Path) {
             wrong.add(&of("removed"), &error.to_string());
         }
         wrong.nothing_but(&of("removed"), lab, Some(&cri));
-        expect_no_address(&mut wrong, leases, (file, damage), &of("removed"));
+        expect_no_address(&mut wrong, leases, &of("removed"));
     }
     cri.kill();
     wrong.expect_none(wreck.cases().len());

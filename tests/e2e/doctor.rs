@@ -98,3 +98,34 @@ fn it_is_for_everybody_and_says_that_only_root_runs_pods() {
         "{asked}"
     );
 }
+
+#[test]
+fn what_kubelets_would_find_is_looked_at_once_the_node_is_set_up_for_them() {
+    let host = Host::new();
+    let look = || {
+        let output = host.fairing(["doctor", "--format", "json"]).run();
+        let checks: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
+        let of_kubelets = checks
+            .into_iter()
+            .filter(|check| check["area"] == "kubelets");
+        of_kubelets.collect::<Vec<Value>>()
+    };
+    assert_eq!(look().len(), 1);
+    host.write(
+        "etc/config.toml",
+        "[cri]\nnetwork = \"none-such\"\nstream-certificate = \"/none/c.pem\"\n\
+         stream-key = \"/none/k.pem\"\n[cri.runtime-handlers]\nvm = \"none-such\"\n",
+    );
+    let checks = look();
+    for (subject, severity) in [
+        ("network", "warning"),
+        ("runtime handler \"vm\"", "warning"),
+        ("streams", "warning"),
+        ("cgroup driver", "fine"),
+        ("socket", "note"),
+    ] {
+        assert_eq!(found(&checks, subject)["severity"], severity, "{subject}");
+    }
+    let why = found(&checks, "streams")["found"].as_str().unwrap();
+    assert!(why.contains("/none/c.pem"), "{why}");
+}

@@ -133,7 +133,7 @@ fn several_images_go_into_one_file_and_come_back_each_by_its_rule() {
         host.fairing(["rmi"]).args(names).run().ok();
         host.write_policy("other.toml", &rule("other.example", "type = \"reject\""));
         let refused = host.fairing(["load", "-i"]).arg(&saved).run();
-        let refused = refused.expect_error(115, &["other.example/app:2 is rejected"]);
+        let refused = refused.expect_error(115, &["other.example/app:2@sha256:", " is rejected"]);
         assert_eq!(refused.stdout.lines().count(), 2, "{refused}");
         fs::remove_file(host.base().join("etc/trust.d/other.toml")).unwrap();
         host.fairing(["load", "-i"]).arg(&saved).run().ok();

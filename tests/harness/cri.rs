@@ -99,8 +99,19 @@ impl Cri {
     /// # Panics
     /// If it does not listen.
     pub fn start_with(host: &Host, variable: &str, value: impl AsRef<OsStr>) -> Self {
+        Self::start_with_all(host, [(variable, value)])
+    }
+
+    /// The same with these variables.
+    ///
+    /// # Panics
+    /// If it does not listen.
+    pub fn start_with_all<'a, V: AsRef<OsStr>>(
+        host: &Host,
+        variables: impl IntoIterator<Item = (&'a str, V)>,
+    ) -> Self {
         let mut command = host.command_of(program());
-        command.env(variable, value);
+        command.envs(variables);
         Self::on(host, command, None)
     }
 

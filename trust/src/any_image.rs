@@ -1,7 +1,7 @@
 //! Whether a policy lets any image run: one that doesn't is told to who looks after the node, not to each pod alone.
 
 use crate::held_key::HeldKey;
-use crate::policy::{PlacedRule, Policy};
+use crate::policy::Policy;
 use crate::rule::Requirement;
 use crate::timestamp::Timestamp;
 
@@ -9,15 +9,16 @@ impl Policy {
     /// Whether a rule of it may let an image run, whichever that is: one that can be met, by keys that count now.
     pub fn lets_some_run(&self, now: Timestamp) -> bool {
         let mut rules = self.rules().iter();
-        rules.any(|placed| self.can_be_met(placed, placed.rule().requirement(), now))
+        rules.any(|placed| self.can_be_met(placed.rule().requirement(), now))
     }
 
-    fn can_be_met(&self, placed: &PlacedRule, requirement: &Requirement, now: Timestamp) -> bool {
+    fn can_be_met(&self, requirement: &Requirement, now: Timestamp) -> bool {
         match requirement {
             Requirement::SignedBy {
                 keys, threshold, ..
             } => {
-                let held = HeldKey::all(self, placed, keys, now);
+                let held = keys.iter().map(|key| HeldKey::of(self, key, now));
+                let held: Result<Vec<_>, _> = held.collect();
                 held.is_ok_and(|held| {
                     let fit = held.iter().filter(|key| key.unfit.is_none());
                     fit.count() >= *threshold
@@ -26,7 +27,7 @@ impl Policy {
             Requirement::Digest { .. } | Requirement::AcceptUnsigned => true,
             Requirement::All(all) => {
                 let mut all = all.iter();
-                all.all(|one| self.can_be_met(placed, one, now))
+                all.all(|one| self.can_be_met(one, now))
             }
             Requirement::Reject | Requirement::Unsupported(_) => false,
         }

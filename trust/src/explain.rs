@@ -13,6 +13,7 @@ use crate::one_line;
 use crate::policy::{PlacedRule, Policy};
 use crate::refusal::Refusal;
 use crate::rule::{AttestationDemand, Requirement, Rule};
+use crate::rule_id::place;
 use crate::signed::{Evidence, Examined, MAX_BUNDLES, MAX_SIGNATURES};
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
@@ -59,6 +60,9 @@ pub struct RuleExplanation {
     pub prefix: Prefix,
     /// Its file.
     pub file: PathBuf,
+    /// The line in it where the rule begins, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Its type, as in the file.
     pub r#type: &'static str,
     /// Whether it decides: the one of the longest prefix does.
@@ -162,6 +166,7 @@ pub fn explain_name(policy: &Policy, image: &Reference, now: Timestamp) -> Expla
             RuleExplanation {
                 prefix: placed.rule().prefix().clone(),
                 file: placed.file().to_owned(),
+                line: placed.line(),
                 r#type: placed.rule().requirement().word(),
                 decides,
                 why,
@@ -348,7 +353,7 @@ impl fmt::Display for Explanation {
         }
         for rule in &self.rules {
             let role = if rule.decides { "decides" } else { "matches" };
-            let file = one_line::path(&rule.file);
+            let file = place(&rule.file, rule.line);
             let (prefix, why) = (rule.prefix.as_str(), &rule.why);
             writeln!(
                 f,

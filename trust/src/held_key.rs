@@ -2,9 +2,12 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::key::PublicKey;
+use crate::key_error::KeyError;
 use crate::key_text::{KeyText, Validity};
 use crate::policy::{PlacedRule, Policy};
-use crate::refusal::{Refusal, RuleId};
+use crate::refusal::Refusal;
+use crate::refused_image::RefusedImage;
+use crate::rule_id::RuleId;
 use crate::timestamp::Timestamp;
 use crate::unfit::Unfit;
 
@@ -22,19 +25,26 @@ impl HeldKey {
         placed: &PlacedRule,
         keys: &[KeyText],
         now: Timestamp,
+        image: &dyn Fn() -> RefusedImage,
     ) -> Result<Vec<Self>, Refusal> {
         keys.iter()
             .enumerate()
             .map(|(at, text)| {
-                let key = text.decode().map_err(|source| Refusal::BrokenKey {
+                Self::of(policy, text, now).map_err(|source| Refusal::BrokenKey {
+                    image: Box::new(image()),
                     rule: Box::new(RuleId::of(placed)),
                     position: at + 1,
                     source,
-                })?;
-                let unfit = unfit(policy, key.fingerprint(), text.validity(), now);
-                Ok(Self { key, unfit })
+                })
             })
             .collect()
+    }
+
+    /// Decodes a key.
+    pub(crate) fn of(policy: &Policy, text: &KeyText, now: Timestamp) -> Result<Self, KeyError> {
+        let key = text.decode()?;
+        let unfit = unfit(policy, key.fingerprint(), text.validity(), now);
+        Ok(Self { key, unfit })
     }
 }
 

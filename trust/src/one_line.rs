@@ -16,6 +16,15 @@ pub(crate) fn plain(text: &str) -> String {
     cut(text).chars().flat_map(escape_control).collect()
 }
 
+/// Like [`plain`], for what is a word in all honest cases.
+pub(crate) fn short(text: &str) -> String {
+    /// Longest label of DNS, in characters.
+    const MAX: usize = 63;
+    let cut: String = text.chars().take(MAX).collect();
+    let end = if cut.len() < text.len() { "..." } else { "" };
+    format!("{}{end}", plain(&cut))
+}
+
 /// The message of an error, cut and in one line.
 pub(crate) fn message(error: &impl fmt::Display) -> String {
     plain(&error.to_string())

@@ -35,6 +35,7 @@ pub fn is_policy_file(name: &OsStr) -> bool {
 pub struct PlacedRule {
     rule: Rule,
     file: PathBuf,
+    line: Option<usize>,
 }
 
 impl PlacedRule {
@@ -46,6 +47,11 @@ impl PlacedRule {
     /// The file it comes from.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The line in it where the rule begins, from 1; `None` in files that are no rules of fairing's.
+    pub fn line(&self) -> Option<usize> {
+        self.line
     }
 }
 
@@ -133,7 +139,7 @@ impl Policy {
     /// The rules of one file, which has no layers.
     pub(crate) fn of_rules(rules: Vec<Rule>, file: &Path) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
-        policy.place(rules, file);
+        policy.place(rules.into_iter().map(|rule| (rule, None)), file);
         policy.sort()?;
         Ok(policy)
     }
@@ -160,6 +166,18 @@ impl Policy {
             kubernetes_namespace: namespace.map(str::to_owned),
             ..self
         }
+    }
+
+    /// The namespace of Kubernetes whose pods it is for.
+    pub(crate) fn kubernetes_namespace(&self) -> Option<&str> {
+        self.kubernetes_namespace.as_deref()
+    }
+
+    /// The rule of the longest prefix that covers a name and counts elsewhere: in other namespaces of Kubernetes alone.
+    pub(crate) fn elsewhere<'n>(&self, name: impl Into<Named<'n>>) -> Option<&PlacedRule> {
+        let name = name.into();
+        let mut rules = self.rules.iter();
+        rules.find(|placed| placed.rule.prefix().covers(name) && !self.counts(placed))
     }
 
     fn counts(&self, placed: &PlacedRule) -> bool {
@@ -204,7 +222,8 @@ impl Policy {
             file: source.path.clone(),
             reason: error.to_string(),
         })?;
-        self.place(contents.rules, &source.path);
+        let lines = contents.lines.into_iter().map(Some);
+        self.place(contents.rules.into_iter().zip(lines), &source.path);
         let revoked = contents.revoked.into_iter();
         self.revoked
             .extend(revoked.map(|revocation| PlacedRevocation {
@@ -214,10 +233,11 @@ impl Policy {
         Ok(())
     }
 
-    fn place(&mut self, rules: Vec<Rule>, file: &Path) {
-        self.rules.extend(rules.into_iter().map(|rule| PlacedRule {
+    fn place(&mut self, rules: impl Iterator<Item = (Rule, Option<usize>)>, file: &Path) {
+        self.rules.extend(rules.map(|(rule, line)| PlacedRule {
             rule,
             file: file.to_owned(),
+            line,
         }));
     }
 
@@ -255,7 +275,7 @@ impl Policy {
     /// # Errors
     /// The first [`PolicyError::Key`] or [`PolicyError::Rule`].
     pub fn check(&self) -> Result<(), PolicyError> {
-        for PlacedRule { rule, file } in &self.rules {
+        for PlacedRule { rule, file, .. } in &self.rules {
             let Requirement::SignedBy {
                 keys, threshold, ..
             } = rule.requirement()

@@ -41,6 +41,8 @@ pub(crate) enum FileError {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Contents {
     pub(crate) rules: Vec<Rule>,
+    /// Where each of them begins.
+    pub(crate) lines: Vec<usize>,
     pub(crate) revoked: Vec<Revocation>,
 }
 
@@ -136,16 +138,17 @@ pub(crate) fn parse(text: &str) -> Result<Contents, FileError> {
     if file.rule.is_empty() && file.revoked.is_empty() {
         return Err(FileError::NoRule);
     }
-    let rules = file.rule.into_iter().map(|rule| {
-        let line = line_at(text, rule.span().start);
-        rule_of(rule.into_inner(), line)
-    });
+    let spans = file.rule.iter().map(Spanned::span);
+    let lines: Vec<_> = spans.map(|span| line_at(text, span.start)).collect();
+    let rules = file.rule.into_iter().zip(&lines);
+    let rules = rules.map(|(rule, line)| rule_of(rule.into_inner(), *line));
     let revoked = file.revoked.into_iter().map(|raw| Revocation {
         fingerprint: raw.fingerprint,
         since: raw.since.map(|time| time.0),
     });
     Ok(Contents {
         rules: rules.collect::<Result<_, _>>()?,
+        lines,
         revoked: revoked.collect(),
     })
 }

@@ -8,8 +8,10 @@ use crate::held_key::{self, HeldKey};
 use crate::identity::Identity;
 use crate::key_text::KeyText;
 use crate::policy::{PlacedRule, Policy};
-use crate::refusal::{Demand, Refusal, RuleId};
+use crate::refusal::{Demand, Refusal};
+use crate::refused_image::RefusedImage;
 use crate::rule::{AttestationDemand, Requirement};
+use crate::rule_id::RuleId;
 use crate::signed::{Accepted, Evidence, MAX_BUNDLES, Wanted};
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
@@ -39,18 +41,20 @@ pub fn verify(
     evidence: &Evidence<'_>,
     at: &Circumstances,
 ) -> Result<VerifiedImage, Refusal> {
-    let reference = || subject.reference.to_string();
+    let image = || Box::new(RefusedImage::of(policy, subject));
     if !subject.digests.contains(subject.manifest) {
         return Err(Refusal::BrokenChain {
-            reference: reference(),
+            image: image(),
             manifest: Box::new(subject.manifest.clone()),
         });
     }
     let Some(placed) = policy.deciding(subject.reference) else {
         return Err(Refusal::NoRule {
-            reference: reference(),
-            repository: subject.reference.repository().clone(),
+            image: image(),
             signed: evidence.claims(subject),
+            elsewhere: policy
+                .elsewhere(subject.reference)
+                .map(|placed| Box::new(RuleId::of(placed))),
         });
     };
     let case = Case {
@@ -92,8 +96,6 @@ type Signer = (Fingerprint, Accepted);
 
 impl Case<'_> {
     fn meet(&self, requirement: &Requirement) -> Result<Verification, Refusal> {
-        let reference = self.subject.reference;
-        let refused = || (reference.to_string(), reference.repository());
         match requirement {
             Requirement::SignedBy {
                 keys,
@@ -102,23 +104,15 @@ impl Case<'_> {
             } => self.signed_by(keys, *threshold, identity),
             Requirement::Digest { digests } => self.listed(digests),
             Requirement::AcceptUnsigned => Ok(self.by_rule(Basis::AcceptUnsigned)),
-            Requirement::Reject => {
-                let (reference, repository) = refused();
-                Err(Refusal::Rejected {
-                    reference,
-                    repository: repository.clone(),
-                    rule: Box::new(RuleId::of(self.placed)),
-                })
-            }
-            Requirement::Unsupported(what) => {
-                let (reference, repository) = refused();
-                Err(Refusal::Unsupported {
-                    reference,
-                    repository: repository.clone(),
-                    rule: Box::new(RuleId::of(self.placed)),
-                    what: what.clone(),
-                })
-            }
+            Requirement::Reject => Err(Refusal::Rejected {
+                image: Box::new(self.image()),
+                rule: Box::new(RuleId::of(self.placed)),
+            }),
+            Requirement::Unsupported(what) => Err(Refusal::Unsupported {
+                image: Box::new(self.image()),
+                rule: Box::new(RuleId::of(self.placed)),
+                what: what.clone(),
+            }),
             Requirement::All(requirements) => {
                 let mut met = self.by_rule(Basis::AcceptUnsigned);
                 for requirement in requirements {
@@ -127,6 +121,11 @@ impl Case<'_> {
                 Ok(met)
             }
         }
+    }
+
+    /// The image, for a refusal.
+    pub(crate) fn image(&self) -> RefusedImage {
+        RefusedImage::of(self.policy, self.subject)
     }
 
     fn by_rule(&self, basis: Basis) -> Verification {
@@ -141,7 +140,7 @@ impl Case<'_> {
                 ..self.by_rule(Basis::Digest)
             }),
             None => Err(Refusal::DigestNotListed {
-                reference: self.subject.reference.to_string(),
+                image: Box::new(self.image()),
                 manifest: Box::new(self.subject.manifest.clone()),
                 rule: Box::new(RuleId::of(self.placed)),
             }),
@@ -150,7 +149,9 @@ impl Case<'_> {
 
     /// Decodes keys, of the rule or of one of its attestations.
     pub(crate) fn hold(&self, keys: &[KeyText]) -> Result<Vec<HeldKey>, Refusal> {
-        HeldKey::all(self.policy, self.placed, keys, self.at.now)
+        HeldKey::all(self.policy, self.placed, keys, self.at.now, &|| {
+            self.image()
+        })
     }
 
     /// What a signature must be to count for the image.
@@ -166,8 +167,7 @@ impl Case<'_> {
 
     fn demand(&self, keys: &[HeldKey], threshold: usize) -> Box<Demand> {
         Box::new(Demand {
-            reference: self.subject.reference.to_string(),
-            repository: self.subject.reference.repository().clone(),
+            image: self.image(),
             rule: RuleId::of(self.placed),
             keys: held_key::distinct(keys),
             threshold,

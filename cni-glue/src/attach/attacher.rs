@@ -226,10 +226,11 @@ impl Attacher {
             handle: netns,
         };
         let mut first = Ok(());
+        let runtime = self.runtime.removing();
         for cached in attachments.iter().rev().filter(|cached| wanted(cached)) {
             first = first.and(match dying {
-                true => self.runtime.del(cached, &netns),
-                false => self.runtime.del_of_dead(cached, netns.path),
+                true => runtime.del(cached, &netns),
+                false => runtime.del_of_dead(cached, netns.path),
             });
         }
         let is_damaged = !damaged.is_empty();

@@ -32,6 +32,7 @@ impl Attacher {
             None => self.selected(selection),
         };
         let mut first = Ok(());
+        let runtime = self.runtime.removing();
         for (name, interface) in places.iter().rev() {
             let mut of_plugins = lists.iter().filter(|list| is_of_plugins(list));
             if let Some(list) = of_plugins.find(|list| list.name == *name) {
@@ -41,7 +42,7 @@ impl Attacher {
                 {
                     attachment.cni_args = request.arguments.clone();
                 }
-                first = first.and(self.runtime.del_of_dead(&attachment, ""));
+                first = first.and(runtime.del_of_dead(&attachment, ""));
             }
         }
         first

@@ -11,6 +11,9 @@ use crate::id::{ContainerId, NetworkName};
 use crate::record;
 use crate::runtime::AfterFailure;
 
+/// How the names of files end whose writers have not finished them.
+pub(super) const UNFINISHED: &str = ".part";
+
 /// What was cleared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,7 +184,7 @@ impl Attacher {
         }
         let results = state.join("results");
         for name in record::names(&results)? {
-            if name.ends_with(".part") && !mentions_live(&name, live) {
+            if name.ends_with(UNFINISHED) && !mentions_live(&name, live) {
                 removed += usize::from(record::remove(&results.join(name))?);
             }
         }

@@ -5,6 +5,7 @@ mod damaged;
 mod forgotten;
 mod free_ports;
 mod gc;
+mod interrupted;
 mod namespace_mount;
 mod peers;
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::name_server::NameServer;
 use crate::runtime::Dns;
 
 /// glibc and musl look at no more.
@@ -32,7 +33,7 @@ pub struct DnsOptions {
     pub mode: DnsMode,
     /// Whom to ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub servers: Vec<IpAddr>,
+    pub servers: Vec<NameServer>,
     /// What short names are completed with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub search: Vec<String>,
@@ -100,11 +101,12 @@ impl DnsOptions {
                     parsed.mode = mode;
                 }
                 Some(_) => return Err(InvalidDns::Both),
-                None => parsed.servers.push(
-                    server
-                        .parse()
-                        .map_err(|_| InvalidDns::Server(server.into()))?,
-                ),
+                None => {
+                    // An interface that it is behind would be one of the pod's, which has none yet.
+                    let address = server.parse::<IpAddr>();
+                    let address = address.map_err(|_| InvalidDns::Server(server.into()))?;
+                    parsed.servers.push(address.into());
+                }
             }
         }
         if let Some(word) = parsed.mode.word().filter(|_| !parsed.servers.is_empty()) {
@@ -116,7 +118,7 @@ impl DnsOptions {
     }
 
     /// The servers that nobody asks, since programs look at no more than the first three.
-    pub fn unasked_servers(&self) -> &[IpAddr] {
+    pub fn unasked_servers(&self) -> &[NameServer] {
         self.servers.get(MOST_SERVERS..).unwrap_or_default()
     }
 
@@ -359,7 +361,7 @@ mod tests {
         let unasked: Vec<_> = wanted
             .unasked_servers()
             .iter()
-            .map(IpAddr::to_string)
+            .map(ToString::to_string)
             .collect();
         assert_eq!(unasked, ["::4", "::5"]);
         let asked = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver ::3\n";

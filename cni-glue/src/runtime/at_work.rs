@@ -3,7 +3,7 @@
 //! next for that pod waits for them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::verb::Verb;
 use crate::error::PluginFailure;
 use crate::id::ContainerId;
 use crate::record::{self, FileError};
@@ -40,16 +41,22 @@ pub(super) struct AtWork {
 }
 
 impl AtWork {
-    /// Waits until nobody else works on the pod. A caller that lives ends what it has called within `timeout`.
+    /// Waits until nobody else works on the pod, and says what is to be done. A caller that lives ends what it has called
+    /// within `timeout`. A DEL whose caller has died has as long, and is not asked for again by who has waited in vain.
     pub(super) fn begin(
         state: &Path,
         container: &ContainerId,
+        verb: Verb,
         timeout: Duration,
     ) -> Result<Self, PluginFailure> {
         let path = folder(state).join(container.as_str());
         let began = Instant::now();
         loop {
-            if let Some(file) = try_lock(&path)? {
+            if let Some(mut file) = try_lock(&path)? {
+                let said = file
+                    .set_len(0)
+                    .and_then(|()| file.write_all(verb.as_str().as_bytes()));
+                said.map_err(FileError::io("write", &path))?;
                 return Ok(Self { path, file });
             }
             let waited = began.elapsed();
@@ -59,7 +66,8 @@ impl AtWork {
             }
             let holders = holders(&path).map_err(FileError::io("find who has locked", &path))?;
             let has_caller = holders.iter().any(|holder| holder.is_caller);
-            let patience = match has_caller {
+            let removal = removal_since(&path).filter(|_| verb == Verb::Del && !has_caller);
+            let patience = match has_caller || removal.is_some() {
                 true => timeout + ENDING,
                 false => ORPHANS + ENDING,
             };
@@ -67,8 +75,12 @@ impl AtWork {
                 let processes = holders.iter().map(|holder| holder.pid.as_raw_pid());
                 return Err(PluginFailure::Busy(processes.collect()));
             }
-            if !has_caller {
+            let is_late = removal.is_none_or(|since| since.max(waited) >= timeout);
+            if !has_caller && is_late {
                 holders.iter().for_each(|holder| holder.kill(&path));
+                if removal.is_some() && !holders.is_empty() {
+                    return Err(PluginFailure::Timeout(timeout));
+                }
             }
             thread::sleep(LONG_PAUSE);
         }
@@ -107,6 +119,17 @@ fn try_lock(path: &Path) -> Result<Option<File>, FileError> {
             return Ok(Some(file));
         }
     }
+}
+
+/// How long ago a call of DEL began, if that is what the file was locked for.
+fn removal_since(path: &Path) -> Option<Duration> {
+    let said = fs::read(path).ok()?;
+    if said != Verb::Del.as_str().as_bytes() {
+        return None;
+    }
+    let begun = fs::metadata(path).and_then(|file| file.modified()).ok()?;
+    // A clock that was set back tells nothing.
+    Some(begun.elapsed().unwrap_or_default())
 }
 
 /// A process that has the lock.
@@ -184,7 +207,7 @@ mod tests {
 
     /// A process that has inherited the lock, and what it was begun with.
     fn inherited(state: &Path, pod: &ContainerId) -> (AtWork, std::process::Child) {
-        let lock = AtWork::begin(state, pod, LONG).unwrap();
+        let lock = AtWork::begin(state, pod, Verb::Add, LONG).unwrap();
         let file = lock.file.try_clone().unwrap();
         let mut command = Command::new("sleep");
         command.arg("1000").stdin(Stdio::from(file));
@@ -220,7 +243,9 @@ mod tests {
         // What is left running holds nobody up once the work is done.
         lock.end();
         let began = Instant::now();
-        AtWork::begin(state.path(), &pod, LONG).unwrap().end();
+        AtWork::begin(state.path(), &pod, Verb::Del, LONG)
+            .unwrap()
+            .end();
         assert!(began.elapsed() < ORPHANS);
         assert!(record::names(&folder(state.path())).unwrap().is_empty());
         child.kill().unwrap();
@@ -235,10 +260,40 @@ mod tests {
         // As if its caller had been killed.
         drop(lock);
         let began = Instant::now();
-        AtWork::begin(state.path(), &pod, LONG).unwrap().end();
+        AtWork::begin(state.path(), &pod, Verb::Del, LONG)
+            .unwrap()
+            .end();
         assert!(began.elapsed() >= ORPHANS);
         let status = child.wait().unwrap();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
         assert_eq!(signal, Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_removal_whose_caller_has_died_is_let_go_on_and_not_asked_for_again() {
+        let state = tempfile::tempdir().unwrap();
+        let pod: ContainerId = "pod".parse().unwrap();
+        let lock = AtWork::begin(state.path(), &pod, Verb::Del, LONG).unwrap();
+        let mut command = Command::new("sleep");
+        command
+            .arg("1000")
+            .stdin(Stdio::from(lock.file.try_clone().unwrap()));
+        let mut child = command.spawn().unwrap();
+        // As if its caller had been killed.
+        drop((command, lock));
+        let limit = ORPHANS + Duration::from_secs(2);
+        let began = Instant::now();
+        match AtWork::begin(state.path(), &pod, Verb::Del, limit) {
+            Err(PluginFailure::Timeout(after)) => assert_eq!(after, limit),
+            other => panic!("{other:?}"),
+        }
+        assert!(began.elapsed() >= limit);
+        let status = child.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(signal, Some(libc::SIGKILL));
+        // The next call asks.
+        AtWork::begin(state.path(), &pod, Verb::Del, LONG)
+            .unwrap()
+            .end();
     }
 }

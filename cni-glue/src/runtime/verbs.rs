@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -95,7 +95,14 @@ pub struct Runtime {
     pub state: PathBuf,
     /// How long one call may take.
     pub timeout: Duration,
+    /// How long all calls of DEL may take that take one pod out of its networks: one that hangs takes all of it.
+    pub removal: Duration,
+    /// When that time is over, for who is at it.
+    pub(crate) removed_by: Option<Instant>,
 }
+
+/// How long a call of DEL may take, however late it comes: those that don't hang have a chance.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
 
 /// What one call is about.
 pub(super) struct Call<'a> {
@@ -106,6 +113,48 @@ pub(super) struct Call<'a> {
 }
 
 impl Runtime {
+    /// A runtime with these limits.
+    pub fn new(
+        plugins: PluginFolders,
+        state: PathBuf,
+        timeout: Duration,
+        removal: Duration,
+    ) -> Self {
+        Self {
+            plugins,
+            state,
+            timeout,
+            removal,
+            removed_by: None,
+        }
+    }
+
+    /// The same for who is about to take a pod out of its networks: its time begins now.
+    pub(crate) fn removing(&self) -> Self {
+        Self {
+            removed_by: Instant::now().checked_add(self.removal),
+            ..self.clone()
+        }
+    }
+
+    /// How long a call may take now.
+    fn limit(&self, verb: Verb) -> Duration {
+        if verb != Verb::Del {
+            return self.timeout;
+        }
+        let now = Instant::now();
+        let left = self
+            .removed_by
+            .map(|end| end.saturating_duration_since(now));
+        // In whole seconds, as people are told of it.
+        let whole = |left: Duration| {
+            Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+        };
+        left.map_or(self.removal, |left| {
+            whole(left).max(LAST_CHANCE).min(self.removal)
+        })
+    }
+
     /// What is remembered.
     pub(crate) fn cache(&self) -> Cache {
         Cache::new(&self.state)
@@ -323,21 +372,29 @@ impl Runtime {
                 ("CNI_ARGS", chain::arguments(attachment.arguments).into()),
             ]);
         }
+        let changed = call
+            .attachment
+            .filter(|_| matches!(verb, Verb::Add | Verb::Del));
+        let at_work = changed
+            .map(|attachment| self.begin(attachment.container, verb))
+            .transpose()
+            .map_err(failed)?;
         let limits = Limits {
-            timeout: self.timeout,
+            timeout: self.limit(verb),
             interrupt: call
                 .attachment
                 .and_then(|attachment| attachment.interrupt)
                 .filter(|_| verb == Verb::Add),
         };
-        let changed = call
-            .attachment
-            .filter(|_| matches!(verb, Verb::Add | Verb::Del));
-        let at_work = changed
-            .map(|attachment| AtWork::begin(&self.state, attachment.container, self.timeout))
-            .transpose()
-            .map_err(failed)?;
         Ok(invocation::call(&program, &environment, &input, limits, at_work).map_err(failed)?)
+    }
+
+    fn begin(&self, container: &ContainerId, verb: Verb) -> Result<AtWork, PluginFailure> {
+        let patience = match verb {
+            Verb::Del => self.removal,
+            _ => self.timeout,
+        };
+        AtWork::begin(&self.state, container, verb, patience)
     }
 
     pub(super) fn failed(

@@ -135,11 +135,12 @@ impl Lab {
                     own: false,
                 },
             ],
-            runtime: Runtime {
-                plugins: PluginFolders(vec![folder.path().join("bin"), "/usr/lib/cni".into()]),
-                state: folder.path().join("state"),
-                timeout: Duration::from_secs(60),
-            },
+            runtime: Runtime::new(
+                PluginFolders(vec![folder.path().join("bin"), "/usr/lib/cni".into()]),
+                folder.path().join("state"),
+                Duration::from_secs(60),
+                Duration::from_secs(60),
+            ),
         };
         Self {
             folder,

@@ -1,18 +1,17 @@
 //! Two fairings with directories of their own in one network namespace.
 
 use cni_glue::attach::{Attacher, GcReport};
-use cni_glue::runtime::{AfterFailure, Asked, Runtime};
+use cni_glue::runtime::{AfterFailure, Asked};
 
 use crate::lab::{HOST_V4, Lab, OUTSIDE_V4, sh};
 use crate::traffic::{serve, tcp};
 
 /// Another fairing on the same host.
 fn other_fairing(lab: &Lab) -> Attacher {
+    let mut runtime = lab.attacher.runtime.clone();
+    runtime.state = lab.folder.path().join("other/state");
     Attacher {
-        runtime: Runtime {
-            state: lab.folder.path().join("other/state"),
-            ..lab.attacher.runtime.clone()
-        },
+        runtime,
         ..lab.attacher.clone()
     }
 }

@@ -10,13 +10,13 @@ use engine::pods::security::SeccompChoice;
 use pod::timestamp::Timestamp;
 
 use super::facts::{self, SandboxFacts};
-use super::{host_paths, images, spec};
+use super::images::ContainerImages;
+use super::{host_paths, spec};
 use crate::api::{
     ContainerMetadata, CreateContainerRequest, CreateContainerResponse, LinuxContainerUser,
 };
 use crate::error::CriError;
 use crate::identity::{ContainerId, app_name};
-use crate::image;
 use crate::journal::Journal;
 use crate::record::{self, ContainerRecord, require_fit};
 use crate::shim::Shim;
@@ -50,21 +50,22 @@ pub(crate) fn create(
     let asked = asked
         .filter(|image| !image.image.is_empty())
         .ok_or_else(|| CriError::missing("config.image.image"))?;
-    let resolved = image::resolve(shim, asked).map_err(|error| error.below("config"))?;
-    let mut spec = spec::spec(&config, &SandboxFacts::of(&sandbox, &config))?;
-    spec.image = resolved.reference.to_string();
+    let asked_now = request.sandbox_config.as_ref();
+    let sandbox_facts = SandboxFacts::of(&sandbox, asked_now, &config);
+    let mut spec = spec::spec(&config, &sandbox_facts)?;
     spec.name = Some(name.clone());
-    images::find(shim, &mut config.mounts, &mut spec)?;
+    let asked = asked.clone();
+    let images = ContainerImages::find(shim, &asked, &mut config, &spec)?;
     let of_devices = engine::devices::groups(&spec.devices, &shim.engine.directories)
         .map_err(CriError::of_container)?;
     spec.groups.extend(of_devices.iter().map(u32::to_string));
-    let identity = facts::identity(&resolved.image, &spec)?;
+    let identity = facts::identity(&images.own.image, &spec)?;
     // Last: who is refused leaves nothing behind.
     host_paths::provide(&config.mounts)?;
-    let record = ContainerRecord {
-        image_id: resolved.id,
-        image_name: resolved.reference.to_string(),
-        image_ref: resolved.image_ref,
+    let mut record = ContainerRecord {
+        image_id: images.own.id.clone(),
+        image_name: String::new(),
+        image_ref: String::new(),
         created_at: now(),
         user: LinuxContainerUser {
             uid: identity.uid.into(),
@@ -73,10 +74,22 @@ pub(crate) fn create(
         },
         config,
     };
-    spec.annotations = record::annotations(&record)?;
     let engine = shim.engine_for(sandbox.record().config.metadata.as_ref());
-    let made = OpenPod::connect(&engine, &sandbox.entry)
-        .and_then(|pod| pod.add(&spec, Pull::Never, &Journal));
+    let pod = OpenPod::connect(&engine, &sandbox.entry).map_err(CriError::of_container)?;
+    let mut add = |images: &ContainerImages| {
+        images.name(&mut spec);
+        record.image_name = images.own.name.reference.to_string();
+        record.image_ref = images.own.image_ref();
+        spec.annotations = record::annotations(&record)?;
+        Ok::<_, CriError>(pod.add(&spec, Pull::Never, &Journal))
+    };
+    let mut made = add(&images)?;
+    // By the first of their names all may run, mostly.
+    if matches!(made, Err(engine::Error::Refused { .. }))
+        && let Some(others) = images.permitted(&engine)?
+    {
+        made = add(&others)?;
+    }
     match made {
         Ok(_) => Ok(response(&ContainerId::of(sandbox.id(), &name))),
         // Another request has been faster.

@@ -27,6 +27,8 @@ pub(super) fn identity(image: &Image, spec: &AppSpec) -> Result<Identity, CriErr
 pub(super) struct SandboxFacts<'a> {
     /// The request.
     pub(super) config: &'a PodSandboxConfig,
+    /// Whether containers of it may be privileged.
+    pub(super) is_privileged: bool,
     /// Its users, if they are not the host's.
     pub(super) users: Option<&'a UserNamespace>,
     /// Whether it is in a virtual machine, which has no devices of the host and shows it no mounts.
@@ -47,9 +49,15 @@ pub(super) enum Target<'a> {
 }
 
 impl<'a> SandboxFacts<'a> {
-    /// Those of a sandbox, for a container of this request.
-    pub(super) fn of(sandbox: &'a Sandbox, config: &ContainerConfig) -> Self {
+    /// Those of a sandbox, for a container of this request. `now` is what its kubelet asks of the sandbox now: a privileged
+    /// container may come to a pod that had none when it began, such as by `kubectl debug`.
+    pub(super) fn of(
+        sandbox: &'a Sandbox,
+        now: Option<&PodSandboxConfig>,
+        config: &ContainerConfig,
+    ) -> Self {
         Self {
+            is_privileged: is_privileged(now.unwrap_or(&sandbox.record().config)),
             target: target(sandbox, config),
             config: &sandbox.record().config,
             users: sandbox.manifest().user_namespace.as_ref(),
@@ -65,6 +73,12 @@ impl<'a> SandboxFacts<'a> {
         let options = security.and_then(|security| security.namespace_options.clone());
         options.unwrap_or_default()
     }
+}
+
+fn is_privileged(config: &PodSandboxConfig) -> bool {
+    let linux = config.linux.as_ref();
+    let security = linux.and_then(|linux| linux.security_context.as_ref());
+    security.is_some_and(|security| security.privileged)
 }
 
 fn target<'a>(sandbox: &'a Sandbox, config: &ContainerConfig) -> Option<Target<'a>> {

@@ -7,6 +7,8 @@ use crate::api::ContainerEventType::{
     ContainerStartedEvent as Started, ContainerStoppedEvent as Stopped,
 };
 
+use crate::identity::ContainerId;
+
 /// What one thing does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -36,7 +38,18 @@ pub(super) fn happened(before: &Phases, now: &Phases) -> Vec<(String, ContainerE
             events.push((id.clone(), Deleted));
         }
     }
+    events.sort_by_key(|(id, kind)| rank(ContainerId::parse(id).is_some(), *kind));
     events
+}
+
+/// A sandbox begins before its containers, and ends after them.
+fn rank(is_container: bool, kind: ContainerEventType) -> u8 {
+    match (kind, is_container) {
+        (Created | Started, false) => 0,
+        (Created | Started, true) => 1,
+        (Stopped | Deleted, true) => 2,
+        (Stopped | Deleted, false) => 3,
+    }
 }
 
 fn between(before: Option<Phase>, now: Phase) -> &'static [ContainerEventType] {
@@ -92,5 +105,32 @@ mod tests {
         ] {
             assert_eq!(kinds(before, now), expected, "{before:?} {now:?}");
         }
+    }
+
+    #[test]
+    fn a_sandbox_begins_before_its_containers_and_ends_after_them() {
+        let (sandbox, container) = ("f".repeat(32), "0".repeat(64));
+        let both = |phase| phases(&[(&sandbox, phase), (&container, phase)]);
+        let none = phases(&[]);
+        let told = |before: &Phases, now: &Phases| {
+            let events = happened(before, now).into_iter();
+            events
+                .map(|(id, kind)| (id == sandbox, kind))
+                .collect::<Vec<_>>()
+        };
+        let begun = [
+            (true, Created),
+            (true, Started),
+            (false, Created),
+            (false, Started),
+        ];
+        assert_eq!(told(&none, &both(Phase::Running)), begun);
+        let ended = [
+            (false, Stopped),
+            (false, Deleted),
+            (true, Stopped),
+            (true, Deleted),
+        ];
+        assert_eq!(told(&both(Phase::Running), &none), ended);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use engine::pods::cri_ids::{digits_of, own_digits};
 use pod::AppName;
 
-use super::key::{digest, label};
+use super::key::label;
 use super::sandbox::SandboxId;
 use crate::api::ContainerMetadata;
 use crate::error::CriError;
@@ -27,7 +28,7 @@ pub(crate) struct ContainerId {
 impl ContainerId {
     /// That of an app of a sandbox.
     pub(crate) fn of(sandbox: SandboxId, app: &AppName) -> Self {
-        let own = digest([&*sandbox.to_string(), app.as_str()], OWN_DIGITS);
+        let own = own_digits(&sandbox.to_string(), app);
         Self { own, sandbox }
     }
 
@@ -68,7 +69,7 @@ pub(crate) fn app_name(metadata: &ContainerMetadata) -> Result<AppName, CriError
     if let Ok(plain) = format!("{name}-{attempt}").parse() {
         return Ok(plain);
     }
-    let key = digest([&**name, &*attempt], KEY_DIGITS);
+    let key = digits_of([&**name, &*attempt], KEY_DIGITS);
     // No attempt has so many digits, or begins with 0.
     let text = format!("{}-0{key}", label(name, NAME_SHOWN));
     text.trim_start_matches('-')

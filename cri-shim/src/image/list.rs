@@ -12,10 +12,12 @@ pub(crate) fn list(
     shim: &Shim,
     request: ListImagesRequest,
 ) -> Result<ListImagesResponse, CriError> {
-    let stored = match wanted(request.filter.as_ref()) {
+    let mut stored = match wanted(request.filter.as_ref()) {
         None => all(shim)?,
         Some(text) => find(shim, text)?.into_iter().collect(),
     };
+    // A kubelet pulls those again.
+    stored.retain(|stored| !stored.facts.is_damaged());
     let pinned = &shim.settings.pinned_images;
     Ok(ListImagesResponse {
         images: stored.iter().map(|stored| told(stored, pinned)).collect(),

@@ -21,6 +21,6 @@ pub(crate) use self::file_system::info;
 pub(crate) use self::list::list;
 pub(crate) use self::pull::pull;
 pub(crate) use self::remove::remove;
-pub(crate) use self::resolve::resolve;
+pub(crate) use self::resolve::{Resolved, resolve};
 pub(crate) use self::seen::Seen;
 pub(crate) use self::status::status;

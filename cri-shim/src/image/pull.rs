@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::Engine;
 use engine::images::choice::first_in_store;
-use engine::images::fetch::{TakenName, fetch_first};
+use engine::images::fetch::{Fetched, TakenName, fetch_first};
+use engine::images::mend::mend;
 use engine::images::registries::{self, Candidate};
 use engine::images::unchanged::unchanged;
 use engine::observer::{Observer, Transfer, Warning};
@@ -14,7 +15,7 @@ use image_registry::RegistryError;
 use image_store::{Image, ImageSource, Interrupt, RefRecord, StoreError};
 
 use super::auth::login;
-use super::find::find;
+use super::resolve::resolve;
 use crate::api::{PullImageRequest, PullImageResponse};
 use crate::error::CriError;
 use crate::handlers;
@@ -35,19 +36,17 @@ pub(crate) fn pull(
     }
     // An image is the same whoever runs it.
     handlers::isolator(shim, &spec.runtime_handler).map_err(|error| error.below("image"))?;
-    let names = match names(shim, text)? {
-        Names::OfRegistries(names) => names,
-        Names::OfThisMachine => {
-            let stored = find(shim, text)?.ok_or_else(|| CriError::NotFound {
-                what: "image",
-                id: text.to_owned(),
-            })?;
-            return Ok(response(stored.facts.id.to_string()));
-        }
-    };
     let metadata = request.sandbox_config.as_ref();
     let metadata = metadata.and_then(|config| config.metadata.as_ref());
     let mut engine = shim.engine_for(metadata);
+    let names = match names(shim, text)? {
+        Names::OfRegistries(names) => names,
+        // Nothing is to come, but whether it may run is told all the same.
+        Names::OfThisMachine => {
+            let image = resolve(shim, &spec)?.permitted(&engine).map_err(told)?;
+            return Ok(response(image.id));
+        }
+    };
     let mut logins = Vec::new();
     for name in &names {
         logins.extend(login(request.auth.as_ref(), name)?);
@@ -106,9 +105,10 @@ fn bring(
         .collect();
     if let Some(known) = first_in_store(engine, &candidates).ok().flatten()
         && names.contains(&known.reference)
-        && let Some(image) = unchanged(engine, &verifier, &known.reference)?
+        && let Some((image, proof)) = unchanged(engine, &verifier, &known.reference)?
     {
         known_is_used(engine, &known);
+        mend(engine, &image, &proof, &known.reference, observer)?;
         keep_by_digest(engine, &known.reference, &image)?;
         return Ok(image.config_digest().to_string());
     }
@@ -117,7 +117,16 @@ fn bring(
     let fetched = fetch_first(engine, &verifier, text, &sources, taken, |_| {})?;
     // Its pin is kept as long.
     keep_by_digest(engine, &fetched.reference, &fetched.image)?;
-    Ok(fetched.image.config_digest().to_string())
+    let Fetched {
+        reference,
+        image,
+        proof,
+        pin,
+    } = fetched;
+    drop(pin);
+    // What was here before is as it was.
+    mend(engine, &image, &proof, &reference, observer)?;
+    Ok(image.config_digest().to_string())
 }
 
 /// Names an image by its digest as well: when its tag moves, whoever has its id still finds it, and kubelets can have it

@@ -24,6 +24,10 @@ pub(crate) struct Facts {
     pub(super) user: String,
     /// The files that it was read from, and its layers.
     files: Vec<(PathBuf, Identity)>,
+    /// Its layers.
+    layers: Vec<Digest>,
+    /// Whether a start has found damage in one of those.
+    is_damaged: bool,
 }
 
 /// Which file it was, and which state of it.
@@ -48,6 +52,8 @@ impl Facts {
             Some((path, identity))
         });
         let config = image.config().config().as_ref();
+        let ids = image.layers().iter().map(|layer| layer.diff_id.clone());
+        let ids: Vec<_> = ids.collect();
         Some(Self {
             id: image.config_digest().clone(),
             size: image.size(),
@@ -55,19 +61,32 @@ impl Facts {
                 .and_then(|one| one.user().clone())
                 .unwrap_or_default(),
             files: files.collect::<Option<_>>()?,
+            is_damaged: has_damage(store, &ids),
+            layers: ids,
         })
     }
 
+    /// Whether a start has found that it is not as it should be: kubelets pull such an image again, which mends it.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.is_damaged
+    }
+
     /// Whether all files are as they were.
-    fn is_true(&self) -> bool {
+    fn is_true(&self, store: &Store) -> bool {
         let mut files = self.files.iter();
         files.all(|(path, seen)| identity(path).as_ref() == Some(seen))
+            && has_damage(store, &self.layers) == self.is_damaged
     }
 }
 
 /// What a name stands for; `None` if that is damaged, or can't run here: kubelets pull such an image again.
 pub(super) fn load(store: &Store, record: &RefRecord) -> Option<Image> {
     store.image(&record.digest, &Platform::host()).ok()
+}
+
+fn has_damage(store: &Store, layers: &[Digest]) -> bool {
+    let mut layers = layers.iter();
+    layers.any(|diff_id| store.is_noted_as_damaged(diff_id))
 }
 
 fn identity(path: &Path) -> Option<Identity> {
@@ -82,7 +101,7 @@ impl Seen {
     /// The image that a name stands for; `None` if it is damaged, or can't run here.
     pub(super) fn image(&self, store: &Store, record: &RefRecord) -> Option<Arc<Facts>> {
         let seen = self.lock().get(&record.digest).cloned();
-        if let Some(facts) = seen.filter(|facts| facts.is_true()) {
+        if let Some(facts) = seen.filter(|facts| facts.is_true(store)) {
             return Some(facts);
         }
         // Read outside of the lock: a slow disk keeps nobody else waiting.
@@ -142,16 +161,19 @@ mod tests {
                 size: 1,
                 user: String::new(),
                 files: paths.iter().map(seen).collect(),
+                layers: Vec::new(),
+                is_damaged: false,
             }
         };
+        let store = Store::open(dir.path());
         let whole = facts();
-        assert!(whole.is_true());
+        assert!(whole.is_true(&store));
         let replaced = facts();
         fs::write(dir.path().join("new"), "{}").unwrap();
         fs::rename(dir.path().join("new"), &paths[1]).unwrap();
-        assert!(!replaced.is_true());
+        assert!(!replaced.is_true(&store));
         let gone = facts();
         fs::remove_file(&paths[0]).unwrap();
-        assert!(!gone.is_true());
+        assert!(!gone.is_true(&store));
     }
 }

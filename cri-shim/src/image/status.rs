@@ -20,7 +20,9 @@ pub(crate) fn status(
     if spec.image.is_empty() {
         return Err(CriError::missing("image.image"));
     }
-    let Some(stored) = find(shim, &spec.image)? else {
+    let found = find(shim, &spec.image)?;
+    // A kubelet pulls it again.
+    let Some(stored) = found.filter(|stored| !stored.facts.is_damaged()) else {
         return Ok(ImageStatusResponse::default());
     };
     let info = match request.verbose {

@@ -10,7 +10,7 @@ use pod::{Phase, PodError, PodUuid};
 use super::spec::spec;
 use crate::api::{PodSandboxConfig, RunPodSandboxRequest, RunPodSandboxResponse};
 use crate::error::CriError;
-use crate::identity::SandboxId;
+use crate::identity::{SandboxId, pod_name};
 use crate::journal::Journal;
 use crate::record::{SandboxRecord, require_fit};
 use crate::shim::{START_PATIENCE, Shim};
@@ -33,7 +33,16 @@ pub(crate) fn run(
     };
     let deadline = Instant::now() + START_PATIENCE;
     loop {
-        let spec = spec(shim, &record)?;
+        let spec = match spec(shim, &record) {
+            Ok(spec) => spec,
+            // What the node lacks by now is nothing to who asks again for what there is.
+            Err(error) => {
+                return match already(shim, &record.config, deadline) {
+                    Some(uuid) => Ok(response(uuid)),
+                    None => Err(error),
+                };
+            }
+        };
         let sockets = ActivationSockets::default();
         match prepare::prepare(&shim.engine, &spec, &sockets, &Journal) {
             Ok(prepared) => {
@@ -55,6 +64,13 @@ fn response(uuid: PodUuid) -> RunPodSandboxResponse {
     RunPodSandboxResponse {
         pod_sandbox_id: SandboxId(uuid).to_string(),
     }
+}
+
+/// The sandbox that there is for this key, if it is up or about to be.
+fn already(shim: &Shim, config: &PodSandboxConfig, deadline: Instant) -> Option<PodUuid> {
+    let name = pod_name(config.metadata.as_ref()?).ok()?;
+    let holder = shim.engine.pods().find(name.as_str()).ok()?.uuid;
+    await_other(shim, config, holder, deadline).ok()?
 }
 
 /// Waits for the sandbox that another request makes for the same key; `None` if it has come to nothing.

@@ -56,7 +56,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     };
     let mut network = NetworkSpec::from(selection);
     network.bandwidth = limits;
-    network.dns = dns::options(config.dns_config.as_ref())?;
+    network.dns = dns::options(config.dns_config.as_ref(), is_host_network)?;
     if !is_host_network {
         network.ports = ports::specs(&config.port_mappings)?;
     }
@@ -65,6 +65,7 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     spec.name = Some(name);
     spec.hostname = hostname(config, is_host_network)?;
     spec.annotations = record::annotations(record)?;
+    spec.labels = labels(&config.labels);
     spec.streams = Streams::Log;
     spec.lifetime = Lifetime::UntilStopped;
     // Nothing that Kubernetes says of a pod keeps a container from it; each is told for itself.
@@ -81,6 +82,15 @@ pub(super) fn spec(shim: &Shim, record: &SandboxRecord) -> Result<PodSpec, CriEr
     check_security(&security)?;
     check_log_directory(&config.log_directory)?;
     Ok(spec)
+}
+
+/// Those by which people find the pod as well. Kubelets are told of all, from the record.
+fn labels(asked: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut labels = asked.clone();
+    labels.retain(|key, value| {
+        !key.is_empty() && !key.contains(char::is_control) && !value.contains('\0')
+    });
+    labels
 }
 
 fn sysctls(asked: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, CriError> {

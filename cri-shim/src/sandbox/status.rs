@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::pods::connection::live_status;
 use pod::manifest::PodManifest;
 
 use crate::api::{
@@ -20,7 +21,7 @@ pub(crate) fn status(
 ) -> Result<PodSandboxStatusResponse, CriError> {
     let sandbox = state::sandbox(shim, &request.pod_sandbox_id)?;
     let info = match request.verbose {
-        true => information(&sandbox)?,
+        true => information(shim, &sandbox),
         false => BTreeMap::new(),
     };
     // What is told is at least as new as this.
@@ -91,12 +92,16 @@ fn network(sandbox: &Sandbox) -> PodSandboxNetworkStatus {
     }
 }
 
-/// What only people look at.
-fn information(sandbox: &Sandbox) -> Result<BTreeMap<String, String>, CriError> {
+/// What people look at, and tools such as `crictl`: they find the network by `pid`.
+fn information(shim: &Shim, sandbox: &Sandbox) -> BTreeMap<String, String> {
+    // Of a monitor that does not answer, nothing is told.
+    let live = live_status(&sandbox.entry, &shim.engine.directories);
+    let live = live.ok().flatten();
     // What is kept of it lacks some texts.
     let whole = PodManifest::load(&sandbox.entry.path);
-    let manifest = whole.as_ref().unwrap_or(sandbox.manifest());
-    let text =
-        serde_json::to_string(manifest).map_err(|error| CriError::Internal(error.to_string()))?;
-    Ok(BTreeMap::from([("pod".to_owned(), text)]))
+    let info = serde_json::json!({
+        "pid": live.map(|live| live.init_pid).unwrap_or_default(),
+        "pod": whole.as_ref().unwrap_or(sandbox.manifest()),
+    });
+    BTreeMap::from([("info".to_owned(), info.to_string())])
 }

@@ -14,7 +14,7 @@ use crate::shim::Shim;
 use crate::state::{self, Sandbox};
 
 /// How long others that end or remove the same sandbox are waited for.
-pub(super) const OTHERS_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const OTHERS_PATIENCE: Duration = Duration::from_secs(45);
 /// Between two looks at what they do: the kernel tells nobody.
 pub(super) const OTHERS: Duration = Duration::from_millis(10);
 
@@ -44,11 +44,13 @@ fn end_entry(shim: &Shim, entry: &PodEntry) -> Result<(), CriError> {
     }
     let deadline = Instant::now() + OTHERS_PATIENCE;
     loop {
-        if PodLock::is_held(&entry.path)? {
-            end_pod(entry, &shim.engine.directories, Stop::AtOnce)?;
-        }
+        let ended = match PodLock::is_held(&entry.path)? {
+            true => end_pod(entry, &shim.engine.directories, Stop::AtOnce),
+            false => Ok(()),
+        };
         // What a monitor has left that was killed: places in networks, cgroups, mounts.
-        match end_remains(entry, &shim.engine, &Journal) {
+        let ended = ended.and_then(|()| end_remains(entry, &shim.engine, &Journal));
+        match ended {
             Ok(_) | Err(engine::Error::Pod(PodError::NoSuchPod(_))) => return Ok(()),
             Err(engine::Error::Pod(PodError::Locked(_))) if Instant::now() < deadline => {
                 thread::sleep(OTHERS);

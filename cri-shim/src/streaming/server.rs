@@ -1,6 +1,7 @@
 //! The server of all streams, as the configuration has it.
 
 use std::io;
+use std::path::Path;
 
 use cri_streaming::{Config, Server, StartError, TlsFiles};
 use engine::config::cri::Cri;
@@ -23,22 +24,14 @@ pub(crate) fn start(settings: &Cri, directories: &Directories) -> Result<StreamS
         config.address = address;
     }
     let invalid = |error: &dyn std::fmt::Display| CriError::invalid("[cri]", error);
-    match (&settings.stream_certificate, &settings.stream_key) {
-        (Some(certificate), Some(key)) => {
-            let files = TlsFiles {
-                certificate: certificate.clone(),
-                key: key.clone(),
-                client_authorities: settings.stream_client_ca.clone(),
-            };
-            config.tls = Some(files.load().map_err(|error| invalid(&error))?);
-        }
-        (None, None) if settings.stream_client_ca.is_some() => {
-            return Err(invalid(
-                &"stream-client-ca needs stream-certificate and stream-key",
-            ));
-        }
-        (None, None) => {}
-        _ => return Err(invalid(&"stream-certificate and stream-key go together")),
+    let files = settings.stream_files();
+    if let Some(files) = files.map_err(|error| invalid(&error))? {
+        let files = TlsFiles {
+            certificate: files.certificate.to_owned(),
+            key: files.key.to_owned(),
+            client_authorities: files.client_ca.map(Path::to_owned),
+        };
+        config.tls = Some(files.load().map_err(|error| invalid(&error))?);
     }
     let is_taken = |error: &StartError| matches!(error, StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse);
     patiently(is_taken, || {

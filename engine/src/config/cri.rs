@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 /// What the table says.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cri {
     /// Who makes the cgroups of pods.
@@ -45,7 +45,38 @@ pub enum CgroupDriver {
     Systemd,
 }
 
+/// The files that streams are served with by TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamFiles<'a> {
+    /// The certificate.
+    pub certificate: &'a Path,
+    /// Its key.
+    pub key: &'a Path,
+    /// Authorities of clients, if these need certificates.
+    pub client_ca: Option<&'a Path>,
+}
+
 impl Cri {
+    /// The files for TLS; `None` without it.
+    ///
+    /// # Errors
+    /// Why what is named makes no sense.
+    pub fn stream_files(&self) -> Result<Option<StreamFiles<'_>>, &'static str> {
+        let client_ca = self.stream_client_ca.as_deref();
+        match (&self.stream_certificate, &self.stream_key) {
+            (Some(certificate), Some(key)) => Ok(Some(StreamFiles {
+                certificate,
+                key,
+                client_ca,
+            })),
+            (None, None) if client_ca.is_some() => {
+                Err("stream-client-ca needs stream-certificate and stream-key")
+            }
+            (None, None) => Ok(None),
+            _ => Err("stream-certificate and stream-key go together"),
+        }
+    }
+
     pub(super) fn overridden_by(self, later: Self) -> Self {
         let mut runtime_handlers = self.runtime_handlers;
         runtime_handlers.extend(later.runtime_handlers);

@@ -1,6 +1,7 @@
 //! Why a pod's monitor can't be talked to.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -52,10 +53,12 @@ pub enum MonitorError {
     #[error("the isolator's report can't be understood: {0}")]
     Report(String),
     /// The entry point that clears what a pod left has failed.
-    #[error("pod {uuid} can't be removed: {}", reason(.program, .status, .said))]
+    #[error("pod {uuid} {clearing}: {}", reason(.program, .status, .said))]
     Gc {
         /// The pod.
         uuid: PodUuid,
+        /// What that was for.
+        clearing: Clearing,
         /// The entry point.
         program: OsString,
         /// How it ended.
@@ -63,6 +66,24 @@ pub enum MonitorError {
         /// What it said; empty if nothing.
         said: String,
     },
+}
+
+/// What the clearing of a pod was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clearing {
+    /// It was to be removed.
+    Removal,
+    /// It has ended, and stays.
+    End,
+}
+
+impl fmt::Display for Clearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Removal => "can't be removed",
+            Self::End => "has ended, but not all that it held could be given back",
+        })
+    }
 }
 
 fn reason(program: &OsString, status: &ExitStatus, said: &str) -> String {

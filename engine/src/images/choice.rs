@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use image_name::{Digest, Reference};
 use image_registry::RegistryError;
-use image_store::{FetchOptions, ImageSource, Pin, RefRecord, StoreError};
+use image_store::{FetchOptions, ImageSource, Pin, RefRecord, Store, StoreError};
 
 use super::fetch::{self, TakenName};
 use super::registries::{self, Candidate};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::observer::{Observer, Warning};
+use crate::policy::names;
 use crate::policy::verifier::Verifier;
 
 /// When to fetch an image.
@@ -99,7 +100,7 @@ impl Chosen {
             if choices.contains_key(text) {
                 continue;
             }
-            let choice = match find(engine, text, pull)? {
+            let choice = match find(engine, verifier, text, pull)? {
                 Found::InStore(record) => Choice::from(record),
                 Found::ToFetch { sources, kept } => {
                     let tops = choices.values().map(|choice: &Choice| &choice.top);
@@ -173,7 +174,7 @@ enum Found {
     },
 }
 
-fn find(engine: &Engine, text: &str, pull: Pull) -> Result<Found, Error> {
+fn find(engine: &Engine, verifier: &Verifier<'_>, text: &str, pull: Pull) -> Result<Found, Error> {
     let candidates = registries::candidates(engine, text)?;
     let store = engine.store();
     let mut sources = Vec::with_capacity(candidates.len());
@@ -184,7 +185,7 @@ fn find(engine: &Engine, text: &str, pull: Pull) -> Result<Found, Error> {
             && let Some(record) = candidate.in_store(&store)?
         {
             if !is_asked_for {
-                return Ok(Found::InStore(record));
+                return permitted(&store, verifier, &candidate, record).map(Found::InStore);
             }
             kept = Some(record);
         }
@@ -196,6 +197,24 @@ fn find(engine: &Engine, text: &str, pull: Pull) -> Result<Found, Error> {
         });
     }
     Ok(Found::ToFetch { sources, kept })
+}
+
+/// Of an image that is asked for by its digest alone, the first name by which the policy lets it run.
+fn permitted(
+    store: &Store,
+    verifier: &Verifier<'_>,
+    candidate: &Candidate,
+    found: RefRecord,
+) -> Result<RefRecord, Error> {
+    let Candidate::Digest(digest) = candidate else {
+        return Ok(found);
+    };
+    let names = store.find_all(digest)?;
+    match names.len() {
+        // It is judged when it starts.
+        0 | 1 => Ok(found),
+        _ => names::first_permitted(verifier, None, &names::in_order(names)),
+    }
 }
 
 /// What the store has of an image that was to be fetched, if it is there and the registry had none for us: then that is

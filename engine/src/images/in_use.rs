@@ -1,16 +1,17 @@
 //! Which images pods need, and when they needed them last.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::SystemTime;
 
 use image_name::{Digest, Reference};
 use pod::exit::PodExit;
-use pod::manifest::PodManifest;
-use pod::{Phase, PodEntry, State};
+use pod::manifest::{CRI_ANNOTATION, ImageRecord, MountSource, PodManifest, VolumeSource};
+use pod::{Phase, PodEntry, PodError, State};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::pods::connection::live_status;
 use crate::pods::uses::{InUse, Seen, look_at};
 use crate::updates::records;
 
@@ -21,6 +22,8 @@ pub struct Use {
     pod: String,
     /// Running or prepared.
     state: State,
+    /// Whether the pod is a sandbox of a kubelet.
+    pub is_sandbox: bool,
     /// The name that it was asked for by.
     pub reference: Reference,
     /// Digest of the manifest.
@@ -72,11 +75,9 @@ pub fn images_in_use(engine: &Engine) -> Result<InUse<ImagesInUse>, Error> {
             let of_image = image.layers.iter().chain([&image.manifest]).chain(signed);
             known.digests.extend(of_image.cloned());
             known.uses.push(Use {
-                pod: match &manifest.name {
-                    Some(name) => name.to_string(),
-                    None => manifest.uuid.to_string(),
-                },
+                pod: called(&manifest),
                 state,
+                is_sandbox: manifest.annotations.contains_key(CRI_ANNOTATION),
                 reference: image.reference.clone(),
                 manifest: image.manifest.clone(),
             });
@@ -116,5 +117,80 @@ fn last_alive(entry: &PodEntry) -> Option<SystemTime> {
             let exit = PodExit::load(&entry.path).ok()??;
             now.checked_sub(exit.finished.elapsed())
         }
+    }
+}
+
+/// The layers that running pods have mounted, each with the name of such a pod. To be asked for while the store is locked
+/// against use.
+///
+/// # Errors
+/// If there is no telling which they are.
+pub fn layers_of_running_pods(engine: &Engine) -> Result<HashMap<Digest, String>, Error> {
+    let pods = engine.pods();
+    let mut layers = HashMap::new();
+    for entry in pods.list()? {
+        if entry.phase != Phase::Run || entry.state()? != State::Running {
+            continue;
+        }
+        let manifest = match PodManifest::load(&entry.path) {
+            Ok(manifest) => manifest,
+            // It has ended meanwhile, or nobody knows what it needs.
+            Err(error @ PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
+                Some(now) if now.phase == Phase::Run => return Err(error.into()),
+                _ => continue,
+            },
+            Err(error) => return Err(error.into()),
+        };
+        let name = called(&manifest);
+        for image in mounted_images(engine, &entry, &manifest) {
+            layers.extend(image.layers.iter().map(|id| (id.clone(), name.clone())));
+        }
+    }
+    Ok(layers)
+}
+
+/// The images of which a running pod has something mounted: in a sandbox those of containers that run, since none of them
+/// starts twice, or before it is judged; in any other pod all that it has.
+fn mounted_images<'m>(
+    engine: &Engine,
+    entry: &PodEntry,
+    manifest: &'m PodManifest,
+) -> Vec<&'m ImageRecord> {
+    let is_sandbox = manifest.annotations.contains_key(CRI_ANNOTATION);
+    // One that does not answer may have anything.
+    let live = match is_sandbox {
+        true => live_status(entry, &engine.directories).ok().flatten(),
+        false => None,
+    };
+    let Some(live) = live else {
+        return manifest.images().collect();
+    };
+    let running = manifest.apps.iter().filter(|app| {
+        let mut apps = live.apps.iter();
+        apps.any(|other| other.name == app.name && other.pid.is_some())
+    });
+    let mut images = Vec::new();
+    for app in running {
+        images.push(&app.image);
+        images.extend(app.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Image { image, .. } => Some(&**image),
+            _ => None,
+        }));
+    }
+    if !images.is_empty() {
+        let volumes = manifest.volumes.iter();
+        images.extend(volumes.filter_map(|volume| match &volume.source {
+            VolumeSource::Image { image } => Some(&**image),
+            _ => None,
+        }));
+    }
+    images
+}
+
+/// Its name, or else its UUID.
+fn called(manifest: &PodManifest) -> String {
+    match &manifest.name {
+        Some(name) => name.to_string(),
+        None => manifest.uuid.to_string(),
     }
 }

@@ -7,5 +7,6 @@ pub mod commit;
 pub mod fetch;
 pub mod in_use;
 pub mod look_up;
+pub mod mend;
 pub mod registries;
 pub mod unchanged;

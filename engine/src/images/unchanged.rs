@@ -3,6 +3,7 @@
 use image_name::Reference;
 use image_registry::RegistryError;
 use image_store::Image;
+use trust::VerifiedImage;
 
 use super::registries;
 use crate::engine::Engine;
@@ -18,7 +19,7 @@ pub fn unchanged(
     engine: &Engine,
     verifier: &Verifier<'_>,
     name: &Reference,
-) -> Result<Option<Image>, Error> {
+) -> Result<Option<(Image, VerifiedImage)>, Error> {
     let Ok(Some(known)) = engine.store().resolve(name) else {
         return Ok(None);
     };
@@ -34,7 +35,7 @@ pub fn unchanged(
     }
     // Signed anew, or to be unpacked again: a fetch sees to that.
     let judged = verifier.in_store(&known.reference, &known.digest);
-    Ok(judged.ok().map(|(image, _)| image))
+    Ok(judged.ok())
 }
 
 fn is_last_word(error: &RegistryError) -> bool {

@@ -3,6 +3,7 @@
 
 mod cgroups;
 mod configuration;
+mod cri;
 mod kernel;
 mod modules;
 mod networks;
@@ -14,6 +15,7 @@ mod virtualisation;
 
 pub use self::cgroups::Cgroups;
 pub use self::configuration::{Configuration, Part};
+pub use self::cri::{Cri, cgroup_lack};
 pub use self::kernel::{Calls, Devices, Kernel, Namespaces};
 pub use self::modules::{Availability, Modules};
 pub use self::networks::Networks;
@@ -46,6 +48,8 @@ pub struct Machine {
     pub virtual_machines: VirtualMachines,
     /// What the configuration says.
     pub configuration: Configuration,
+    /// What kubelets find, if any are meant to come.
+    pub cri: Option<Cri>,
 }
 
 impl Machine {
@@ -62,6 +66,7 @@ impl Machine {
             store: Store::read(&engine.directories.data),
             virtual_machines: VirtualMachines::read(&engine.directories),
             configuration: Configuration::read(engine),
+            cri: Cri::read(engine),
         }
     }
 }

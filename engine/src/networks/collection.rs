@@ -1,14 +1,10 @@
 //! Clearing of what dead pods hold of networks: addresses, links, rules, ports.
 
-use std::fs;
-use std::io;
-
 use cni_glue::attach::{Attacher, GcReport};
 use cni_glue::id::ContainerId;
 pub use cni_glue::runtime::AfterFailure;
 use pod::exit::PodExit;
-use pod::network::NETWORK_FILE;
-use pod::{Phase, PodError, PodUuid};
+use pod::{Phase, PodUuid};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -59,13 +55,7 @@ fn forget(engine: &Engine) -> Result<(), Error> {
         let Ok(pod) = pods.lock(&entry) else {
             continue;
         };
-        let file = pod.path().join(NETWORK_FILE);
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(PodError::io("remove", file)(error).into());
-            }
-            _ => {}
-        }
+        pod::network::forget(pod.path())?;
     }
     Ok(())
 }

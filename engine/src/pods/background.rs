@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
 use nix::unistd::pipe2;
-use pod::PodUuid;
 use pod::activation::ActivationSockets;
 use pod::manifest::{CRI_ANNOTATION, PodManifest};
+use pod::{PodError, PodUuid};
 
 use super::connection::wait_readable;
 use super::ending::wait_for_lock;
@@ -21,7 +21,7 @@ use super::removal::{clear_elsewhere, remove_left};
 use super::start::{Handover, Launch};
 use super::stop::{Stop, stop};
 use crate::engine::Engine;
-use crate::error::{Error, MonitorError};
+use crate::error::{Clearing, Error, MonitorError};
 use crate::observer::Observer;
 
 /// Starts a prepared pod: its monitor is a process in a session of its own, and no child of this one. Returns when the pod
@@ -85,17 +85,27 @@ pub fn start(
 }
 
 /// Removes what is left of a pod that did not come up, once its monitor has ended.
-fn clear(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
+///
+/// # Errors
+/// If something of it can't be removed; `gc` tries again.
+pub fn clear(uuid: PodUuid, engine: &Engine, observer: &dyn Observer) -> Result<(), Error> {
     if let Some(entry) = engine.pods().by_uuid(uuid)? {
         wait_for_lock(&entry)?;
-        // A sandbox that can't be taken out of a network stays, and with it what is known of that.
-        if PodManifest::load(&entry.path)
-            .is_ok_and(|manifest| manifest.annotations.contains_key(CRI_ANNOTATION))
-        {
-            let pod = engine.pods().lock(&entry)?;
-            let cleared = clear_elsewhere(&pod, engine, observer);
-            pod.release();
-            cleared?;
+        // A sandbox that can't be taken out of a network stays, and with it what is known of that. One whose manifest can't
+        // be read may be one.
+        if PodManifest::load(&entry.path).map_or(true, |manifest| {
+            manifest.annotations.contains_key(CRI_ANNOTATION)
+        }) {
+            match engine.pods().lock(&entry) {
+                Ok(pod) => {
+                    let cleared = clear_elsewhere(&pod, Clearing::End, engine, observer);
+                    pod.release();
+                    cleared?;
+                }
+                // Its monitor had begun to remove it.
+                Err(PodError::NoSuchPod(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
     }
     remove_left(uuid, engine, observer)

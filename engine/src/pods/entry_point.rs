@@ -9,15 +9,16 @@ use nix::sys::signal::SigSet;
 use pod::activation::VARIABLES;
 use pod::control::CopyRequest;
 use pod::stage1::{
-    ENV_CLIENT_FD, ENV_DIR, ENV_HINT, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG, ENV_LOCK_FD, ENV_MACHINED,
-    ENV_PREPARED, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SERVICE, ENV_SYSTEM_CONFIG, Stage1,
+    ENV_CLIENT_FD, ENV_DIR, ENV_ENTRY_POINT, ENV_HINT, ENV_LAYERS_DIR, ENV_LOCAL_CONFIG,
+    ENV_LOCK_FD, ENV_MACHINED, ENV_PREPARED, ENV_READY_FD, ENV_RUN, ENV_RUN_DIR, ENV_SERVICE,
+    ENV_SYSTEM_CONFIG, Stage1,
 };
 use pod::{LockedPod, PodEntry, PodError, PodUuid};
 
 use systemd::manager;
 
 use crate::config::directories::Directories;
-use crate::error::{Error, MonitorError};
+use crate::error::{Clearing, Error, MonitorError};
 use crate::observer::{Observer, Warning};
 use crate::sys::InheritingCommand;
 
@@ -63,6 +64,7 @@ pub(super) fn command<'fd>(
     command
         .args(arguments)
         .current_dir(pod.path)
+        .env_remove(ENV_ENTRY_POINT)
         .env_remove(ENV_LOCK_FD)
         .env(ENV_RUN_DIR, directories.pod_run(pod.uuid))
         .env(ENV_LAYERS_DIR, directories.layers())
@@ -87,7 +89,7 @@ pub(super) fn command<'fd>(
     InheritingCommand::new(command, &descriptors, blocked)
 }
 
-/// Runs the isolator's `gc` entry point for a pod in phase `garbage`.
+/// Runs the isolator's `gc` entry point for a pod that doesn't run.
 ///
 /// # Errors
 /// If it can't be run or does not succeed.
@@ -95,6 +97,7 @@ pub(super) fn run_gc(
     pod: &LockedPod,
     stage1: &Stage1,
     directories: &Directories,
+    clearing: Clearing,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let (program, arguments) = stage1.gc_command()?;
@@ -103,7 +106,7 @@ pub(super) fn run_gc(
         &Called::locked(pod),
         directories,
         [],
-        [],
+        [(ENV_ENTRY_POINT, OsString::from("gc"))],
         None,
     )
     .stdin(Stdio::null())
@@ -121,6 +124,7 @@ pub(super) fn run_gc(
     }
     Err(Error::Monitor(MonitorError::Gc {
         uuid: pod.uuid(),
+        clearing,
         program: program
             .file_name()
             .unwrap_or(OsStr::new("stage1"))
@@ -146,7 +150,8 @@ pub(super) fn run_copy(
     let (program, arguments) = stage1.copy_command()?;
     let request = request.to_argument().map_err(PodError::Protocol)?;
     let arguments: Vec<String> = arguments.iter().cloned().chain([request]).collect();
-    command((&program, &arguments), pod, directories, [], [], None)
+    let named = [(ENV_ENTRY_POINT, OsString::from("copy"))];
+    command((&program, &arguments), pod, directories, [], named, None)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use pod::{LockedPod, PodEntry, PodError, PodName, PodUuid, State, record};
 use super::folder::Plan;
 use super::removal::{Removal, clear_elsewhere, remove_seen};
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Clearing, Error};
 use crate::observer::{Observer, Warning};
 
 /// Makes the pod that is planned. Where a pod has its name that was killed, that one loses it: what it has left elsewhere goes,
@@ -56,7 +56,7 @@ fn free(
         Err(PodError::Locked(_) | PodError::NoSuchPod(_)) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    clear_elsewhere(&pod, engine, observer)?;
+    clear_elsewhere(&pod, Clearing::End, engine, observer)?;
     // One that a loss of power has left damaged bears no name any more.
     if let Ok(mut manifest) = PodManifest::load(pod.path())
         && manifest.name.as_ref() == Some(name)

@@ -11,6 +11,7 @@ mod by_manager;
 pub mod condition;
 pub mod connection;
 pub mod copy_at_rest;
+pub mod cri_ids;
 pub mod ending;
 mod entry_point;
 pub mod environment;

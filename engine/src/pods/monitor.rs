@@ -12,6 +12,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use pod::PodEntry;
 use pod::lock::LOCK_FILE;
 use pod::seqpacket::SeqPacket;
+use pod::stage1::{ENV_ENTRY_POINT, ENV_LOCK_FD};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -48,8 +49,8 @@ impl Monitor {
         }
     }
 
-    /// The monitor of a pod that can't be connected to: the process in the pod's directory that holds the pod's lock.
-    /// `None` if there is none.
+    /// The monitor of a pod that can't be connected to: the isolator's process in the pod's directory that holds the pod's
+    /// lock, and was called to run the pod. `None` if there is none: what clears up after a pod holds its lock, too.
     ///
     /// # Errors
     /// If the kernel can't tell.
@@ -67,6 +68,7 @@ impl Monitor {
             let directory = processes.join(number.as_raw_pid().to_string());
             // If it is still there, the number was its all the while.
             if is_in(&directory, entry)
+                && runs_pod(&directory)
                 && holds_lock(&directory, entry)
                 && !wait_readable(&process, Some(Duration::ZERO))?
             {
@@ -158,6 +160,20 @@ fn is_stopped(process: &OwnedFd) -> bool {
 fn is_in(process: &Path, entry: &PodEntry) -> bool {
     fs::read_link(process.join("cwd"))
         .is_ok_and(|directory| directory.ends_with(entry.uuid.to_string()))
+}
+
+/// Whether it was executed as the entry point `run` of an isolator. Between fork(2) and execve(2), a process is still one of
+/// whoever calls the isolator.
+fn runs_pod(process: &Path) -> bool {
+    let Ok(environment) = fs::read(process.join("environ")) else {
+        return false;
+    };
+    let has = |name: &str| {
+        let mut variables = environment.split(|byte| *byte == 0);
+        let is_it = |rest: &[u8]| rest.first() == Some(&b'=');
+        variables.any(|one| one.strip_prefix(name.as_bytes()).is_some_and(is_it))
+    };
+    has(ENV_LOCK_FD) && !has(ENV_ENTRY_POINT)
 }
 
 /// Whether it holds the pod's lock by one of its descriptors.

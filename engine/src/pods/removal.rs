@@ -9,7 +9,7 @@ use pod::{LockedPod, Phase, PodEntry, PodError, PodUuid};
 
 use super::entry_point::run_gc;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Clearing, Error};
 use crate::isolators::find as isolator;
 use crate::observer::Observer;
 
@@ -29,7 +29,7 @@ pub fn remove(mut pod: LockedPod, engine: &Engine, observer: &dyn Observer) -> R
     if was_started {
         // At once, so that others see a pod that goes and not one that runs.
         pod.discard()?;
-        clear_elsewhere(&pod, engine, observer)?;
+        clear_elsewhere(&pod, Clearing::Removal, engine, observer)?;
     }
     Ok(pod.remove()?)
 }
@@ -37,11 +37,12 @@ pub fn remove(mut pod: LockedPod, engine: &Engine, observer: &dyn Observer) -> R
 /// Has a pod's isolator clear what a killed monitor may have left outside of the pod's directory, processes too.
 pub(super) fn clear_elsewhere(
     pod: &LockedPod,
+    clearing: Clearing,
     engine: &Engine,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let stage1 = stage1_of(pod, engine)?;
-    run_gc(pod, &stage1, &engine.directories, observer)
+    run_gc(pod, &stage1, &engine.directories, clearing, observer)
 }
 
 /// The pod's isolator; the default one where its manifest doesn't tell.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use pod::PodEntry;
 use pod::control::{Request, Response};
 use pod::exit::PodExit;
 use pod::lock::PodLock;
 use pod::manifest::PodManifest;
 use pod::seqpacket::SeqPacket;
+use pod::{PodEntry, PodError};
 
 use super::connection::{ask_waiting, connect_briefly, connect_when_up, unexpected};
 use super::ending;
@@ -15,7 +15,7 @@ use super::monitor::Monitor;
 use super::removal::clear_elsewhere;
 use crate::config::directories::Directories;
 use crate::engine::Engine;
-use crate::error::{Error, MonitorError};
+use crate::error::{Clearing, Error, MonitorError};
 use crate::observer::Observer;
 
 /// How long a monitor that is told to end its pod at once may take.
@@ -35,7 +35,7 @@ pub enum Stop {
 /// Ends a running pod; returns when nothing of it runs any more.
 ///
 /// # Errors
-/// If it does not end.
+/// If it does not end; [`PodError::Locked`] if it has no monitor to be killed, and is held by another command.
 pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<(), Error> {
     let connected = match how {
         Stop::AtOnce => connect_briefly(entry, directories),
@@ -44,10 +44,10 @@ pub fn stop(entry: &PodEntry, directories: &Directories, how: Stop) -> Result<()
     let connection = match connected {
         Ok(Some(connection)) => connection,
         Ok(None) => return ending::wait_for_lock(entry),
-        Err(error @ Error::Monitor(MonitorError::Deaf(_) | MonitorError::Busy { .. }))
+        Err(Error::Monitor(MonitorError::Deaf(_) | MonitorError::Busy { .. }))
             if how == Stop::AtOnce =>
         {
-            return kill_unasked(entry, error);
+            return kill_unasked(entry);
         }
         Err(error) => return Err(error),
     };
@@ -95,22 +95,22 @@ pub fn end_remains(
     let left = engine.directories.pod_run(entry.uuid).exists();
     if left || PodExit::load_if_whole(&entry.path)?.is_none() {
         let pod = engine.pods().lock(entry)?;
-        let cleared = clear_elsewhere(&pod, engine, observer);
+        let cleared = clear_elsewhere(&pod, Clearing::End, engine, observer);
         pod.release();
         cleared?;
     }
     Ok(left)
 }
 
-/// Kills a monitor that can't be connected to, for this reason: it may be stopped itself.
-fn kill_unasked(entry: &PodEntry, why: Error) -> Result<(), Error> {
+/// Kills a monitor that can't be connected to: it may be stopped itself. Whoever else holds the pod works on it.
+fn kill_unasked(entry: &PodEntry) -> Result<(), Error> {
     match Monitor::holding(entry)? {
         Some(monitor) => {
             monitor.kill()?;
             ending::wait_for_lock(entry)?;
             monitor.wait()
         }
-        None if PodLock::is_held(&entry.path)? => Err(why),
+        None if PodLock::is_held(&entry.path)? => Err(PodError::Locked(entry.uuid).into()),
         None => Ok(()),
     }
 }

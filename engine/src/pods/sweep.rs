@@ -106,6 +106,23 @@ pub fn sweep(
     sweep.templates();
 }
 
+/// Finishes what commands were killed at: preparations and removals of pods, and the giving back of names, IDs and
+/// categories. Tells of each step.
+pub fn finish(engine: &Engine, observer: &dyn Observer, tell: &mut dyn FnMut(Swept)) {
+    let mut sweep = Sweep {
+        engine,
+        observer,
+        tell,
+        hopeless: Vec::new(),
+        mark_only: false,
+    };
+    sweep.aborted();
+    sweep.phase(Phase::Garbage, |_| true);
+    sweep.names();
+    sweep.id_blocks();
+    sweep.categories();
+}
+
 struct Sweep<'a> {
     engine: &'a Engine,
     observer: &'a dyn Observer,

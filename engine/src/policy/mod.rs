@@ -4,5 +4,6 @@ pub mod circumstances;
 mod containers;
 pub mod evidence;
 pub mod files;
+pub mod names;
 pub mod remedy;
 pub mod verifier;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use image_name::{Digest, Prefix, Reference, Repository};
-use trust::{Demand, Flaw, Refusal, RuleId};
+use image_name::{Digest, Prefix, Reference};
+use trust::{Demand, Flaw, Refusal, RefusedImage, RuleId};
 
 /// Where the command of a line ends and its explanation begins: what is pasted into a shell whole
 /// does the same.
@@ -33,48 +33,45 @@ pub fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
     let sign = |reference: &str| sign(reference, origin);
     match refusal {
         Refusal::NoRule {
-            reference,
-            repository,
+            image,
             signed,
-        } => no_rule(reference, origin, repository, *signed),
+            elsewhere,
+        } => no_rule(image, origin, *signed, elsewhere.as_deref()),
         // The message names the rule and its file. There is no way around it.
         Refusal::Rejected { rule, .. } => vec![format!(
             "the rule {:?} is in {}: to be changed there, by whoever keeps it",
             rule.prefix().as_str(),
-            file(rule)
+            rule.place()
         )],
         // Whoever has such a key needs another.
         Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. }
             if !demand.unfit.is_empty() && !of_command_line(&demand.rule) =>
         {
             vec![
-                sign(&demand.reference),
-                format!(
-                    "{}{NOTE}a key that counts",
-                    trust_add(&prefix_to_add(demand))
-                ),
+                sign(&demand.image.reference),
+                add_key(demand, Some("a key that counts")),
             ]
         }
         Refusal::Unsigned { demand } | Refusal::NotEnough { demand, .. } => {
-            vec![sign(&demand.reference)]
+            vec![sign(&demand.image.reference)]
         }
         // Whose signature to trust is the user's to decide: either is enough.
         Refusal::WrongKey { demand, .. } if of_command_line(&demand.rule) => {
-            vec![sign(&demand.reference)]
+            vec![sign(&demand.image.reference)]
         }
         Refusal::WrongKey { demand, .. } => vec![
-            sign(&demand.reference),
-            format!("or {}", trust_add(&prefix_to_add(demand))),
+            sign(&demand.image.reference),
+            format!("or {}", add_key(demand, None)),
         ],
         Refusal::WrongSignature { demand, flaw, .. } => wrong_signature(demand, flaw, origin),
         Refusal::RolledBack { demand, .. } => vec![
             format!(
                 "fairing fetch {}{NOTE}what its registry has now",
-                shell_word(&demand.reference)
+                shell_word(&demand.image.reference)
             ),
             format!(
                 "{}{NOTE}to go back on purpose, sign it again",
-                sign(&demand.reference)
+                sign(&demand.image.reference)
             ),
         ],
         Refusal::NotAttested {
@@ -84,28 +81,30 @@ pub fn advice(refusal: &Refusal, origin: Origin<'_>) -> Vec<String> {
         } => vec![format!(
             "fairing image sign --key KEY --attest FILE --type {} {}",
             shell_word(predicate_type),
-            shell_word(&demand.reference)
+            shell_word(&demand.image.reference)
         )],
         Refusal::Unsupported { rule, .. } => {
             vec![format!(
                 "change {:?} in {}",
                 rule.prefix().as_str(),
-                file(rule)
+                rule.place()
             )]
         }
         Refusal::DigestNotListed {
-            reference,
+            image,
             manifest,
             rule,
-        } => digest_not_listed(reference, manifest, origin, rule),
+        } => digest_not_listed(&image.reference, manifest, origin, rule),
         Refusal::BrokenKey { rule, position, .. } => vec![format!(
             "replace or remove key {position} of rule {:?} in {}",
             rule.prefix().as_str(),
-            file(rule)
+            rule.place()
         )],
-        Refusal::BrokenChain { reference, .. } => {
-            vec![format!("fairing fetch {}", shell_word(reference))]
+        Refusal::BrokenChain { image, .. } => {
+            vec![format!("fairing fetch {}", shell_word(&image.reference))]
         }
+        // By any of its names it would run: that which is wanted most.
+        Refusal::ByEveryName { first, .. } => advice(first, origin),
         _ => Vec::new(),
     }
 }
@@ -119,12 +118,22 @@ fn of_command_line(rule: &RuleId) -> bool {
 
 /// What lets an image run of which no rule speaks.
 fn no_rule(
-    reference: &str,
+    image: &RefusedImage,
     origin: Origin<'_>,
-    repository: &Repository,
     signed: bool,
+    elsewhere: Option<&RuleId>,
 ) -> Vec<String> {
-    let mut lines = vec![allow(reference, origin)];
+    let (reference, repository) = (image.reference.as_str(), &image.repository);
+    let mut lines = Vec::new();
+    if let (Some(namespace), Some(rule)) = (&image.kubernetes_namespace, elsewhere) {
+        lines.push(format!(
+            "add {:?} to kubernetes-namespaces of rule {:?} in {}",
+            shown(namespace),
+            rule.prefix().as_str(),
+            rule.place()
+        ));
+    }
+    lines.push(allow(reference, origin));
     if signed {
         let add = trust_add(&Prefix::from(repository));
         lines.push(format!("{add}{NOTE}trusts its publisher's key"));
@@ -172,7 +181,11 @@ fn digest_not_listed(
     rule: &RuleId,
 ) -> Vec<String> {
     let name = reference.parse().ok();
-    let own = name.filter(|name: &Reference| Prefix::from(name.repository()) == *rule.prefix());
+    // Commands leave rules for namespaces alone, and one for all would not decide.
+    let is_own = |name: &Reference| {
+        Prefix::from(name.repository()) == *rule.prefix() && rule.kubernetes_namespaces().is_empty()
+    };
+    let own = name.filter(is_own);
     match (own, origin) {
         (Some(name), Origin::Name | Origin::Node | Origin::Pull(_)) => {
             let pinned = format!("{}@{manifest}", name.repository());
@@ -182,7 +195,7 @@ fn digest_not_listed(
             )]
         }
         (Some(_), Origin::Place(_) | Origin::Import(_)) => vec![allow(reference, origin)],
-        (None, _) => vec![format!("add its digest to those in {}", file(rule))],
+        (None, _) => vec![format!("add its digest to those in {}", rule.place())],
     }
 }
 
@@ -191,26 +204,46 @@ fn wrong_signature(demand: &Demand, flaw: &Flaw, origin: Origin<'_>) -> Vec<Stri
     match flaw {
         // The same key would not do: another one must sign, and be trusted if it isn't yet.
         Flaw::Unfit(_) => vec![
-            sign(&demand.reference),
-            format!(
-                "{}{NOTE}if that key is new",
-                trust_add(&prefix_to_add(demand))
-            ),
+            sign(&demand.image.reference),
+            add_key(demand, Some("if that key is new")),
         ],
         Flaw::Future { .. } => vec![
             format!("date{NOTE}is this machine's clock right?"),
-            format!("else {}", sign(&demand.reference)),
+            format!("else {}", sign(&demand.image.reference)),
         ],
-        _ => vec![sign(&demand.reference)],
+        _ => vec![sign(&demand.image.reference)],
+    }
+}
+
+/// How a key comes to count: by a command, or in the file of a rule for some namespaces, which commands leave alone.
+fn add_key(demand: &Demand, why: Option<&str>) -> String {
+    let rule = &demand.rule;
+    let how = match rule.kubernetes_namespaces() {
+        [] => trust_add(&prefix_to_add(demand)),
+        _ => format!(
+            "add the key to rule {:?} in {}",
+            rule.prefix().as_str(),
+            rule.place()
+        ),
+    };
+    match why {
+        Some(why) => format!("{how}{NOTE}{why}"),
+        None => how,
     }
 }
 
 /// Where a key is best added: to the rule itself, but not to one for all images.
 fn prefix_to_add(demand: &Demand) -> Prefix {
     match demand.rule.prefix().is_everything() {
-        true => Prefix::from(&demand.repository),
+        true => Prefix::from(&demand.image.repository),
         false => demand.rule.prefix().clone(),
     }
+}
+
+/// A namespace, which whoever asks could call anything.
+fn shown(namespace: &str) -> String {
+    const MAX: usize = 63;
+    namespace.chars().take(MAX).collect()
 }
 
 fn allow(reference: &str, origin: Origin<'_>) -> String {
@@ -249,10 +282,6 @@ fn sign(reference: &str, origin: Origin<'_>) -> String {
         Origin::Import(command) => unverified(command),
     };
     format!("{before} && fairing image sign --local --key KEY {reference}")
-}
-
-fn file(rule: &RuleId) -> String {
-    rule.file().display().to_string()
 }
 
 /// Words as a shell takes them.

@@ -245,6 +245,7 @@ impl<'a> Verifier<'a> {
         let begun = Instant::now();
         store
             .check_layers(&layers, depth)
+            .inspect_err(|error| store.note_damage(error))
             .map_err(|error| Error::integrity(error, reference))?;
         self.observer.detail(&Detail::Integrity {
             integrity,

@@ -9,6 +9,7 @@
 //! images/layers/HEX/seal           what each inode of the tree showed when it was unpacked
 //! images/layers/HEX/contents       digests of what is in its files
 //! images/layers/HEX/opaque         only where the layer hides everything below it
+//! images/layers/HEX/damaged         a start has found that the tree is not as it should be
 //! images/filesystems/HEX/          layers of that chain ID as one EROFS image, and its digest
 //! images/refs/NAME                 a name: digests, when and from where
 //! images/signatures/sha256-HEX     the signatures of that digest: cosign's manifest, bundles
@@ -19,6 +20,7 @@
 mod blobs;
 mod collect;
 mod contents;
+mod damage;
 mod digest_map;
 mod durable;
 mod find;
@@ -42,6 +44,7 @@ mod tests;
 mod trash;
 
 pub use collect::GcReport;
+pub(crate) use damage::DAMAGED;
 pub(crate) use durable::{publish, sync_file_system, sync_folder};
 pub use hold::Hold;
 pub use image::Image;

@@ -104,6 +104,9 @@ impl Audit {
             replacement = self.replacement(job, object, &mut finding)?;
         }
         finding.cured = finding.blob_is_sound && !tree.damaged && !tree.unsealed;
+        if !tree.damaged && !tree.unsealed {
+            self.store.forget_damage(&job.diff_id);
+        }
         if let Some(model) = model {
             // Many of them would need as many inodes as the store.
             drop(fs::remove_dir_all(model.folder));

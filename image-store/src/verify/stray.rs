@@ -8,7 +8,7 @@ use image_layer::seal::{CONTENTS, SEAL};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::StoreError;
-use crate::store::Store;
+use crate::store::{DAMAGED, Store};
 
 impl Store {
     /// Files and directories that don't belong where they are, and what killed commands left. They do no
@@ -43,7 +43,7 @@ impl Store {
         })?;
         look(&self.layers_folder(), &|name, _| is_hex(name))?;
         for (_, layer) in entries(&self.layers_folder())? {
-            let known = ["fs", "layer.json", "opaque", SEAL, CONTENTS];
+            let known = ["fs", "layer.json", "opaque", DAMAGED, SEAL, CONTENTS];
             look(&layer, &|name, _| known.contains(&name))?;
         }
         // Who works holds a lock on what is half done.

@@ -41,7 +41,7 @@ impl Subcommand for Attach {
             "attached to",
             Feature::Attach,
         )?;
-        let entry = context.pod(&self.pod)?;
+        let (entry, _) = context.pod_or_app(&self.pod)?;
         let manifest = PodManifest::load(&entry.path)?;
         let request = request(&manifest, app, !self.no_stdin);
         let manner = self.flags.manner(request.stdin);

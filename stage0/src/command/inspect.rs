@@ -66,8 +66,8 @@ impl Subcommand for Inspect {
 fn look(context: &Context, name: &str, kind: Kind) -> Result<(Value, Value), Failure> {
     let unshown = |error| Failure::Other(format!("cannot write as JSON: {error}"));
     if kind != Kind::Image {
-        match context.pod(name) {
-            Ok(entry) => {
+        match context.pod_or_app(name) {
+            Ok((entry, _)) => {
                 let view = status(&context.engine, &entry, &context.console)?
                     .ok_or_else(|| PodError::NoSuchPod(name.to_owned()))?;
                 let value = serde_json::to_value(&view).map_err(unshown)?;

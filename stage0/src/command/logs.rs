@@ -64,8 +64,9 @@ impl Subcommand for Logs {
     const NAME: &'static str = "logs";
     const ABOUT: &'static str = "Show what the apps of a detached pod have written";
 
-    fn run(self, context: &Context) -> Result<u8, Failure> {
-        let entry = context.pod(&self.pod)?;
+    fn run(mut self, context: &Context) -> Result<u8, Failure> {
+        let (entry, app) = context.pod_with_app(&self.pod, self.app.as_ref())?;
+        self.app = app;
         let manifest = PodManifest::load(&entry.path)?;
         if matches!(entry.state()?, State::Prepared | State::Preparing) {
             return Err(Failure::Other(format!(

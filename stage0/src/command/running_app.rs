@@ -36,7 +36,7 @@ impl RunningApp {
         done: &str,
         feature: Feature,
     ) -> Result<Self, Failure> {
-        let entry = context.pod(pod)?;
+        let (entry, app) = context.pod_with_app(pod, app)?;
         let state = entry.state()?;
         if state != State::Running {
             return Err(not_running(&entry, state, done));
@@ -48,7 +48,7 @@ impl RunningApp {
             }
             other => other?,
         };
-        let app = app_of(&manifest, app)?;
+        let app = app_of(&manifest, app.as_ref())?;
         refuse_ended(context, &entry, &app)?;
         isolator::of_pod(&manifest.stage1, &context.engine.directories)?
             .require(&BTreeSet::from([feature]))?;

@@ -49,7 +49,7 @@ impl Subcommand for Status {
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
         let selector = self.pod.selector()?;
-        let mut entry = context.pod(&selector)?;
+        let (mut entry, _) = context.pod_or_app(&selector)?;
         if let Some(patience) = self.wait {
             wait(context, &entry, patience)?;
             entry = context.pod(&entry.uuid.to_string())?;
@@ -78,7 +78,7 @@ pub(crate) fn look(
     if let Some(view) = seen {
         return Ok(view);
     }
-    let entry = context.pod(selector)?;
+    let (entry, _) = context.pod_or_app(selector)?;
     let seen = status_asking(&context.engine, &entry, asked, &context.console)?;
     Ok(seen.ok_or_else(|| PodError::NoSuchPod(selector.to_owned()))?)
 }

@@ -3,18 +3,22 @@
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 
+use engine::Error;
 use engine::config::directories::Directories;
 use engine::config::files::Config;
+use engine::pods::background::clear;
+use engine::pods::ending::wait_for_lock;
 use engine::pods::removal::remove_left;
 use engine::pods::start::{Handover, Launch, give_up};
+use engine::pods::stop::end_remains;
 use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
-use pod::LockedPod;
 use pod::activation::ActivationSockets;
 use pod::exit::FailureKind;
 use pod::seqpacket::SeqPacket;
 use pod::stage1::{Readiness, Stage1};
+use pod::{LockedPod, Phase, PodUuid};
 use systemd::ServiceManager;
 
 use super::background::{self, Forked};
@@ -151,6 +155,7 @@ fn detach(
             return Err(failure);
         }
     };
+    let before = pod.phase();
     let directories = &context.engine.directories;
     let is_notified = |manager: &ServiceManager| manager.notify_socket.is_some();
     let forked = match handed.service.is_some_and(is_notified) {
@@ -193,7 +198,13 @@ fn detach(
             drop((pod, handed));
             match await_readiness(monitor, reader, signals) {
                 Outcome::Up(signals, monitor) => Ok((signals, monitor)),
-                Outcome::Failed(failure) => Err(failure),
+                Outcome::Failed(failure) => {
+                    if let Failure::Engine(Error::Monitor(_)) = &failure {
+                        // It was killed, and has undone nothing. What made it fail is to be told of; `gc` repeats this.
+                        let _ = undo(uuid, before, context);
+                    }
+                    Err(failure)
+                }
                 Outcome::GivenUp {
                     failure,
                     killed: true,
@@ -208,6 +219,18 @@ fn detach(
             }
         }
     }
+}
+
+/// Clears up after a monitor that was killed before its pod was up. A pod that an earlier command has made stays.
+fn undo(uuid: PodUuid, before: Phase, context: &Context) -> Result<(), Error> {
+    if before == Phase::Prepare {
+        return clear(uuid, &context.engine, &context.console);
+    }
+    if let Some(entry) = context.engine.pods().by_uuid(uuid)? {
+        wait_for_lock(&entry)?;
+        end_remains(&entry, &context.engine, &context.console)?;
+    }
+    Ok(())
 }
 
 /// What a command and the monitor that it starts in the background have between them.

@@ -4,6 +4,7 @@ mod area;
 mod configuration;
 mod confinement;
 mod kernel;
+mod kubelets;
 mod networks;
 mod store;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) fn checks(machine: &Machine) -> Vec<Check> {
         store::checks(&machine.store),
         virtual_machines::checks(machine),
         configuration::checks(&machine.configuration),
+        kubelets::checks(machine.cri.as_ref()),
     ];
     areas.into_iter().flat_map(|area| area.checks).collect()
 }

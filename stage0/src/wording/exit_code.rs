@@ -61,7 +61,7 @@ pub(super) fn of(error: &Error) -> u8 {
         Error::NoSuchPodOrImage(_) => NO_SUCH_NAME,
         Error::Name(_) => USAGE,
         Error::NotSigned { .. } => 115,
-        Error::Integrity { .. } => 111,
+        Error::Integrity { .. } | Error::NotMended { .. } => 111,
         Error::Store(error) => store_code(error),
         Error::Refused { refusal, .. } => refusal_code(refusal),
         Error::Pod(error) | Error::Stage1(Stage1Error::Manifest(error)) => pod_code(error),
@@ -187,6 +187,7 @@ fn refusal_code(refusal: &Refusal) -> u8 {
         | Refusal::NotAttested { .. }
         | Refusal::RolledBack { .. } => 116,
         Refusal::BrokenKey { .. } | Refusal::BrokenChain { .. } => 125,
+        Refusal::ByEveryName { first, .. } => refusal_code(first),
         _ => 115,
     }
 }

@@ -120,11 +120,12 @@ mod tests {
         symlink("own/eth0/web", leases.join("10.0.0.2")).unwrap();
         let attacher = Attacher {
             folders: Vec::new(),
-            runtime: Runtime {
-                plugins: PluginFolders(Vec::new()),
-                state: state.to_path_buf(),
-                timeout: Duration::ZERO,
-            },
+            runtime: Runtime::new(
+                PluginFolders(Vec::new()),
+                state.to_path_buf(),
+                Duration::ZERO,
+                Duration::ZERO,
+            ),
         };
         let status = json!({"version": 1, "networks": [{"name": "n", "interface": "eth0"}]});
         let status = serde_json::from_value(status).unwrap();

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use cri_shim::api::*;
+use harness::wait_until;
 use tonic::Code;
 
 use super::{MANY, Victim, ids, long, shown};
-use crate::cri_containers::{EXITED, RUNNING, idle};
+use crate::cri_containers::{EXITED, RUNNING, SOON, idle};
 use crate::cri_sandbox::{config, run};
 
 /// Labels that nothing has.
@@ -139,9 +140,16 @@ fn metrics_and_lists_are_read_and_left_again_and_again() {
     });
     for answers in begun.collect::<Vec<_>>() {
         let (metrics, names) = victim.cri.wait(answers).unwrap();
-        assert_eq!(metrics.unwrap().into_inner().pod_metrics.len(), all.len());
+        // Of two hundred at once, some may have to do without a monitor that is asked by all.
+        assert!(metrics.unwrap().into_inner().pod_metrics.len() <= all.len());
         assert!(!names.unwrap().into_inner().descriptors.is_empty());
     }
+    wait_until("the numbers of all", SOON, || {
+        let request = ListPodSandboxMetricsRequest::default();
+        let mut client = victim.cri.runtime();
+        let metrics = victim.cri.call(client.list_pod_sandbox_metrics(request));
+        (metrics.unwrap().pod_metrics.len() == all.len()).then_some(())
+    });
     victim.is_well();
 }
 

@@ -357,7 +357,6 @@ const CONTAINERS: &[(&str, OfContainer)] = &[
     }),
     ("config.log_path: ", |c| c.log_path = "/etc/passwd".into()),
     ("config.log_path: ", |c| c.log_path = "a\0".into()),
-    ("config.stdin_once: ", |c| c.stdin_once = true),
     ("config.stop_signal: ", |c| c.stop_signal = 99),
     ("config.stop_signal: ", |c| c.stop_signal = -1),
     ("oom_score_adj: ", |c| {

@@ -92,8 +92,8 @@ fn shows_what_decides_and_why() {
         "image:      a.io/foo:1\n\
          repository: a.io/foo\n\
          manifest:   {MANIFEST}\n\
-         rule:       \"a.io/foo\" signed-by of /etc/t/foo.toml decides: requires a signature by {fingerprint}\n\
-         rule:       \"*\" reject of /usr/t/default.toml matches: \"a.io/foo\" is longer\n\
+         rule:       \"a.io/foo\" signed-by of /etc/t/foo.toml:1 decides: requires a signature by {fingerprint}\n\
+         rule:       \"*\" reject of /usr/t/default.toml:1 matches: \"a.io/foo\" is longer\n\
          rules for other names: 1\n\
          masked:     /usr/t/old.toml\n\
          signature:  does not count: no key of the rule made it\n\
@@ -138,7 +138,9 @@ fn shows_the_refusal() {
     assert_eq!(explanation.allowed, Some(false));
     let text = explanation.to_string();
     assert!(
-        text.contains("verdict:    refused: image a.io/foo:1 is not signed"),
+        text.contains(&format!(
+            "verdict:    refused: image a.io/foo:1@{MANIFEST} is not signed"
+        )),
         "{text}"
     );
     assert!(matches!(

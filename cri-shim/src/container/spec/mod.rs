@@ -68,9 +68,7 @@ pub(super) fn spec(
 
 /// Refuses a privileged container where its sandbox was not asked to be: who may have such a sandbox is decided of that.
 fn require_privileges(asked: bool, sandbox: &SandboxFacts<'_>) -> Result<(), CriError> {
-    let linux = sandbox.config.linux.as_ref();
-    let security = linux.and_then(|linux| linux.security_context.as_ref());
-    match asked && !security.is_some_and(|security| security.privileged) {
+    match asked && !sandbox.is_privileged {
         true => Err(CriError::invalid(
             "config.linux.security_context.privileged",
             "the sandbox is not privileged, so no container of it is",

@@ -222,6 +222,7 @@ mod tests {
         change(&mut mount);
         let users = UserNamespace::of_block(65_536);
         let sandbox = SandboxFacts {
+            is_privileged: false,
             config: &PodSandboxConfig::default(),
             users: Some(&users),
             is_in_machine: false,

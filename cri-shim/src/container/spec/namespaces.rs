@@ -34,9 +34,11 @@ fn processes(
     let is_of_host = mode("pid", of_sandbox.pid)? == NamespaceMode::Node;
     match (mode("pid", asked.pid)?, is_of_host) {
         (NamespaceMode::Pod, false) => {}
+        // Nothing is said, or it is the sandbox's: that is the same number.
+        (NamespaceMode::Pod, true) => spec.host_processes = true,
         (NamespaceMode::Container, false) => spec.own_processes = true,
         (NamespaceMode::Node, true) => spec.host_processes = true,
-        (NamespaceMode::Pod | NamespaceMode::Container, true) => {
+        (NamespaceMode::Container, true) => {
             return Err(invalid("pid", "the sandbox has the host's processes"));
         }
         (NamespaceMode::Node, false) => {
@@ -58,9 +60,10 @@ fn processes(
     Ok(())
 }
 
-/// A container is in a namespace of its sandbox, whichever that is.
+/// A container is in a namespace of its sandbox, whichever that is; who says nothing says `POD`.
 fn require_shared(field: &str, asked: i32, of_sandbox: i32) -> Result<(), CriError> {
-    match mode(field, asked)? == mode(field, of_sandbox)? {
+    let asked = mode(field, asked)?;
+    match asked == NamespaceMode::Pod || asked == mode(field, of_sandbox)? {
         true => Ok(()),
         false => Err(invalid(field, "it is not the sandbox's")),
     }

@@ -2,12 +2,14 @@
 
 use engine::pods::environment::Variable;
 use engine::pods::spec::AppSpec;
+use pod::activation;
 use pod::manifest::AppPath;
 
 use crate::api::{ContainerConfig, KeyValue};
 use crate::container::command::require_words;
 use crate::container::facts::SandboxFacts;
 use crate::error::CriError;
+use crate::journal::{self, Priority};
 
 /// Says it of an app. As Kubernetes has it, a command takes the place of the image's entry point and of its arguments, and
 /// arguments that of its arguments.
@@ -35,17 +37,32 @@ pub(super) fn set(
     if config.tty {
         spec.inherited.push(variable("TERM", "xterm")?);
     }
-    spec.env = config.envs.iter().map(given).collect::<Result<_, _>>()?;
-    if config.stdin_once && !config.stdin {
-        return Err(CriError::invalid(
-            "config.stdin_once",
-            "it is given without stdin",
-        ));
+    let (announced, envs) = config.envs.iter().partition::<Vec<_>, _>(announces_sockets);
+    if !announced.is_empty() {
+        journal::line(
+            Priority::Warning,
+            &format!(
+                "warning: container {:?} is handed no sockets, and gets no variables that announce some: {}",
+                config.metadata.as_ref().map_or("", |one| &*one.name),
+                announced
+                    .iter()
+                    .map(|pair| &*pair.key)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        );
     }
+    spec.env = envs.into_iter().map(given).collect::<Result<_, _>>()?;
     spec.stdin = config.stdin;
-    spec.stdin_once = config.stdin_once;
+    // Nothing is said of an input that there is not.
+    spec.stdin_once = config.stdin && config.stdin_once;
     spec.tty = config.tty;
     Ok(())
+}
+
+/// Whether a variable would have a program look for sockets of a service manager (`sd_listen_fds(3)`).
+fn announces_sockets(pair: &&KeyValue) -> bool {
+    activation::VARIABLES.contains(&pair.key.as_str())
 }
 
 fn given(pair: &KeyValue) -> Result<Variable, CriError> {

@@ -1,6 +1,6 @@
 //! What is advised for each kind of refusal.
 
-use image_name::{Digest, Reference};
+use image_name::{Digest, Reference, Repository};
 use trust::{
     Algorithm, Circumstances, Evidence, Policy, PolicySource, PrivateKey, Rule, SignatureLayer,
     Subject, Timestamp,
@@ -36,6 +36,11 @@ fn signature(key: &PrivateKey, digest: &str) -> SignatureLayer {
 
 /// The refusal of the image by these rules, and this evidence.
 fn refusal(rules: &str, simple: &[SignatureLayer]) -> Refusal {
+    refusal_in(None, rules, simple)
+}
+
+/// The same for a pod in a namespace of Kubernetes.
+fn refusal_in(namespace: Option<&str>, rules: &str, simple: &[SignatureLayer]) -> Refusal {
     let source = PolicySource {
         path: "/etc/t/a.toml".into(),
         text: rules.to_owned(),
@@ -55,6 +60,7 @@ fn refusal(rules: &str, simple: &[SignatureLayer]) -> Refusal {
         bundles: &[],
     };
     let policy = Policy::parse(&[], &[source]).unwrap();
+    let policy = policy.for_kubernetes_namespace(namespace);
     trust::verify(&policy, &subject, &evidence, &at).unwrap_err()
 }
 
@@ -128,7 +134,7 @@ fn nothing_leads_around_a_rule_that_rejects() {
         assert_eq!(
             told(&rule(prefix, "type = \"reject\""), &[]),
             [format!(
-                "the rule {prefix:?} is in /etc/t/a.toml: to be changed there, by whoever keeps it"
+                "the rule {prefix:?} is in /etc/t/a.toml:1: to be changed there, by whoever keeps it"
             )]
         );
     }
@@ -149,7 +155,7 @@ fn where_keys_are_wanted_only_keys_help() {
     let broken = rule("a.io", "type = \"signed-by\"\nkeys = [\"x\"]");
     assert_eq!(
         told(&broken, &[]),
-        ["replace or remove key 1 of rule \"a.io\" in /etc/t/a.toml"]
+        ["replace or remove key 1 of rule \"a.io\" in /etc/t/a.toml:1"]
     );
 }
 
@@ -198,8 +204,50 @@ fn another_digest_of_a_pinned_image_can_be_pinned_too() {
     assert_eq!(told(&listed("a.io/foo"), &[]), [allow]);
     assert_eq!(
         told(&listed("a.io"), &[]),
-        ["add its digest to those in /etc/t/a.toml"]
+        ["add its digest to those in /etc/t/a.toml:1"]
     );
+}
+
+#[test]
+fn what_is_said_of_namespaces_is_changed_in_its_file() {
+    let told = |rules: &str, simple: &[SignatureLayer]| {
+        advice(&refusal_in(Some("dev"), rules, simple), Origin::Node)
+    };
+    let of = |names: &str| format!("kubernetes-namespaces = [{names}]\n");
+    let trusted = key();
+    let sign = "fairing image sign --key KEY a.io/foo:1";
+    let other = [signature(&key(), MANIFEST)];
+    let keys = signed_by("a.io", &trusted) + &of("\"dev\"");
+    let add = "or add the key to rule \"a.io\" in /etc/t/a.toml:1";
+    assert_eq!(told(&keys, &other), [sign, add]);
+    let listed = format!(
+        "type = \"digest\"\ndigests = [\"{}\"]\n{}",
+        MANIFEST.replace("22", "33"),
+        of("\"dev\"")
+    );
+    assert_eq!(
+        told(&rule("a.io/foo", &listed), &[]),
+        ["add its digest to those in /etc/t/a.toml:1"]
+    );
+    let elsewhere = format!("type = \"accept-unsigned\"\n{}", of("\"prod\""));
+    let told = told(&rule("a.io", &elsewhere), &[]);
+    assert_eq!(
+        told[..2],
+        [
+            "add \"dev\" to kubernetes-namespaces of rule \"a.io\" in /etc/t/a.toml:1",
+            ALLOW
+        ]
+    );
+}
+
+#[test]
+fn of_several_names_the_first_is_advised() {
+    let all = vec![
+        refusal("", &[]),
+        refusal(&rule("*", "type = \"reject\""), &[]),
+    ];
+    let all = Refusal::by_every_name(all).unwrap();
+    assert_eq!(advice(&all, Origin::Name), told("", &[]));
 }
 
 #[test]

@@ -1,15 +1,11 @@
 //! `fairing image verify`: every byte of images in the store, and the repair of what is damaged.
 
-use std::collections::HashMap;
-
 use clap::Args;
 use engine::images::choice::record;
 use engine::images::collection::wait_for_store;
+use engine::images::in_use::layers_of_running_pods;
 use engine::images::registries;
-use image_name::Digest;
 use image_store::{Cure, Health, ImageReport, Problem};
-use pod::manifest::PodManifest;
-use pod::{Phase, PodError, PodsDir, State};
 use serde::Serialize;
 
 use crate::arguments::format::{Format, format};
@@ -113,7 +109,7 @@ impl Subcommand for Verify {
         drop(pin);
         if audit.has_replacements() {
             let alone = wait_for_store(&store, &context.console)?;
-            audit.replace(&layers_of_running_pods(&context.engine.pods())?, &alone)?;
+            audit.replace(&layers_of_running_pods(&context.engine)?, &alone)?;
         }
         let view = View {
             images: audit.reports().into_iter().map(ImageView::from).collect(),
@@ -196,34 +192,4 @@ impl ImageView {
         };
         format!("{}: {health} ({count}{alone})", self.reference)
     }
-}
-
-/// The layers that running pods have mounted, each with the name of such a pod. To be asked for
-/// while the store is locked against use.
-fn layers_of_running_pods(pods: &PodsDir) -> Result<HashMap<Digest, String>, Failure> {
-    let mut layers = HashMap::new();
-    for entry in pods.list()? {
-        if entry.phase != Phase::Run || entry.state()? != State::Running {
-            continue;
-        }
-        let manifest = match PodManifest::load(&entry.path) {
-            Ok(manifest) => manifest,
-            // It has ended meanwhile, or nobody knows what it needs.
-            Err(error @ PodError::Io { .. }) => match pods.by_uuid(entry.uuid)? {
-                Some(now) if now.phase == Phase::Run => return Err(error.into()),
-                _ => continue,
-            },
-            Err(error) => return Err(error.into()),
-        };
-        let name = match &manifest.name {
-            Some(name) => name.to_string(),
-            None => manifest.uuid.to_string(),
-        };
-        for app in &manifest.apps {
-            for layer in &app.image.layers {
-                layers.insert(layer.clone(), name.clone());
-            }
-        }
-    }
-    Ok(layers)
 }

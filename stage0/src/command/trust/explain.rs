@@ -3,13 +3,15 @@
 use clap::Args;
 use engine::Error;
 use engine::images::choice::record;
-use engine::images::registries;
+use engine::images::registries::{self, Candidate};
 use engine::policy::circumstances::{circumstances, now};
 use engine::policy::evidence::KnownEvidence;
 use engine::policy::files as policy_files;
+use engine::policy::names;
 use image_document::Platform;
+use image_store::{ImageArgument, RefRecord, Store};
 use serde::Serialize;
-use trust::{Explanation, Subject, explain, explain_name};
+use trust::{Explanation, Policy, Refusal, Subject, explain, explain_name};
 
 use crate::arguments::format::{Format, format};
 use crate::command::subcommand::Subcommand;
@@ -33,10 +35,33 @@ pub(crate) struct Explain {
 
 /// An explanation with what would allow the image, if it is refused.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Advised {
     #[serde(flatten)]
     explanation: Explanation,
+    /// What the policy says of the image by its other names, where it was asked for by its digest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    other_names: Vec<OtherName>,
     advice: Vec<String>,
+}
+
+/// An image by another of its names.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct OtherName {
+    reference: String,
+    allowed: Option<bool>,
+    verdict: String,
+}
+
+impl From<Explanation> for OtherName {
+    fn from(explanation: Explanation) -> Self {
+        Self {
+            reference: explanation.reference.to_string(),
+            allowed: explanation.allowed,
+            verdict: explanation.verdict,
+        }
+    }
 }
 
 impl Subcommand for Explain {
@@ -44,16 +69,39 @@ impl Subcommand for Explain {
     const ABOUT: &'static str = "Explain which rule decides about an image, and why";
 
     fn run(self, context: &Context) -> Result<u8, Failure> {
-        let explanation = self.explain(context)?;
+        let mut explanations = self.explain(context)?;
+        // Asked for by its digest, it runs by any name that the policy lets it run by.
+        let is_rolled_back = |by: &Explanation| {
+            let mut all = explanations.iter();
+            all.any(|other| {
+                other.repository == by.repository
+                    && matches!(other.refusal, Some(Refusal::RolledBack { .. }))
+            })
+        };
+        // Its digest is no way around the age of a tag.
+        let is_allowed = |by: &Explanation| {
+            by.allowed == Some(true) && (by.reference.tag().is_some() || !is_rolled_back(by))
+        };
+        let deciding = explanations.iter().position(is_allowed).unwrap_or(0);
+        let explanation = explanations.remove(deciding);
         let advice = explanation.refusal.as_ref();
         let advice = advice.map_or_else(Vec::new, |refusal| remedy::advice(refusal, Origin::Name));
         let advised = Advised {
             explanation,
+            other_names: explanations.into_iter().map(OtherName::from).collect(),
             advice,
         };
         let text = || {
+            let others = advised.other_names.iter();
+            let others =
+                others.map(|other| format!("also named: {}: {}\n", other.reference, other.verdict));
             let lines = advised.advice.iter().map(|line| format!("  {line}\n"));
-            format!("{}\n{}", advised.explanation, lines.collect::<String>())
+            format!(
+                "{}\n{}{}",
+                advised.explanation,
+                others.collect::<String>(),
+                lines.collect::<String>()
+            )
         };
         self.format.show(&advised, text)?;
         Ok(0)
@@ -61,33 +109,69 @@ impl Subcommand for Explain {
 }
 
 impl Explain {
-    fn explain(&self, context: &Context) -> Result<Explanation, Failure> {
+    /// What decides about the image by each of its names, the most wanted first; one at least.
+    fn explain(&self, context: &Context) -> Result<Vec<Explanation>, Failure> {
         let policy = policy_files::read(&context.engine.directories)?
             .for_kubernetes_namespace(self.kubernetes_namespace.as_deref());
-        let record = match record(&context.engine, &self.image) {
-            Ok(record) => record,
-            Err(error @ Error::NotInStore { .. }) => {
-                let image = registries::candidate(&context.engine, &self.image)?;
-                // A file has no name to explain, nor has a digest.
-                let reference = image.reference().ok_or(error)?;
-                let mut explanation = explain_name(&policy, reference, now());
-                explanation
-                    .verdict
-                    .push_str(" (the image is not in the store)");
-                return Ok(explanation);
-            }
-            Err(error) => return Err(error.into()),
+        let engine = &context.engine;
+        let store = engine.store();
+        let not_there = |error| {
+            let image = registries::candidate(engine, &self.image)?;
+            // A file has no name to explain, nor has a digest.
+            let reference = image.reference().ok_or(error)?;
+            let mut explanation = explain_name(&policy, reference, now());
+            explanation
+                .verdict
+                .push_str(" (the image is not in the store)");
+            Ok(vec![explanation])
         };
-        let store = context.engine.store();
+        let records = match registries::candidate(engine, &self.image)? {
+            Candidate::Digest(digits) => names::by_digits(&store, &digits)?,
+            _ => match record(engine, &self.image) {
+                Ok(record) => vec![record],
+                Err(error @ Error::NotInStore { .. }) => match self.by_digits(&store)? {
+                    none if none.is_empty() => return not_there(error),
+                    names => names,
+                },
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if records.is_empty() {
+            return Err(Failure::Engine(Error::NotInStore {
+                reference: self.image.clone(),
+            }));
+        }
         let _pin = store.pin()?;
-        let image = store.image(&record.digest, &Platform::host())?;
-        let known = KnownEvidence::read(&store, image.chain())?;
-        let subject = Subject {
-            reference: &record.reference,
-            digests: image.chain(),
-            manifest: image.manifest_digest(),
-        };
-        let at = circumstances(&store, &policy, &record.reference)?;
-        Ok(explain(&policy, &subject, &known.as_evidence(), &at))
+        let explained = records
+            .iter()
+            .map(|record| explain_record(&store, &policy, record));
+        explained.collect()
     }
+}
+
+impl Explain {
+    /// An ID without the name of its algorithm.
+    fn by_digits(&self, store: &Store) -> Result<Vec<RefRecord>, Failure> {
+        let argument = ImageArgument::parse(&self.image).map_err(Error::from)?;
+        match argument.as_digest() {
+            Some(digits) => Ok(names::by_digits(store, &digits)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn explain_record(
+    store: &Store,
+    policy: &Policy,
+    record: &RefRecord,
+) -> Result<Explanation, Failure> {
+    let image = store.image(&record.digest, &Platform::host())?;
+    let known = KnownEvidence::read(store, image.chain())?;
+    let subject = Subject {
+        reference: &record.reference,
+        digests: image.chain(),
+        manifest: image.manifest_digest(),
+    };
+    let at = circumstances(store, policy, &record.reference)?;
+    Ok(explain(policy, &subject, &known.as_evidence(), &at))
 }

@@ -63,8 +63,8 @@ fn image_to_pin(error: &Error) -> Option<String> {
         return None;
     };
     match refusal.as_ref() {
-        Refusal::NoRule { reference, .. } | Refusal::DigestNotListed { reference, .. } => {
-            Some(place.clone().unwrap_or_else(|| reference.clone()))
+        Refusal::NoRule { image, .. } | Refusal::DigestNotListed { image, .. } => {
+            Some(place.clone().unwrap_or_else(|| image.reference.clone()))
         }
         _ => None,
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use engine::machine::{
-    Availability, Calls, Cgroups, Configuration, Devices, GuestKernel, Kernel, Modules, Namespaces,
-    Networks, Process, Security, Selinux, Store, VirtualMachines,
+    Availability, Calls, Cgroups, Configuration, Cri, Devices, GuestKernel, Kernel, Modules,
+    Namespaces, Networks, Process, Security, Selinux, Store, VirtualMachines,
 };
 
 use super::area::Severity::{Error, Fine, Note, Warning};
@@ -92,7 +92,21 @@ fn good() -> Machine {
             stale: 0,
             isolator: Ok(1),
         },
+        cri: Some(Cri {
+            network: Ok("default".to_owned()),
+            broken: Vec::new(),
+            handlers: Vec::new(),
+            streams: Ok("by TLS"),
+            cgroup_lack: None,
+            socket: PathBuf::from("/run/fairing/cri.sock"),
+            is_listening: true,
+            is_enabled: true,
+        }),
     }
+}
+
+fn of_cri(machine: &mut Machine) -> &mut Cri {
+    machine.cri.as_mut().unwrap()
 }
 
 fn of_guest(machine: &mut Machine) -> &mut GuestKernel {
@@ -112,6 +126,51 @@ fn a_machine_that_lacks_nothing_is_fine() {
 fn what_is_missing_is_told_with_what_it_means() {
     type Change = fn(&mut Machine);
     let cases: &[(Change, &str, Severity, &str)] = &[
+        (
+            |m| of_cri(m).network = Err("none is there".into()),
+            "network",
+            Warning,
+            "the node is not ready",
+        ),
+        (
+            |m| of_cri(m).broken = vec!["x.conflist is torn".into()],
+            "network",
+            Note,
+            "passed over",
+        ),
+        (
+            |m| of_cri(m).handlers = vec![("vm".into(), "no isolator".into())],
+            "runtime handler \"vm\"",
+            Warning,
+            "no sandbox of this handler",
+        ),
+        (
+            |m| of_cri(m).streams = Err("no key".into()),
+            "streams",
+            Warning,
+            "does not start",
+        ),
+        (
+            |m| of_cri(m).cgroup_lack = Some("no systemd"),
+            "cgroup driver",
+            Warning,
+            "no sandbox starts",
+        ),
+        (
+            |m| of_cri(m).is_listening = false,
+            "socket",
+            Warning,
+            "find no runtime",
+        ),
+        (
+            |m| {
+                of_cri(m).is_listening = false;
+                of_cri(m).is_enabled = false;
+            },
+            "socket",
+            Note,
+            "systemctl enable",
+        ),
         (
             |m| m.kernel.release = "5.15.0".into(),
             "version",

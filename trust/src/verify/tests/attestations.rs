@@ -47,7 +47,7 @@ fn an_attestation_is_wanted_beside_the_signature() {
     assert_eq!(
         missing.to_string(),
         format!(
-            "image a.io/foo:1 lacks an attestation: rule \"a.io\" of /etc/t/a.toml requires {PROVENANCE} by key \
+            "image a.io/foo:1@{INDEX} lacks an attestation: rule \"a.io\" of /etc/t/a.toml:1 requires {PROVENANCE} by key \
              {fingerprint}"
         )
     );

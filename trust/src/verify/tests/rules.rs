@@ -125,7 +125,7 @@ fn without_a_rule_everything_is_refused() {
     let refusal = refused(&Policy::default(), NAME, &[]);
     assert_eq!(
         refusal.to_string(),
-        "image a.io/foo:1 is not trusted: no trust rule covers a.io/foo"
+        format!("image a.io/foo:1@{INDEX} is not trusted: no trust rule covers a.io/foo")
     );
     let signed = |evidence: &[_]| match refused(&Policy::default(), NAME, evidence) {
         Refusal::NoRule { signed, .. } => signed,
@@ -143,7 +143,7 @@ fn an_unsigned_image_is_refused() {
     assert_eq!(
         refusal.to_string(),
         format!(
-            "image a.io/foo:1 is not signed: rule \"a.io/foo\" of /etc/t/a.toml requires key {}",
+            "image a.io/foo:1@{INDEX} is not signed: rule \"a.io/foo\" of /etc/t/a.toml:1 requires key {}",
             key.public().fingerprint()
         )
     );
@@ -175,11 +175,13 @@ fn the_longest_prefix_decides_alone() {
 #[test]
 fn reject_rules_reject_even_what_is_signed() {
     let key = key();
-    let policy = policy(&[signed_by("*", &[&key], 1), rule("a.io", "reject")]);
+    let above = signed_by("*", &[&key], 1);
+    let line = above.lines().count() + 1;
+    let policy = policy(&[above, rule("a.io", "reject")]);
     let refusal = refused(&policy, NAME, &[sign(&key, NAME, MANIFEST)]);
     assert_eq!(
         refusal.to_string(),
-        "image a.io/foo:1 is rejected by rule \"a.io\" of /etc/t/a.toml"
+        format!("image a.io/foo:1@{INDEX} is rejected by rule \"a.io\" of /etc/t/a.toml:{line}")
     );
 }
 
@@ -201,7 +203,7 @@ fn digest_rules_want_a_digest_of_the_chain() {
     assert_eq!(
         refusal.to_string(),
         format!(
-            "image a.io/foo:1 is not allowed: rule \"a.io\" of /etc/t/a.toml does not list {MANIFEST}"
+            "image a.io/foo:1@{INDEX} is not allowed: rule \"a.io\" of /etc/t/a.toml:1 does not list {MANIFEST}"
         )
     );
 }
@@ -209,8 +211,10 @@ fn digest_rules_want_a_digest_of_the_chain() {
 #[test]
 fn a_broken_key_stops_its_rule_and_no_other() {
     let good = key();
+    let above = signed_by("a.io", &[&good], 1);
+    let line = above.lines().count() + 1;
     let policy = policy(&[
-        signed_by("a.io", &[&good], 1),
+        above,
         format!(
             "{}keys = ['''{}''', 'x']\n",
             rule("b.io", "signed-by"),
@@ -222,7 +226,10 @@ fn a_broken_key_stops_its_rule_and_no_other() {
     let refusal = refused(&policy, "b.io/x", &[sign(&good, "b.io/x", MANIFEST)]);
     assert_eq!(
         refusal.to_string(),
-        "rule \"b.io\" of /etc/t/a.toml cannot be used: its key 2 is unreadable"
+        format!(
+            "image b.io/x:1@{INDEX} is refused: rule \"b.io\" of /etc/t/a.toml:{line} cannot be used: \
+             its key 2 is unreadable"
+        )
     );
     let cause = std::error::Error::source(&refusal).unwrap().to_string();
     assert!(cause.starts_with("not PEM text"), "{cause}");
@@ -276,4 +283,31 @@ fn a_waived_image_is_recorded_as_waived() {
     assert_eq!(json, r#"{"policy":"waived"}"#);
     let read: Verification = serde_json::from_str(&json).unwrap();
     assert_eq!(read.to_string(), "verification waived");
+}
+
+#[test]
+fn a_rule_that_counts_in_other_namespaces_alone_is_told() {
+    let text = "[[rule]]\nprefix = \"a.io\"\nkubernetes-namespaces = [\"dev\", \"test\"]\n\
+         type = \"accept-unsigned\"\n";
+    let policy = policy(&[text.to_owned()]);
+    let elsewhere = "no trust rule covers a.io/foo here: rule \"a.io\" of /etc/t/a.toml:1 counts in \
+         Kubernetes namespace dev, test alone";
+    let told = |policy: &Policy| refused(policy, NAME, &[]).to_string();
+    assert_eq!(
+        told(&policy),
+        format!("image a.io/foo:1@{INDEX} is not trusted: {elsewhere}")
+    );
+    let prod = policy.clone().for_kubernetes_namespace(Some("prod"));
+    assert_eq!(
+        told(&prod),
+        format!(
+            "image a.io/foo:1@{INDEX} for Kubernetes namespace prod is not trusted: {elsewhere}"
+        )
+    );
+    let dev = policy.for_kubernetes_namespace(Some("dev"));
+    assert!(judge(&dev, NAME, &[]).is_ok());
+    // What is elsewhere is not what is for another name.
+    let text = text.replace("\"a.io\"", "\"b.io\"");
+    let other = self::policy(&[text]);
+    assert!(!told(&other).contains("here"), "{}", told(&other));
 }
