@@ -1,9 +1,5 @@
 //! Runtime handlers: which isolator runs a sandbox.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use engine::config::directories::Directories;
 use engine::isolators::find::{DEFAULT, find};
 use engine::machine::VirtualMachines;
 use pod::feature::Feature;
@@ -45,31 +41,6 @@ pub(crate) fn isolator(shim: &Shim, handler: &str) -> Result<String, CriError> {
 /// What is known of an isolator; nothing of one that is not installed, or is in an image: who starts a pod says more of it.
 pub(crate) fn known(shim: &Shim, isolator: &str) -> Option<Stage1> {
     find(isolator, &shim.engine.directories).ok()
-}
-
-/// Whether virtual machines can run here. What is read for it takes a while, and kubelets ask each few seconds.
-#[derive(Debug, Default)]
-pub(crate) struct Machines(Mutex<Option<(Instant, Option<String>)>>);
-
-impl Machines {
-    /// How long what was read counts.
-    const FRESH: Duration = Duration::from_secs(30);
-
-    /// What they need and is not there.
-    fn lack(&self, directories: &Directories) -> Option<String> {
-        let now = Instant::now();
-        // The entry is whole.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some((read, lack)) if now.saturating_duration_since(*read) < Self::FRESH => {
-                lack.clone()
-            }
-            _ => {
-                let lack = VirtualMachines::read(directories).lack();
-                known.insert((now, lack)).1.clone()
-            }
-        }
-    }
 }
 
 /// Why an isolator can't run pods here, if that is so: one of virtual machines needs more than itself.

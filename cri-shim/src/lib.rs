@@ -26,6 +26,7 @@ mod image;
 mod journal;
 mod leftovers;
 mod listen;
+mod machines;
 mod metrics;
 mod network;
 mod record;

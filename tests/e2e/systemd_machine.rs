@@ -100,6 +100,7 @@ fn sandboxes_of_a_kubelet_are_scopes_that_outlive_their_shim() {
         "figures",
         "out_of_memory",
         "out_of_memory_of_a_child",
+        "privileged_container",
         "restart_of_the_shim",
         "kill_of_the_shim",
         "sandbox_without_a_parent",

@@ -2,6 +2,7 @@
 
 use engine::pods::apps::OpenPod;
 use pod::AppName;
+use pod::app_dir::{self, Mark};
 use pod::exit::Outcome;
 
 use crate::api::{StartContainerRequest, StartContainerResponse};
@@ -39,13 +40,15 @@ pub(crate) fn start(
     }
 }
 
-/// Whether a container has never been started.
+/// Whether a container has never been started, and nobody starts it.
 ///
 /// # Errors
 /// [`CriError::State`] if it has.
 fn is_new(sandbox: &Sandbox, app: &AppName, id: &str) -> Result<(), CriError> {
     let phase = sandbox.container(app).and_then(|one| one.phase());
+    let is_starting = || app_dir::mark(&sandbox.entry.path, app) == Some(Mark::Starting);
     let reason = match phase {
+        Some(ContainerPhase::Created) if is_starting() => "is being started already",
         Some(ContainerPhase::Created) => return Ok(()),
         Some(ContainerPhase::Running) => "runs already",
         Some(ContainerPhase::Exited(_)) => "has ended: no container starts twice",

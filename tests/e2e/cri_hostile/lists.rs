@@ -8,7 +8,7 @@ use harness::wait_until;
 use tonic::Code;
 
 use super::{MANY, Victim, ids, long, shown};
-use crate::cri_containers::{CREATED, RUNNING, SOON, idle};
+use crate::cri_containers::{EXITED, RUNNING, SOON, idle};
 use crate::cri_sandbox::{config, run};
 
 /// Labels that nothing has.
@@ -193,9 +193,19 @@ fn a_log_that_can_not_be_opened_anew_says_so_and_the_container_goes_on() {
         config: Some(asked),
         sandbox_config: Some(sandbox),
     };
-    let mut client = victim.cri.runtime();
-    let made = victim.answer("create", client.create_container(create));
-    let container_id = made.unwrap().container_id;
+    let make = |attempt: u32| {
+        let mut request = create.clone();
+        let metadata = request
+            .config
+            .as_mut()
+            .and_then(|one| one.metadata.as_mut());
+        metadata.unwrap().attempt = attempt;
+        let mut client = victim.cri.runtime();
+        let made = victim.answer("create", client.create_container(request));
+        made.unwrap().container_id
+    };
+    let unstarted = make(0);
+    let container_id = make(1);
     let reopen = || ReopenContainerLogRequest {
         container_id: container_id.clone(),
     };
@@ -206,21 +216,19 @@ fn a_log_that_can_not_be_opened_anew_says_so_and_the_container_goes_on() {
         "doesn't run",
         client.reopen_container_log(reopen()),
     );
-    let start = || StartContainerRequest {
-        container_id: container_id.clone(),
+    let start = |id: &str| StartContainerRequest {
+        container_id: id.to_owned(),
     };
-    // A kubelet makes its directory before. One that can't be started has not been.
-    for _ in 0..2 {
-        let mut client = victim.cri.runtime();
-        let refused = victim.answer("start", client.start_container(start()));
-        let refused = refused.unwrap_err();
-        assert!(refused.message().contains("0.log"), "{refused}");
-        assert_eq!(state(&victim, &container_id), CREATED);
-    }
+    // A kubelet makes its directory before.
+    let mut client = victim.cri.runtime();
+    let refused = victim.answer("start", client.start_container(start(&unstarted)));
+    let refused = refused.unwrap_err();
+    assert!(refused.message().contains("0.log"), "{refused}");
+    assert_eq!(state(&victim, &unstarted), EXITED);
     fs::create_dir(logs.join("app")).unwrap();
     let mut client = victim.cri.runtime();
     victim
-        .answer("start", client.start_container(start()))
+        .answer("start", client.start_container(start(&container_id)))
         .unwrap();
     let log = logs.join("app/0.log");
     assert!(log.exists());
