@@ -22,6 +22,10 @@ use crate::record;
 /// The record of a pod's networks in its directory.
 pub const NETWORK_FILE: &str = "network.json";
 
+/// The file in a pod's runtime directory that says which plugin hung when the pod's monitor took it out of its networks: who
+/// has waited for that need not wait for the same once more.
+pub const HUNG_FILE: &str = "hung-plugin";
+
 /// Where every runtime of CNI looks, unless [`ENV_SHARED_CONFIG`] says otherwise.
 const SHARED_CONFIG: &str = "/etc/cni/net.d";
 /// The variable by which CNI's own tool is told of that directory.

@@ -8,12 +8,13 @@ use crate::monitor::{PodNetwork, ending_signals};
 use cni_glue::attach::{AttachRequest, Attacher};
 use cni_glue::id::ContainerId;
 use cni_glue::ports::HeldPorts;
+use cni_glue::runtime::PluginFailure;
 use cni_glue::{Netns, NetworkError};
 use pod::control::NetworkUse;
 use pod::exit::{FailureKind, PodExit};
 use pod::manifest::{CRI_ANNOTATION, CRI_UP_FILE, MANIFEST_FILE, Network, PodManifest};
-use pod::network::{CniFolders, NETWORK_FILE, attacher, container, is_live};
-use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_SYSTEM_CONFIG};
+use pod::network::{CniFolders, HUNG_FILE, NETWORK_FILE, attacher, container, is_live};
+use pod::stage1::{ENV_DIR, ENV_LOCAL_CONFIG, ENV_RUN, ENV_RUN_DIR, ENV_SYSTEM_CONFIG};
 use pod::{PodError, PodUuid, PodsDir, record};
 
 use crate::environment::variable;
@@ -157,9 +158,23 @@ impl PodNetworks {
         let netns = self.namespace.as_mut();
         self.attacher
             .detach(&self.container, netns)
-            .map_err(failed)?;
+            .map_err(|error| {
+                note_hung(&error);
+                failed(error)
+            })?;
         self.namespace = None;
         Ok(())
+    }
+}
+
+/// Leaves word of a plugin that hung.
+fn note_hung(error: &NetworkError) {
+    if let NetworkError::Plugin(plugin) = error
+        && let PluginFailure::Timeout(_) = plugin.failure
+        && let Ok(run_dir) = variable(ENV_RUN_DIR)
+    {
+        // Without it, the plugin is asked once more.
+        let _ = std::fs::write(Path::new(&run_dir).join(HUNG_FILE), advised(error));
     }
 }
 

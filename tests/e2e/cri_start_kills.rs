@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,15 +46,16 @@ fn workers(directory: &Path) -> Vec<Pid> {
     numbers.filter(is_there).filter_map(Pid::from_raw).collect()
 }
 
-/// Kills the monitor of the only pod that starts, as soon as this is so of the pod's directory.
-fn kill_when(lab: &Lab, is_due: impl Fn(&Path) -> bool) {
+/// Kills the monitor of the only pod that starts, as soon as this is so, unless the pod is over before.
+fn kill_when(lab: &Lab, is_over: &AtomicBool, is_due: impl Fn() -> bool) {
     let pods = lab.host.data_dir().join("pods/run");
     let began = Instant::now();
-    while began.elapsed() < SOON {
+    while !is_over.load(Ordering::Relaxed) {
+        assert!(began.elapsed() < SOON, "no pod has started");
         for name in names(&pods) {
             let pod = pods.join(name);
             let workers = workers(&pod);
-            if !workers.is_empty() && is_due(&pod) {
+            if !workers.is_empty() && is_due() {
                 for worker in workers {
                     let _ = kill_process(worker, Signal::KILL);
                 }
@@ -61,7 +63,6 @@ fn kill_when(lab: &Lab, is_due: impl Fn(&Path) -> bool) {
             }
         }
     }
-    panic!("no pod has started");
 }
 
 /// That nothing is left, but a network that was made.
@@ -97,11 +98,13 @@ fn a_sandbox_whose_monitor_is_killed_when_it_has_its_address_leaves_nothing() {
     let cri = Cri::start(&lab.host);
     let before = with_network(&cri, &lab);
     for _ in 0..4 {
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
-            scope.spawn(|| kill_when(&lab, |_| !names(&leases(&lab)).is_empty()));
+            scope.spawn(|| kill_when(&lab, &is_over, || !names(&leases(&lab)).is_empty()));
             if let Ok(id) = run(&cri, &crate::cri_power_loss::asked(&lab)) {
                 remove(&cri, &id).unwrap();
             }
+            is_over.store(true, Ordering::Relaxed);
         });
         expect_nothing(&lab, &before);
     }
@@ -113,10 +116,11 @@ fn a_sandbox_whose_monitor_is_killed_at_any_moment_of_its_start_leaves_nothing()
     let cri = Cri::start(&lab.host);
     let before = with_network(&cri, &lab);
     for n in 0..SANDBOXES {
+        let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 let began = Instant::now();
-                kill_when(&lab, |_| {
+                kill_when(&lab, &is_over, || {
                     began.elapsed() >= STEP * u32::try_from(n).unwrap()
                 });
             });
@@ -125,6 +129,7 @@ fn a_sandbox_whose_monitor_is_killed_at_any_moment_of_its_start_leaves_nothing()
                 stop(&cri, &id).unwrap();
                 remove(&cri, &id).unwrap();
             }
+            is_over.store(true, Ordering::Relaxed);
         });
         expect_nothing(&lab, &before);
     }
@@ -142,9 +147,12 @@ fn of_a_pod_in_the_background_whose_monitor_is_killed_when_it_has_its_address_no
     lab.host.fairing(["rm", "--force", &first]).run().ok();
     let before = traces_without_pods(&lab);
     for _ in 0..4 {
+        let is_over = AtomicBool::new(false);
         let output = thread::scope(|scope| {
-            scope.spawn(|| kill_when(&lab, |_| !names(&leases(&lab)).is_empty()));
-            begin(&lab).run()
+            scope.spawn(|| kill_when(&lab, &is_over, || !names(&leases(&lab)).is_empty()));
+            let output = begin(&lab).run();
+            is_over.store(true, Ordering::Relaxed);
+            output
         });
         // It may have been up a moment before.
         if output.code == Some(0) {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine::pods::stop::{Stop, end_remains, stop as end_pod};
+use engine::pods::stop::{Stop, end_remains, refuse_hung, stop as end_pod};
 use pod::lock::PodLock;
 use pod::{PodEntry, PodError};
 
@@ -44,8 +44,10 @@ fn end_entry(shim: &Shim, entry: &PodEntry) -> Result<(), CriError> {
     }
     let deadline = Instant::now() + OTHERS_PATIENCE;
     loop {
+        let directories = &shim.engine.directories;
         let ended = match PodLock::is_held(&entry.path)? {
-            true => end_pod(entry, &shim.engine.directories, Stop::AtOnce),
+            true => end_pod(entry, directories, Stop::AtOnce)
+                .and_then(|()| refuse_hung(entry, directories)),
             false => Ok(()),
         };
         // What a monitor has left that was killed: places in networks, cgroups, mounts.

@@ -52,6 +52,14 @@ pub enum MonitorError {
     /// What it has told makes no sense.
     #[error("the isolator's report can't be understood: {0}")]
     Report(String),
+    /// It has ended, and could not take its pod out of a network: a plugin hung.
+    #[error("pod {uuid} {}: {said}", Clearing::End)]
+    Hung {
+        /// The pod.
+        uuid: PodUuid,
+        /// What it has said.
+        said: String,
+    },
     /// The entry point that clears what a pod left has failed.
     #[error("pod {uuid} {clearing}: {}", reason(.program, .status, .said))]
     Gc {

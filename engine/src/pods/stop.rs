@@ -1,11 +1,13 @@
 //! Ending a pod that runs.
 
+use std::fs;
 use std::time::Duration;
 
 use pod::control::{Request, Response};
 use pod::exit::PodExit;
 use pod::lock::PodLock;
 use pod::manifest::PodManifest;
+use pod::network::HUNG_FILE;
 use pod::seqpacket::SeqPacket;
 use pod::{PodEntry, PodError};
 
@@ -100,6 +102,23 @@ pub fn end_remains(
         cleared?;
     }
     Ok(left)
+}
+
+/// Whether a pod's monitor, which has just ended, had to leave it in a network whose plugin hung. Whoever has waited for that
+/// should not wait once more: the next call has the plugin asked again.
+///
+/// # Errors
+/// [`MonitorError::Hung`] if so.
+pub fn refuse_hung(entry: &PodEntry, directories: &Directories) -> Result<(), Error> {
+    match fs::read_to_string(directories.pod_run(entry.uuid).join(HUNG_FILE)) {
+        Ok(said) => Err(MonitorError::Hung {
+            uuid: entry.uuid,
+            said,
+        }
+        .into()),
+        // There is none, or nobody can tell.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Kills a monitor that can't be connected to: it may be stopped itself. Whoever else holds the pod works on it.
