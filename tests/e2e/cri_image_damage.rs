@@ -150,7 +150,6 @@ fn what_a_start_has_found_damaged_is_no_image_until_it_is_pulled_again() {
         status(&ground.cri, &marked.reference).unwrap().id,
         marked.id
     );
-    ground.try_start(&made).unwrap();
     marked.shows_the_mark("again");
     // One that says nothing but that is looked at, and is as it should be.
     fs::write(marked.layer().join("damaged"), "").unwrap();
