@@ -45,6 +45,10 @@ pub struct Statistics {
     pub details: Details,
 }
 
+/// The file that lists processes.
+const PROCESSES: &str = "cgroup.procs";
+/// How far below a pod's cgroup processes are counted: apps are two below it.
+const DEPTH_MAX: usize = 8;
 /// A limit of memory on version 1 that is none: the largest number of pages.
 const V1_UNLIMITED: u64 = i64::MAX as u64 / 65_536 * 65_536;
 
@@ -211,7 +215,27 @@ fn file(
     let (_, folder) = hierarchies.iter().find(|(hierarchy, _)| {
         version == Version::V2 || hierarchy.controllers.iter().any(|c| c == controller)
     })?;
-    text(folder, name)
+    match name {
+        PROCESSES => processes(folder, DEPTH_MAX),
+        name => text(folder, name),
+    }
+}
+
+/// The processes of a cgroup and of those below it, which apps may make themselves: unlike all other files, this one doesn't
+/// count what is there. `None` if it is gone.
+fn processes(folder: &Path, depth: usize) -> Option<String> {
+    // That of a cgroup of threads can't be read: its processes are told by the one above.
+    let mut all = text(folder, PROCESSES);
+    if depth > 0 {
+        let entries = std::fs::read_dir(folder).ok()?.flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        for entry in below {
+            let more = processes(&entry.path(), depth - 1);
+            all.get_or_insert_default()
+                .push_str(&more.unwrap_or_default());
+        }
+    }
+    all
 }
 
 fn oom_kills_v1(file: &impl Fn(&str, &str) -> Option<String>) -> Option<u64> {
@@ -240,6 +264,19 @@ mod tests {
             let (_, text) = all.iter().find(|(file, _)| *file == name)?;
             Some((*text).to_owned())
         }
+    }
+
+    #[test]
+    fn processes_are_those_of_all_cgroups_below_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("app/own");
+        std::fs::create_dir_all(&inner).unwrap();
+        for (below, pids) in [("", ""), ("app", "1\n2\n"), ("app/own", "3\n")] {
+            std::fs::write(folder.path().join(below).join(PROCESSES), pids).unwrap();
+        }
+        let all = processes(folder.path(), DEPTH_MAX);
+        assert_eq!(all.as_deref(), Some("1\n2\n3\n"));
+        assert_eq!(processes(&folder.path().join("gone"), DEPTH_MAX), None);
     }
 
     #[test]

@@ -108,7 +108,7 @@ EOF
     equal "$(cat "$cgroup/memory.max")" 134217728
     equal "$(cat "$cgroup/memory.high")" 100663296
     equal "$(cat "$cgroup/cpu.max")" '50000 100000'
-    equal "$(cat "$cgroup/cpu.weight")" 79
+    equal "$(cat "$cgroup/cpu.weight")" 174
     told=$(echo "{\"container_id\": \"$(cat /tmp/container)\"}" | cri container_status)
     contains "$told" '"memory_limit_in_bytes":134217728'
     contains "$told" '"cpu_quota":50000'
@@ -133,7 +133,8 @@ check_figures() {
 another() {
     cri create_container << EOF | field container_id > /tmp/another
 {"pod_sandbox_id": "$(cat /tmp/sandbox)", "config": {"metadata": {"name": "$1"},
-    "image": {"image": "$app"}, "command": ["/bin/sh", "-c", "$2"], "linux": {$3}}}
+    "image": {"image": "$app"}, "command": ["/bin/sh", "-c", "$2"], "linux": {$3}},
+    "sandbox_config": {"linux": {"security_context": {"privileged": true}}}}
 EOF
     echo "{\"container_id\": \"$(cat /tmp/another)\"}" | cri start_container
 }
