@@ -63,15 +63,28 @@ impl Driver {
             (Self::SystemdUnlessNamed, path) => path.parse(),
         };
         if matches!(parent, Ok(CgroupParent::Cgroupfs(_))) && !text.starts_with('/') {
-            return Err(CriError::invalid(
-                FIELD,
-                format!("{text:?} is not absolute"),
-            ));
+            let hint = match text.ends_with(".slice") {
+                true => of_another("cgroupfs"),
+                false => String::new(),
+            };
+            let reason = format!("{text:?} is not absolute{hint}");
+            return Err(CriError::invalid(FIELD, reason));
         }
-        parent
-            .map(Some)
-            .map_err(|error| CriError::invalid(FIELD, error))
+        parent.map(Some).map_err(|error| {
+            let hint = match self {
+                Self::Systemd => of_another("systemd"),
+                Self::Cgroupfs | Self::SystemdUnlessNamed => String::new(),
+            };
+            CriError::invalid(FIELD, format!("{error}{hint}"))
+        })
     }
+}
+
+/// What helps a kubelet that speaks the words of the other driver.
+fn of_another(driver: &str) -> String {
+    format!(
+        "; the driver here is {driver}: give the kubelet the same `cgroupDriver`, or set `cgroup-driver` of [cri] to the kubelet's"
+    )
 }
 
 #[cfg(test)]

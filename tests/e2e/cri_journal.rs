@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use cri_shim::api::security_profile::ProfileType;
 use cri_shim::api::{PodSandboxConfig, SecurityProfile};
 use harness::{Cri, ImageBuilder};
+use pod::manifest::{KUBERNETES_MASKED_PATHS, KUBERNETES_READONLY_PATHS};
 
 use crate::cri_containers::{Ground, idle, security};
 use crate::cri_image::pull;
@@ -112,4 +113,29 @@ fn a_filter_is_missed_only_where_its_absence_was_asked_for() {
     });
     ground.run(&config);
     assert!(ground.cri.journal().contains(WORD));
+}
+
+#[test]
+fn nobody_is_warned_of_what_kubernetes_gives_every_container() {
+    let ground = Ground::of(ImageBuilder::busybox(), |_| ());
+    let own = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    let mut config = idle("usual");
+    let asked = security(&mut config);
+    asked.masked_paths = own(&KUBERNETES_MASKED_PATHS);
+    asked.readonly_paths = own(&KUBERNETES_READONLY_PATHS);
+    ground.run(&config);
+    let journal = ground.cri.journal();
+    assert!(!journal.contains("more than usual"), "{journal}");
+    let listed = || ground.host.fairing(["list"]).run().ok().stdout;
+    assert!(!listed().contains("insecure"), "{}", listed());
+
+    let mut config = idle("kernel");
+    let asked = security(&mut config);
+    asked.masked_paths = own(&KUBERNETES_MASKED_PATHS[2..]);
+    asked.readonly_paths = own(&KUBERNETES_READONLY_PATHS);
+    ground.run(&config);
+    let journal = ground.cri.journal();
+    let told = "may do more than usual: unmask=/proc/acpi, unmask=/proc/kcore\n";
+    assert!(journal.contains(told), "{journal}");
+    assert!(listed().contains("insecure"), "{}", listed());
 }

@@ -10,15 +10,22 @@ use crate::cri_sandbox::{config, remove, run, stop};
 
 /// A host whose network is of a plugin that joins nobody, and takes nobody out while there is a file `stuck`.
 fn host() -> Host {
+    with_plugin(
+        "case $CNI_COMMAND in\n\
+         ADD) fail 'no lease' ;;\n\
+         DEL) [ ! -e stuck ] || fail 'the server is away' ;;\n\
+         esac\n",
+    )
+}
+
+/// A host whose network is of a plugin that does so.
+fn with_plugin(does: &str) -> Host {
     let host = Host::new();
     host.accept_unsigned();
     let script = format!(
         "#!/bin/sh\ncd {}\necho $CNI_COMMAND $CNI_CONTAINERID >> calls\n\
          fail() {{ echo '{{\"cniVersion\": \"1.0.0\", \"code\": 11, \"msg\": \"'\"$1\"'\"}}'; exit 1; }}\n\
-         case $CNI_COMMAND in\n\
-         ADD) fail 'no lease' ;;\n\
-         DEL) [ ! -e stuck ] || fail 'the server is away' ;;\n\
-         esac\n",
+         {does}",
         host.base().display()
     );
     let plugin = host.write("bin/failing", script);
@@ -87,4 +94,37 @@ fn one_that_can_not_be_taken_out_again_stays_until_it_can() {
     remove(&cri, id).unwrap();
     assert_eq!(list(&cri), []);
     assert!(host.pod_folders().is_empty());
+}
+
+#[test]
+fn a_network_that_was_broken_is_left_by_how_it_has_been_repaired() {
+    let host = with_plugin(
+        "! grep -q broken || fail 'the subnet makes no sense'\n\
+         [ $CNI_COMMAND != ADD ] || echo '{\"cniVersion\": \"1.0.0\"}'\n",
+    );
+    let configure = |more: &str| {
+        let plugin = format!(r#"{{"type": "failing"{more}}}"#);
+        let list =
+            format!(r#"{{"cniVersion": "1.0.0", "name": "failing", "plugins": [{plugin}]}}"#);
+        host.write("cni/failing.conflist", list);
+    };
+    configure(r#", "subnet": "broken""#);
+    let cri = Cri::start_with(&host, "CNI_PATH", host.base().join("bin"));
+    for name in ["stopped", "removed"] {
+        let error = run(&cri, &config(name)).unwrap_err();
+        assert!(error.message().contains("makes no sense"), "{error}");
+    }
+    let listed = list(&cri);
+    let [first, second] = listed.as_slice() else {
+        panic!("{listed:?}");
+    };
+    stop(&cri, &first.id).unwrap_err();
+    configure("");
+    stop(&cri, &first.id).unwrap();
+    for sandbox in [first, second] {
+        remove(&cri, &sandbox.id).unwrap();
+    }
+    assert!(host.pod_folders().is_empty());
+    let id = run(&cri, &config("stopped")).unwrap();
+    remove(&cri, &id).unwrap();
 }

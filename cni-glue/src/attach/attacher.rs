@@ -228,10 +228,18 @@ impl Attacher {
         let mut first = Ok(());
         let runtime = self.runtime.removing();
         for cached in attachments.iter().rev().filter(|cached| wanted(cached)) {
-            first = first.and(match dying {
+            let left = match dying {
                 true => runtime.del(cached, &netns),
                 false => runtime.del_of_dead(cached, netns.path),
-            });
+            };
+            first = first.and(left.or_else(|error| {
+                let (lists, _) = self.lists();
+                let mut lists = lists.iter();
+                match lists.find_map(|list| cached.by_todays(list, &error)) {
+                    Some(today) => runtime.del_of_dead(&today, netns.path).map_err(|_| error),
+                    None => Err(error),
+                }
+            }));
         }
         let is_damaged = !damaged.is_empty();
         if is_damaged {

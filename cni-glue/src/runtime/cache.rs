@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use crate::config::{InvalidList, NetworkList, Source};
+use crate::error::NetworkError;
 use crate::id::{ContainerId, InterfaceName, NetworkName};
 use crate::record::{self, FileError};
 
@@ -73,6 +74,23 @@ impl CachedAttachment {
             capability_args: Map::new(),
             result: None,
         }
+    }
+
+    /// The same by the network's configuration of today, if that is another one and may help: by the one that the pod was put
+    /// in with a plugin has refused to take it out, and may always do so.
+    pub(crate) fn by_todays(&self, list: &NetworkList, refused: &NetworkError) -> Option<Self> {
+        let by_plugin =
+            matches!(refused, NetworkError::Plugin(error) if error.failure.is_its_own());
+        let today = Self::new(list, &self.container_id, &self.if_name);
+        let is_another = by_plugin
+            && today.network_name == self.network_name
+            && self
+                .list()
+                .is_ok_and(|then| then.to_value() != list.to_value());
+        is_another.then(|| Self {
+            config: today.config,
+            ..self.clone()
+        })
     }
 
     /// The configuration that the pod was put in with.

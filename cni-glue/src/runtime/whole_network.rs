@@ -65,7 +65,14 @@ impl Runtime {
                 continue;
             }
             let path = Some(cached.netns.as_str()).filter(|path| netns::is_at(Path::new(path)));
-            match self.del_dead(&cached, path.unwrap_or_default()) {
+            let path = path.unwrap_or_default();
+            let left = self.del_dead(&cached, path).or_else(|error| {
+                match cached.by_todays(list, &error) {
+                    Some(today) => self.del_dead(&today, path).map_err(|_| error),
+                    None => Err(error),
+                }
+            });
+            match left {
                 Ok(()) => *removed += 1,
                 Err(error) => {
                     errors.extend(self.forget_if(after, &cached).err());

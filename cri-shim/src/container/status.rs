@@ -120,7 +120,7 @@ impl End {
                     finished_at: *since,
                     exit_code: LOST,
                     reason: "Unknown",
-                    message: "its sandbox has ended without a word of it".to_owned(),
+                    message: "its sandbox was killed, or the node was booted anew: nobody has seen how it ended".to_owned(),
                 };
             }
         };

@@ -21,6 +21,8 @@ use crate::error::{Error, SecurityError};
 pub struct SecuritySpec {
     /// Whether nothing of it is wanted.
     pub privileged: bool,
+    /// Whether what Kubernetes gives every container is the usual, of which nobody need be told.
+    pub usual_of_kubernetes: bool,
     /// Which capabilities it has.
     pub capabilities: Capabilities,
     /// What decides on its system calls.
@@ -190,6 +192,7 @@ pub(super) fn resolve(spec: &SecuritySpec) -> Result<Security, Error> {
         capabilities,
         seccomp,
         unfiltered_as_usual: spec.seccomp == SeccompChoice::UnconfinedAsUsual,
+        usual_of_kubernetes: spec.usual_of_kubernetes,
         no_new_privileges: !spec.new_privileges.unwrap_or(!is_confined),
         masked_paths: list(&DEFAULT_MASKED_PATHS, &spec.masked_paths, &spec.mask)?,
         readonly_paths: list(&DEFAULT_READONLY_PATHS, &spec.readonly_paths, &[])?,

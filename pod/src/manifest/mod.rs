@@ -50,7 +50,10 @@ pub use self::devices::{Device, DeviceAccess, DeviceKind, DeviceRule};
 pub use self::execution::{
     ConsoleSize, DEFAULT_PATH, Execution, ImageGroups, PodAddress, Rlimit, RlimitKind, User,
 };
-pub use self::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
+pub use self::guarded_paths::{
+    DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, KUBERNETES_MASKED_PATHS,
+    KUBERNETES_READONLY_PATHS,
+};
 pub use self::image::{ImageRecord, VerificationRecord};
 pub use self::insecure::InsecureOption;
 pub use self::limit::Limit;

@@ -27,6 +27,9 @@ pub struct Security {
     /// Whether it may make all of them for no other reason than that nobody has said anything of that.
     #[serde(skip_serializing_if = "is_default", default)]
     pub unfiltered_as_usual: bool,
+    /// Whether what Kubernetes gives every container is the usual here.
+    #[serde(skip_serializing_if = "is_default", default)]
+    pub usual_of_kubernetes: bool,
     /// Whether executing a program can't give it privileges. Unlike in the OCI runtime specification that is so
     /// where nothing is said.
     #[serde(skip_serializing_if = "is_yes", default = "yes")]
@@ -64,6 +67,7 @@ impl Default for Security {
             capabilities: None,
             seccomp: None,
             unfiltered_as_usual: false,
+            usual_of_kubernetes: false,
             no_new_privileges: true,
             masked_paths: None,
             readonly_paths: None,

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use super::app::App;
 use super::capability::Capability;
 use super::devices::{Device, DeviceRule};
-use super::guarded_paths::{DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS};
+use super::guarded_paths::{
+    DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, KUBERNETES_MASKED_PATHS,
+    KUBERNETES_READONLY_PATHS,
+};
 use super::path::AppPath;
 use super::pod::PodManifest;
 use super::security::Seccomp;
@@ -43,20 +46,18 @@ impl App {
             }
             Some(Seccomp::Unconfined) | None => {}
         }
-        if !security.no_new_privileges {
+        if !security.no_new_privileges && !security.usual_of_kubernetes {
             words.push("no-new-privileges=false".to_owned());
         }
         if security.writable_cgroups {
             words.push("writable-cgroups".to_owned());
         }
-        words.extend(unmasked(
-            security.masked_paths.as_deref(),
-            &DEFAULT_MASKED_PATHS,
-        ));
-        words.extend(unmasked(
-            security.readonly_paths.as_deref(),
-            &DEFAULT_READONLY_PATHS,
-        ));
+        let (masked, readonly): (&[&str], &[&str]) = match security.usual_of_kubernetes {
+            true => (&KUBERNETES_MASKED_PATHS, &KUBERNETES_READONLY_PATHS),
+            false => (&DEFAULT_MASKED_PATHS, &DEFAULT_READONLY_PATHS),
+        };
+        words.extend(unmasked(security.masked_paths.as_deref(), masked));
+        words.extend(unmasked(security.readonly_paths.as_deref(), readonly));
         words.dedup();
         words.extend(devices(&self.devices, &self.device_rules));
         words

@@ -27,6 +27,7 @@ pub(super) fn set(
     let is_privileged = security.privileged;
     spec.security = SecuritySpec {
         privileged: is_privileged,
+        usual_of_kubernetes: true,
         // Nonsense is refused also where it would not count.
         capabilities: capabilities::of(security.capabilities.as_ref())?,
         seccomp: match (seccomp(security)?, is_privileged) {

@@ -1,5 +1,6 @@
 //! Which pods pass the filters.
 
+use engine::pods::cri_ids::sandbox_id;
 use engine::pods::view::{AppView, PodView};
 use pod::manifest::Network;
 
@@ -102,7 +103,10 @@ fn holds(view: &PodView, filter: &Filter) -> Result<bool, Failure> {
     let value = filter.value.as_str();
     let any = |is: &dyn Fn(&AppView) -> bool| view.apps.iter().any(is);
     Ok(match filter.key.as_str() {
-        "id" | "uuid" => view.uuid.to_string().starts_with(value),
+        // Without hyphens it is what kubelets call a sandbox.
+        "id" | "uuid" => {
+            view.uuid.to_string().starts_with(value) || sandbox_id(view.uuid).starts_with(value)
+        }
         "name" => {
             let of_pod = view.name.as_ref().map(|name| name.as_str());
             let of_apps = view.apps.iter().map(|app| app.name.as_str());
