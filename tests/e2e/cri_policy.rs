@@ -83,6 +83,24 @@ fn containers_are_made_where_their_namespace_is_named() {
 }
 
 #[test]
+fn a_container_that_is_refused_leaves_no_directory_of_a_mount() {
+    let ground = Ground::new();
+    allow(&ground.host, &["elsewhere"]);
+    let path = ground.host.base().join("volumes/data");
+    let mut config = idle("web");
+    config.mounts = vec![Mount {
+        host_path: path.to_str().unwrap().to_owned(),
+        container_path: "/data".to_owned(),
+        ..Mount::default()
+    }];
+    refused(ground.try_create(&config), "test.example/busybox");
+    assert!(!path.parent().unwrap().exists());
+    allow(&ground.host, &["default"]);
+    ground.run(&config);
+    assert!(path.is_dir());
+}
+
+#[test]
 fn they_are_judged_by_their_namespace_again_when_they_start() {
     let (ground, prod, config) = grounds();
     let here = ground.create(&idle("web"));

@@ -61,7 +61,7 @@ pub(crate) fn create(
     spec.groups.extend(of_devices.iter().map(u32::to_string));
     let identity = facts::identity(&images.own.image, &spec)?;
     // Last: who is refused leaves nothing behind.
-    host_paths::provide(&config.mounts)?;
+    let provided = host_paths::provide(&config.mounts)?;
     let mut record = ContainerRecord {
         image_id: images.own.id.clone(),
         image_name: String::new(),
@@ -91,9 +91,14 @@ pub(crate) fn create(
         made = add(&others)?;
     }
     match made {
-        Ok(_) => Ok(response(&ContainerId::of(sandbox.id(), &name))),
+        Ok(_) => {
+            provided.keep();
+            Ok(response(&ContainerId::of(sandbox.id(), &name)))
+        }
         // Another request has been faster.
         Err(error @ engine::Error::App(AppError::Exists { .. })) => {
+            // That one may count on what this one has made.
+            provided.keep();
             let sandbox = state::sandbox(shim, &request.pod_sandbox_id)?;
             match existing(&sandbox, &metadata) {
                 Some(there) => Ok(response(&there)),

@@ -4,26 +4,50 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use crate::api::{Mount, MountPropagation};
 use crate::error::CriError;
 
+/// What was made for a container on the host. Unless it is kept, it goes again.
+#[derive(Debug, Default)]
+pub(super) struct Provided {
+    /// Directories, each after those in it.
+    made: Vec<PathBuf>,
+}
+
+impl Provided {
+    /// The container is there, and may be started.
+    pub(super) fn keep(mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for Provided {
+    fn drop(&mut self) {
+        for directory in &self.made {
+            // One in which there is something by now is somebody else's.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
 /// Provides what the mounts of a request take from the host. A path that is not there becomes a directory, as with other
 /// runtimes: pods count on that whose volumes say nothing of it.
 ///
 /// # Errors
 /// If one can't be had, or nothing that is mounted there later would be seen where it is to be.
-pub(super) fn provide(mounts: &[Mount]) -> Result<(), CriError> {
+pub(super) fn provide(mounts: &[Mount]) -> Result<Provided, CriError> {
+    let mut provided = Provided::default();
     let of_host = mounts.iter().filter(|mount| !mount.host_path.is_empty());
     for mount in of_host {
         let path = Path::new(&mount.host_path);
         let of = |field: &str| format!("config.mounts[{}].{field}", mount.container_path);
         let unusable =
             |error: io::Error| CriError::invalid(of("host_path"), format!("{path:?}: {error}"));
-        make(path).map_err(unusable)?;
+        provided.make(path).map_err(unusable)?;
         let needed = match MountPropagation::try_from(mount.propagation) {
             Ok(MountPropagation::PropagationBidirectional) => Needed::Shared,
             Ok(MountPropagation::PropagationHostToContainer) => Needed::SharedOrSlave,
@@ -37,21 +61,25 @@ pub(super) fn provide(mounts: &[Mount]) -> Result<(), CriError> {
             ));
         }
     }
-    Ok(())
+    Ok(provided)
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    match fs::metadata(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-            made.map_err(|made| match made.kind() {
-                // A link to what is not there.
-                ErrorKind::AlreadyExists => error,
-                _ => made,
-            })
+impl Provided {
+    fn make(&mut self, path: &Path) -> io::Result<()> {
+        match fs::metadata(path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let missing = path.ancestors().take_while(|one| !one.exists());
+                self.made.splice(0..0, missing.map(Path::to_owned));
+                let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+                made.map_err(|made| match made.kind() {
+                    // A link to what is not there.
+                    ErrorKind::AlreadyExists => error,
+                    _ => made,
+                })
+            }
+            Err(error) => Err(error),
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -150,9 +178,14 @@ mod tests {
             (path, mount)
         };
         let (path, wanted) = mount("a/b");
-        provide(&[Mount::default(), wanted.clone()]).unwrap();
+        let provided = provide(&[Mount::default(), wanted.clone()]).unwrap();
         assert!(path.is_dir());
-        provide(&[wanted]).unwrap();
+        // What comes to nothing leaves nothing, and takes away nothing of others.
+        drop(provided);
+        assert!(!dir.path().join("a").exists());
+        provide(std::slice::from_ref(&wanted)).unwrap().keep();
+        drop(provide(&[wanted]).unwrap());
+        assert!(path.is_dir());
         let (path, wanted) = mount("link");
         std::os::unix::fs::symlink("nothing", &path).unwrap();
         let refused = provide(&[wanted]).unwrap_err().to_string();

@@ -49,7 +49,7 @@ impl ImageService for Service {
         let what = format!("pulling {}", name.unwrap_or_default());
         let interrupt = Interrupt::default();
         let stopped = interrupt.clone();
-        let work = self.change(request, move |shim, request| {
+        let work = self.change(Pace::Pull, request, move |shim, request| {
             image::pull(shim, request, &stopped)
         });
         deadline::within(limit, what, interrupt, work).await
@@ -59,7 +59,7 @@ impl ImageService for Service {
         &self,
         request: Request<RemoveImageRequest>,
     ) -> Result<Response<RemoveImageResponse>, Status> {
-        self.change(request, image::remove).await
+        self.change(Pace::Slow, request, image::remove).await
     }
 
     async fn image_fs_info(

@@ -71,6 +71,7 @@ impl Service {
     /// The same with a call that changes something: one that comes to nothing is told in the journal, too.
     async fn change<Q, A>(
         &self,
+        pace: Pace,
         request: Request<Q>,
         carry_out: impl FnOnce(&Shim, Q) -> Result<A, CriError> + Send + 'static,
     ) -> Result<Response<A>, Status>
@@ -86,7 +87,7 @@ impl Service {
             }
             done
         };
-        self.call(Pace::Slow, request, carry_out).await
+        self.call(pace, request, carry_out).await
     }
 
     /// The same for a list that is streamed: each item once, some in a message.

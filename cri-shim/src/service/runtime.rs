@@ -43,7 +43,7 @@ macro_rules! calls {
                     &self,
                     request: Request<api::$changed>,
                 ) -> Result<Response<api::$done>, Status> {
-                    self.change(request, $carry_out_change).await
+                    self.change(Pace::Slow, request, $carry_out_change).await
                 }
             )+
 

@@ -9,18 +9,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const COMMANDS_MAX: usize = 256;
 /// Most calls at once that may take long otherwise: all containers of a full node may be stopped together.
 const SLOW_MAX: usize = 1024;
+/// Most pulls at once: they wait for registries, which may never answer, and each holds what it has read.
+const PULLS_MAX: usize = 64;
 /// What is left to calls that look at what there is.
 const BRIEF_MAX: usize = 64;
 /// Most threads that carry calls out.
-pub(crate) const THREADS_MAX: usize = COMMANDS_MAX + SLOW_MAX + BRIEF_MAX;
+pub(crate) const THREADS_MAX: usize = COMMANDS_MAX + SLOW_MAX + PULLS_MAX + BRIEF_MAX;
 
 /// How long a call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// It looks at what there is.
     Brief,
-    /// It waits for a pod, a network or a registry.
+    /// It waits for a pod or a network.
     Slow,
+    /// It waits for a registry.
+    Pull,
     /// It waits for a command, and perhaps for ever.
     Command,
 }
@@ -29,6 +33,7 @@ pub(super) enum Pace {
 #[derive(Debug, Clone)]
 pub(super) struct Threads {
     slow: Arc<Semaphore>,
+    pulls: Arc<Semaphore>,
     commands: Arc<Semaphore>,
 }
 
@@ -36,6 +41,7 @@ impl Threads {
     pub(super) fn new() -> Self {
         Self {
             slow: Arc::new(Semaphore::new(SLOW_MAX)),
+            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
         }
     }
@@ -45,6 +51,7 @@ impl Threads {
         let among = match pace {
             Pace::Brief => return None,
             Pace::Slow => &self.slow,
+            Pace::Pull => &self.pulls,
             Pace::Command => &self.commands,
         };
         // Nobody closes them.
@@ -75,6 +82,8 @@ mod tests {
         let take = |pace: Pace| at_once(&threads, pace).and_then(|given| given);
         let mut commands: Vec<_> = std::iter::from_fn(|| take(Pace::Command)).collect();
         assert_eq!(commands.len(), COMMANDS_MAX);
+        let pulls: Vec<_> = std::iter::from_fn(|| take(Pace::Pull)).collect();
+        assert_eq!(pulls.len(), PULLS_MAX);
         let slow: Vec<_> = std::iter::from_fn(|| take(Pace::Slow)).collect();
         assert_eq!(slow.len(), SLOW_MAX);
         assert!(at_once(&threads, Pace::Brief).is_some());

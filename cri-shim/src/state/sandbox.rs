@@ -46,9 +46,10 @@ impl Sandbox {
         let phase = match PodLock::is_held(&entry.path)? {
             false => SandboxPhase::NotReady,
             true if is_stopping(&entry.path) => SandboxPhase::NotReady,
+            // Its monitor listens before it takes containers.
+            true if !has_been_up(&entry.path) => SandboxPhase::Starting,
             true if run.join(SOCKET_FILE).exists() => SandboxPhase::Ready,
-            true if has_been_up(&entry.path) => SandboxPhase::NotReady,
-            true => SandboxPhase::Starting,
+            true => SandboxPhase::NotReady,
         };
         Ok(Some(Self {
             entry,

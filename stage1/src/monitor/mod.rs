@@ -61,7 +61,7 @@ use std::time::{Duration, Instant};
 use pod::activation::ActivationSockets;
 use pod::control::SOCKET_FILE;
 use pod::exit::FailureKind;
-use pod::manifest::{CRI_ANNOTATION, CRI_STOPPING_FILE, CRI_UP_FILE, PodManifest};
+use pod::manifest::{CRI_ANNOTATION, CRI_STOPPING_FILE, PodManifest};
 use pod::pods_dir::LockedPod;
 use pod::seqpacket::{Listener, SeqPacket};
 use pod::{Phase, PodError, app_dir};
@@ -232,11 +232,7 @@ fn start_and_serve(
         },
     )?;
     let listener = Listener::bind(&run_dir.join(SOCKET_FILE))?;
-    // When nobody listens any more, it doesn't look as if it were still to come up.
     let is_sandbox = is_sandbox(pod);
-    if is_sandbox {
-        mark(pod, CRI_UP_FILE)?;
-    }
     records::reserve(&manifest, pod.path())?;
     let end = event_loop::Monitor::new(
         manifest,
@@ -250,13 +246,13 @@ fn start_and_serve(
     .run(isolator, caller);
     if is_sandbox {
         // It isn't ready while it leaves its networks. A disk without room keeps none from ending.
-        let _ = mark(pod, CRI_STOPPING_FILE);
+        let _ = mark(pod.path(), CRI_STOPPING_FILE);
     }
     end
 }
 
-fn mark(pod: &LockedPod, name: &str) -> Result<(), PodError> {
-    let path = pod.path().join(name);
+fn mark(pod_dir: &Path, name: &str) -> Result<(), PodError> {
+    let path = pod_dir.join(name);
     match File::create(&path) {
         Ok(_) => Ok(()),
         Err(error) => Err(PodError::io("create", path)(error)),

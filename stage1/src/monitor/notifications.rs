@@ -6,7 +6,7 @@ use std::path::Path;
 use pod::control::{EventKind, Response};
 use pod::exit::{OutOfMemory, Outcome};
 use pod::machine::MachineRecord;
-use pod::manifest::{AppFailure, Lifetime, Resources};
+use pod::manifest::{AppFailure, CRI_ANNOTATION, CRI_UP_FILE, Lifetime, Resources};
 use pod::timestamp::Timestamp;
 use pod::{AppName, app_dir};
 use supervisor::Event;
@@ -43,6 +43,11 @@ impl Monitor {
                 self.supervise(Event::Started(app), isolator)?;
             }
             FromInit::Started => {
+                // From here on it takes containers; and when nobody listens any more, it doesn't look as if it were still to
+                // come up.
+                if self.manifest.annotations.contains_key(CRI_ANNOTATION) {
+                    super::mark(&self.pod_dir, CRI_UP_FILE)?;
+                }
                 self.started = Some(Timestamp::now());
                 self.settling.begin();
                 self.emit(None, EventKind::Started);
