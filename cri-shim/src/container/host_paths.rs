@@ -23,6 +23,23 @@ impl Provided {
     pub(super) fn keep(mut self) {
         self.made.clear();
     }
+
+    fn make(&mut self, path: &Path) -> io::Result<()> {
+        match fs::metadata(path) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let missing = path.ancestors().take_while(|one| !one.exists());
+                self.made.splice(0..0, missing.map(Path::to_owned));
+                let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+                made.map_err(|made| match made.kind() {
+                    // A link to what is not there.
+                    ErrorKind::AlreadyExists => error,
+                    _ => made,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Drop for Provided {
@@ -62,25 +79,6 @@ pub(super) fn provide(mounts: &[Mount]) -> Result<Provided, CriError> {
         }
     }
     Ok(provided)
-}
-
-impl Provided {
-    fn make(&mut self, path: &Path) -> io::Result<()> {
-        match fs::metadata(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let missing = path.ancestors().take_while(|one| !one.exists());
-                self.made.splice(0..0, missing.map(Path::to_owned));
-                let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-                made.map_err(|made| match made.kind() {
-                    // A link to what is not there.
-                    ErrorKind::AlreadyExists => error,
-                    _ => made,
-                })
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// What a mount of the host has to be, so that others go the way that is asked for.
